@@ -1,0 +1,17 @@
+# yours: what learns. Anything with scikit-learn's interface; its parameters can be set in model.toml.
+"""The estimator behind the features, as one scikit-learn Pipeline."""
+
+from sklearn import linear_model
+from sklearn.pipeline import Pipeline
+
+from .features import features
+
+
+def pipeline(seed: int) -> Pipeline:
+    """The unfitted pipeline; whatever is random in it must draw from `seed`."""
+#% if cookiecutter.task == "classification"
+    estimator = linear_model.LogisticRegression(max_iter=1000, random_state=seed)
+#% else
+    estimator = linear_model.Ridge(random_state=seed)
+#% endif
+    return Pipeline([("features", features()), ("estimator", estimator)])

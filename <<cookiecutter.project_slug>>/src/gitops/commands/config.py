@@ -1,0 +1,25 @@
+# machinery
+"""`gitops config`"""
+
+from pathlib import Path
+
+import click
+
+from gitops import console
+from gitops.commands import find
+
+
+@click.command()
+@click.option("--schema", is_flag=True, help="Print the JSON schema for editors instead.")
+@click.pass_obj
+def command(project: Path, schema: bool) -> None:
+    """Check model.toml and print what is in force."""
+    import json
+
+    from gitops import config
+
+    if schema:
+        console.say(json.dumps(config.schema(), indent=2))
+        return
+    repository = find(project)
+    console.say(json.dumps(repository.config.model_dump(mode="json"), indent=2, ensure_ascii=False))

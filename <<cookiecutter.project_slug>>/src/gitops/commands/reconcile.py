@@ -1,0 +1,27 @@
+# machinery
+"""`gitops reconcile`"""
+
+from pathlib import Path
+
+import click
+
+from gitops import console
+from gitops.commands import find
+
+
+@click.command()
+@click.option("--environment", default="production", show_default=True, help="Which record.")
+@click.pass_obj
+def command(project: Path, environment: str) -> None:
+    """Move MLflow's aliases to what Git says.
+
+    Champion follows the record on main and the ledger, challenger the open proposal."""
+    from gitops.registry.reconcile import reconcile
+
+    repository = find(project)
+    moves = reconcile(repository, environment)
+    for move in moves:
+        console.say(move.sentence)
+    if not moves:
+        console.say("Nothing to do: the aliases are where record and ledger want them.")
+    console.summarise("\n".join(f"- {move.sentence}" for move in moves) or "➖ The aliases are where they should be.")

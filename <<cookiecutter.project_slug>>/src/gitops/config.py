@@ -1,0 +1,261 @@
+# machinery
+"""model.toml as frozen, typed models: one class per table, unknown keys refused."""
+
+import datetime
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from gitops.errors import ConfigError
+
+FILE = "model.toml"
+Share = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Package = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Metric = Literal[
+    "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
+]
+
+
+class Table(BaseModel):
+    """A table of model.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Project(Table):
+    """What is predicted, and where your code lies."""
+
+    name: Name = Field(description="The registered model's name.")
+    package: Package = Field(description="Your code: src/<package>.")
+    task: Literal["classification", "regression"] = Field(description="A label or a number.")
+
+
+class Data(Table):
+    """Where the rows come from."""
+
+    path: Text | None = Field(None, description="A CSV or Parquet file, or a glob, inside the repository.")
+    query: Text | None = Field(None, description="A SQL query instead of a path.")
+    url_env: Text = Field("DATABASE_URL", description="The environment variable that holds the SQLAlchemy URL.")
+    key: Text = Field(description="The column that names a row for ever.")
+    target: Text = Field(description="The column that the model predicts.")
+    positive: str | int | None = Field(None, description="The label that two-class metrics look for.")
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
+        ",", description="Between the columns of a CSV."
+    )
+    max_mib: int = Field(1024, gt=0, description="Refuse larger data before reading it (MiB).")
+    max_rows: int = Field(50_000_000, gt=0, description="Refuse a query that returns more rows.")
+    chunk_rows: int = Field(100_000, gt=0, description="Rows validated at a time.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.query is None):
+            raise ValueError("needs either `path` or `query`, and not both")
+        return self
+
+
+class Split(Table):
+    """Which rows are held out; declared, never guessed."""
+
+    method: Literal["hash", "group", "time"] = Field(description="How rows are told apart.")
+    column: Text = Field(description="The key, the group, or the date.")
+    holdout: Share | None = Field(None, description="The share of rows held out (hash, group).")
+    cutoff: datetime.date | None = Field(None, description="The first held-out day (time).")
+
+    @model_validator(mode="after")
+    def _fits_method(self) -> Self:
+        if self.method == "time" and (self.cutoff is None or self.holdout is not None):
+            raise ValueError('method = "time" needs `cutoff` (a date such as 2026-01-01) and no `holdout`')
+        if self.method != "time" and (self.holdout is None or self.cutoff is not None):
+            raise ValueError(f'method = "{self.method}" needs `holdout` (a share such as 0.3) and no `cutoff`')
+        return self
+
+
+class Search(Table):
+    """scikit-learn's search over hyperparameters."""
+
+    method: Literal["grid", "random"] = Field("grid", description="Try all, or `iterations` of them.")
+    folds: int = Field(5, ge=2, description="Folds of the cross-validation on the training rows.")
+    iterations: int = Field(20, ge=1, description="How many a random search tries.")
+    parameters: dict[str, list[Any]] = Field(min_length=1, description="Values to try, by parameter name.")
+
+
+class Training(Table):
+    """How the pipeline is fitted."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="For everything that is random.")
+    parameters: dict[str, Any] = Field({}, description="Given to the pipeline's set_params.")
+    search: Search | None = Field(None, description="Search over hyperparameters; left out: none.")
+
+
+class Evaluation(Table):
+    """What better means."""
+
+    metric: Metric = Field(description="Decides between champion and challenger.")
+
+
+class Baseline(Table):
+    """Against a trivial reference estimator."""
+
+    margin: float = Field(0.0, ge=0, description="How much better a challenger must be.")
+
+
+class Champion(Table):
+    """Against the version that the record names."""
+
+    policies: tuple[Literal["improve", "refresh"], ...] = Field(
+        ("improve", "refresh"), min_length=1, strict=False, description="One of them must hold."
+    )
+    margin: float = Field(0.0, ge=0, description="improve: better by more than this.")
+    refresh_margin: float = Field(0.01, ge=0, description="refresh: not worse by more than this.")
+    refresh_share: Share = Field(0.1, description="refresh: at least this share of the data is new to the champion.")
+
+
+class Gates(Table):
+    """The rules that a challenger must pass."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Of the interval around a gain.")
+    resamples: int = Field(1000, ge=100, le=100_000, description="Paired bootstrap resamples.")
+    minimum_rows: int = Field(100, ge=2, description="A smaller holdout is not enough evidence.")
+    floor: dict[Metric, float] = Field({}, description="What each metric must reach.")
+    baseline: Baseline = Baseline()
+    champion: Champion = Champion()
+
+
+class Store(Table):
+    """The embedded MLflow store."""
+
+    branch: Text = Field("mlflow", description="The branch that carries it.")
+    remote: Text = Field("origin", description="The Git remote that carries the branch.")
+    budget_mib: int = Field(900, gt=0, description="Refuse to grow beyond this (MiB).")
+    retries: int = Field(30, ge=1, le=1000, description="How often to start over when others push.")
+
+
+class Serving(Table):
+    """What a model file may contain."""
+
+    trusted_types: tuple[Text, ...] = Field((), strict=False, description="Types beyond scikit-learn's own.")
+
+
+class Config(Table):
+    """Every choice about one model."""
+
+    project: Project
+    data: Data
+    split: Split
+    training: Training = Training()
+    evaluation: Evaluation
+    gates: Gates = Gates()
+    store: Store = Store()
+    serving: Serving = Serving()
+
+    @model_validator(mode="after")
+    def _metrics_fit_task(self) -> Self:
+        regression = {"r2", "rmse", "mae"}
+        for metric in (self.evaluation.metric, *self.gates.floor):
+            if (metric in regression) != (self.project.task == "regression"):
+                raise ValueError(f"metric {metric!r} does not measure a {self.project.task}")
+        return self
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A generated repository: where it lies and what its model.toml says."""
+
+    root: Path
+    config: Config
+
+    @property
+    def scratch(self) -> Path:
+        """Where commands put what Git must not see."""
+        return self.root / ".gitops"
+
+
+def find(start: Path) -> Repository:
+    """The repository around `start`: the nearest folder upwards that holds a model.toml.
+
+    Raises:
+        ConfigError: There is none, or it is not as it must be.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return Repository(folder, load(folder / FILE))
+    raise ConfigError(
+        f"There is no {FILE} in {start} or above it.", "Go to the generated repository, or name it with `--project`."
+    )
+
+
+def load(file: Path) -> Config:
+    """Read and check one model.toml.
+
+    Raises:
+        ConfigError: Not readable, not TOML, or a key is unknown, missing or out of range; all are listed.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file.name} cannot be read: {error}.", "It must be a text file in UTF-8.") from error
+    return parse(text)
+
+
+def parse(text: str) -> Config:
+    """Check the text of a model.toml; raises ConfigError as `load` does."""
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{FILE} is not TOML: {error}.", "Mend that line; strings need quotes.") from error
+    except ValidationError as error:
+        lines = [_sentence(dict(item)) for item in error.errors()]
+        raise ConfigError("\n".join(lines), f"Mend {FILE}; `gitops config` shows every key and its default.") from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of model.toml, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": FILE,
+        **Config.model_json_schema(),
+    }
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """One line for one of pydantic's complaints: file, table, key, what is wrong, what is allowed."""
+    *table, key = error["loc"] or ("",)
+    where = f"{FILE}: [{'.'.join(map(str, table))}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
+    if error["type"] == "extra_forbidden":
+        known = _keys(table)
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"Perhaps you meant {near[0]!r}." if near else f"Known here: {', '.join(known)}."
+        return f"{where} is unknown. {hint}"
+    if error["type"] == "missing":
+        return f"{where} is missing. {_description(table, str(key))}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] == "value_error":
+        return f"{where}: {message}."
+    return f"{where} is {error['input']!r}, but {message}."
+
+
+def _keys(table: list[str | int]) -> list[str]:
+    """The keys that the table at this path knows."""
+    return list(_model(table).model_fields)
+
+
+def _description(table: list[str | int], key: str) -> str:
+    """What a key is for, or the table when the key is a whole table."""
+    return _model(table).model_fields[key].description or str(_model([*table, key]).__doc__)
+
+
+def _model(table: list[str | int]) -> type[BaseModel]:
+    """The class behind the table at this path."""
+    model: type[BaseModel] = Config
+    for part in table:
+        field = model.model_fields.get(str(part))
+        kinds = (getattr(field.annotation, "__args__", None) or (field.annotation,)) if field else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return model

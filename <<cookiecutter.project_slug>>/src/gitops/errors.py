@@ -1,0 +1,70 @@
+# machinery
+"""One class per way to stop, each with its own exit code and a next step.
+
+A message has three beats: what failed and where, what that usually means, what to do next. *Failed* is a definite
+bad answer; *Error* means that we could not find out. Exit code 2 (usage) belongs to the command-line parser.
+"""
+
+from typing import ClassVar
+
+
+class GitopsError(Exception):
+    """A way to stop that a person can act on.
+
+    Attributes:
+        what: What failed, and where (file, table, column, row).
+        next: What to do about it.
+    """
+
+    exit_code: ClassVar[int] = 70
+    title: ClassVar[str] = "Stopped"
+
+    def __init__(self, what: str, next: str) -> None:
+        super().__init__(f"{what}\n{next}")
+        self.what = what
+        self.next = next
+
+
+class ConfigError(GitopsError):
+    """model.toml, or what it points to, is not as it must be."""
+
+    exit_code = 3
+    title = "Configuration"
+
+
+class DataRefused(GitopsError):
+    """The data was read and breaks the schema."""
+
+    exit_code = 4
+    title = "Data refused"
+
+
+class DataUnreadable(GitopsError):
+    """The data could not be read."""
+
+    exit_code = 5
+    title = "Data unreadable"
+
+
+class GateRefused(GitopsError):
+    """A gate said no, and the caller asked for an exit code."""
+
+    exit_code = 6
+    title = "Gate refused"
+
+
+class StoreError(GitopsError):
+    """The MLflow store, or Git behind it, did not do what was asked."""
+
+    exit_code = 7
+    title = "Store"
+
+
+class IntegrityError(GitopsError):
+    """A digest differs, or a model file holds a type that is not allowed."""
+
+    exit_code = 11
+    title = "Integrity"
+
+
+BUG_EXIT_CODE = 70

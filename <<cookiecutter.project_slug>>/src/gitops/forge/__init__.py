@@ -1,0 +1,2 @@
+# machinery
+"""The room of words: reports for pull requests and step summaries."""

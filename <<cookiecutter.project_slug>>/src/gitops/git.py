@@ -1,0 +1,87 @@
+# machinery
+"""Git, as commands run it."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitops.errors import StoreError
+
+TIMEOUT = 600
+# Machines commit too; a person's own identity is used where there is one.
+IDENTITY = {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": "gitops@users.noreply.github.com"}
+AUTHOR = {"GIT_AUTHOR_NAME": "gitops", "GIT_AUTHOR_EMAIL": "gitops@users.noreply.github.com"}
+
+
+class GitError(StoreError):
+    """A git command failed.
+
+    Attributes:
+        stderr: What git said.
+    """
+
+    def __init__(self, command: str, stderr: str) -> None:
+        super().__init__(f"`git {command}` failed: {stderr}", "Mend what git names, then run the same command again.")
+        self.stderr = stderr
+
+
+def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+    """Run git in a folder and return what it printed, without the last line's end.
+
+    Raises:
+        GitError: git is missing, took longer than ten minutes, or ended with an error.
+    """
+    # A question for a password would wait for ever where nobody is there to answer.
+    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+    try:
+        done = subprocess.run(
+            ["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise GitError(args[0], str(error)) from error
+    if done.returncode:
+        raise GitError(args[0], done.stderr.strip() or f"exit {done.returncode}")
+    return done.stdout.rstrip("\n")
+
+
+def succeeds(root: Path, *args: str) -> bool:
+    """Whether a git command ends without an error; for questions whose answer is the exit code."""
+    try:
+        run(root, *args)
+    except GitError:
+        return False
+    return True
+
+
+def resolve(root: Path, revision: str) -> str | None:
+    """The commit that a revision names, or None when there is no such revision."""
+    try:
+        return run(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except GitError:
+        return None
+
+
+def main_ref(root: Path) -> str:
+    """The revision that stands for main: the remote's when the clone knows it, else the clone's own, else HEAD."""
+    for revision in ("refs/remotes/origin/main", "refs/heads/main"):
+        if resolve(root, revision):
+            return revision
+    return "HEAD"
+
+
+def show(root: Path, revision: str, path: str) -> str | None:
+    """The content of a file at a revision, or None where it is not."""
+    present = resolve(root, revision) and run(root, "ls-tree", revision, "--", path)
+    return run(root, "show", f"{revision}:{path}") if present else None
+
+
+def identity(root: Path) -> dict[str, str]:
+    """Environment for a commit: nothing where the person has an identity, else the machine's."""
+    return {} if succeeds(root, "config", "user.email") else {**IDENTITY, **AUTHOR}
+
+
+def is_dirty(root: Path) -> bool:
+    """Whether tracked files differ from HEAD, or untracked files lie about that git does not ignore."""
+    return bool(run(root, "status", "--porcelain"))

@@ -1,0 +1,2 @@
+# machinery
+"""The room of versions: the MLflow store, the record, the ledger."""

@@ -1,0 +1,99 @@
+# machinery
+"""Make the registry's aliases say what record, ledger and proposal say; aliases are projections, never the truth."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitops import git
+from gitops.config import Repository
+from gitops.errors import IntegrityError
+from gitops.registry import ledger, record
+from gitops.registry.branch import Branch
+from gitops.registry.propose import proposed
+from gitops.registry.record import Record
+from gitops.registry.store import BranchStore, connect
+from gitops.registry.versions import versions
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+@dataclass(frozen=True)
+class Move:
+    """An alias that was not where it should be.
+
+    Attributes:
+        alias: Its name.
+        before: The version it pointed at; None for none.
+        after: The version it points at now; None for none.
+    """
+
+    alias: str
+    before: str | None
+    after: str | None
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if self.after is None:
+            return f"Alias {self.alias} removed; it pointed at version {self.before}."
+        came = f"; it pointed at version {self.before}" if self.before else ""
+        return f"Alias {self.alias} set to version {self.after}{came}."
+
+
+def reconcile(repository: Repository, environment: str) -> list[Move]:
+    """Move what has to move, and nothing else; twice is once.
+
+    Args:
+        repository: The clone; its main says what the champion is.
+        environment: Whose record.
+
+    Returns:
+        The aliases that were moved.
+
+    Raises:
+        IntegrityError: The registry's version is not the one that the record pins.
+    """
+    root, store = repository.root, connect(repository)
+    branch = store.branch if isinstance(store, BranchStore) else Branch(repository)
+    branch.refresh()
+    entries = record.history(root, environment, git.main_ref(root))
+    champion = ledger.wanted([entry.record for entry in entries], ledger.read(branch.root))
+    targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment)}
+    model = repository.config.project.name
+    moves = store.read(lambda client: _moves(client, model, targets), list[Move]())
+    if moves:
+        said = " ".join(move.sentence for move in moves)
+        moves = store.write(f"Reconcile {environment}: {said}", lambda client: _apply(client, model, targets))
+    return moves
+
+
+def _moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:
+    """The difference between what is and what is wanted."""
+    known = versions(client, model)
+    now = {alias: version.number for version in known for alias in version.aliases}
+    digests = {version.number: version.digest for version in known}
+    moves = []
+    for alias, target in targets.items():
+        if target and digests.get(target.version) != target.digest:
+            raise IntegrityError(
+                f"The record pins version {target.version} with {target.digest[:19]}, but the registry's version "
+                f"{target.version} has {str(digests.get(target.version))[:19]}. No alias was moved.",
+                "Find out who changed the store: `git log` of its branch.",
+            )
+        wanted = target.version if target else None
+        if now.get(alias) != wanted:
+            moves.append(Move(alias, now.get(alias), wanted))
+    return moves
+
+
+def _apply(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:
+    moves = _moves(client, model, targets)
+    for move in moves:
+        if move.after:
+            client.set_registered_model_alias(model, move.alias, move.after)
+        else:
+            client.delete_registered_model_alias(model, move.alias)
+    return moves

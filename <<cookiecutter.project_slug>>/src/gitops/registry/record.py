@@ -1,0 +1,143 @@
+# machinery
+"""The record: the JSON file on main that names what production serves, and its history in Git."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gitops import git
+from gitops.errors import IntegrityError
+from gitops.run import Document, Lineage, Run
+
+FOLDER = "registry"
+
+
+class Figure(Document):
+    """How the version measured when it was promoted, on the holdout.
+
+    Attributes:
+        metric: As model.toml names it.
+        value: Of the version.
+        baseline: Of a trivial reference estimator.
+        champion: Of the champion then; None for the first version.
+    """
+
+    metric: str
+    value: float
+    baseline: float
+    champion: float | None
+
+
+class Record(Document):
+    """One model version in one environment.
+
+    Attributes:
+        environment: Such as "production".
+        model: The registered model's name.
+        version: The registry's number.
+        release: Semantic version: MAJOR for other columns or labels, MINOR for a new model, PATCH for a new image.
+        digest: Of the version's files.
+        image: Digest of its container image; None where no target needs one.
+        run: MLflow's run.
+        columns: What a request has.
+        classes: The labels that an answer may have.
+        figure: What earned it the place.
+        lineage: What is behind it.
+    """
+
+    environment: str
+    model: str
+    version: str
+    release: str
+    digest: str
+    image: str | None
+    run: str
+    columns: dict[str, str]
+    classes: tuple[str | int | bool, ...]
+    figure: Figure
+    lineage: Lineage
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of history.
+
+    Attributes:
+        commit: That put the record on main.
+        when: ISO 8601.
+        who: Merged or committed it.
+        record: What it says.
+    """
+
+    commit: str
+    when: str
+    who: str
+    record: Record
+
+
+def path(environment: str) -> str:
+    """Where the record of an environment lies in the repository."""
+    return f"{FOLDER}/{environment}.json"
+
+
+def parse(text: str, where: str) -> Record:
+    """Read a record.
+
+    Raises:
+        IntegrityError: It is not one; people merge records, commands write them.
+    """
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise IntegrityError(
+            f"{where} is not a record: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            "Restore it from Git; commands write this file, people only merge it.",
+        ) from error
+
+
+def read(root: Path, environment: str, revision: str) -> Record | None:
+    """The record at a revision; None where there is none yet."""
+    text = git.show(root, revision, path(environment))
+    return None if text is None else parse(text, f"{path(environment)} at {revision}")
+
+
+def history(root: Path, environment: str, revision: str) -> list[Entry]:
+    """Every record that main has had, newest first; who merged it counts, not who wrote it."""
+    if git.resolve(root, revision) is None:
+        return []
+    log = git.run(
+        root,
+        "log",
+        "--first-parent",
+        "--diff-filter=AM",
+        "-m",
+        "--format=%H%x1f%cI%x1f%an",
+        revision,
+        "--",
+        path(environment),
+    )
+    entries = []
+    for line in filter(None, log.splitlines()):
+        commit, when, who = line.split("\x1f")
+        record = read(root, environment, commit)
+        if record:
+            entries.append(Entry(commit, when, who, record))
+    return entries
+
+
+def release(before: Record | None, run: Run, digest: str) -> str:
+    """The semantic version of the next record.
+
+    MAJOR when the columns or the labels change, for then callers must change; MINOR for a newly trained model; PATCH
+    for the same model in a new image.
+    """
+    if before is None:
+        return "1.0.0"
+    major, minor, patch = map(int, before.release.split("."))
+    if (before.columns, before.classes) != (run.columns, run.classes):
+        return f"{major + 1}.0.0"
+    if before.digest != digest:
+        return f"{major}.{minor + 1}.0"
+    return f"{major}.{minor}.{patch + 1}"

@@ -1,0 +1,2 @@
+# machinery
+"""The room of learning: read, validate, split, fit, evaluate, compare, judge."""

@@ -1,0 +1,78 @@
+# machinery
+"""Lineage: what is behind a version, as digests, and the training digest that sums up what training depends on."""
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from gitops import git
+from gitops.config import FILE, Config, Repository
+from gitops.manifest import digest_file, digest_json
+from gitops.run import Lineage
+from gitops.training.split import holdout_digest
+
+LOCK = "requirements/train.txt"
+LIBRARIES = ("gitops", "numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops")
+
+
+def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd.DataFrame) -> Lineage:
+    """Gather the lineage of a training about to start.
+
+    Args:
+        repository: What is being trained.
+        data: The data's digest.
+        frame: All rows.
+        held_out: The held-out rows.
+    """
+    root, config = repository.root, repository.config
+    lock = digest_file(root / LOCK) if (root / LOCK).is_file() else None
+    return Lineage(
+        commit=git.resolve(root, "HEAD"),
+        dirty=_is_dirty(repository),
+        data=data,
+        rows=len(frame),
+        holdout=holdout_digest(held_out),
+        holdout_rows=len(held_out),
+        split=config.split,
+        training=digest_json([data, _package(repository), _training_tables(config), lock]),
+        configuration=digest_json(config.model_dump(mode="json")),
+        lock=lock,
+        python=platform.python_version(),
+        libraries={name: _version(name) for name in LIBRARIES},
+    )
+
+
+def _package(repository: Repository) -> dict[str, str]:
+    """The digest of each file of your package."""
+    folder = repository.root / "src" / repository.config.project.package
+    files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return {file.relative_to(folder).as_posix(): digest_file(file) for file in sorted(files)}
+
+
+def _training_tables(config: Config) -> dict[str, object]:
+    """What of model.toml training depends on; where the data lies does not matter, for its digest stands beside."""
+    whole = config.model_dump(mode="json")
+    tables: dict[str, object] = {name: whole[name] for name in ("split", "training")}
+    tables["task"] = config.project.task
+    tables["data"] = {name: whole["data"][name] for name in ("key", "target", "positive")}
+    tables["metric"] = config.evaluation.metric if config.training.search else None
+    return tables
+
+
+def _is_dirty(repository: Repository) -> bool:
+    """Whether anything that training reads differs from HEAD."""
+    root, data = repository.root, repository.config.data
+    if git.resolve(root, "HEAD") is None:
+        return True
+    read = [FILE, LOCK, f"src/{repository.config.project.package}", "src/gitops", *([data.path] if data.path else [])]
+    present = [path for path in read if any(root.glob(path)) or Path(root / path).exists()]
+    return bool(git.run(root, "status", "--porcelain", "--", *present))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name) if name != "gitops" else __import__("gitops").__version__
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,214 @@
+# machinery
+"""Check all rows against your schema, piece by piece, and list every problem at once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from gitops.config import Repository
+from gitops.contract import Yours
+from gitops.manifest import digest_bytes
+from gitops.training.data import Chunk, chunks, digest_files, row_hashes
+
+EXAMPLES = 3
+MEANINGS = {
+    "not_nullable": "must not be missing",
+    "column_in_dataframe": "column is missing",
+    "column_in_schema": "column is not in the schema",
+    "unique": "must be unique",
+    "finite": "must be finite",
+    "present": "is missing in every row",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One rule that the data breaks.
+
+    Attributes:
+        column: The column, or "" where the rule is about whole rows.
+        check: The rule, in words.
+        failing: How many rows break it; 0 where the rule is about the column itself.
+        examples: Up to three of them: value, file and row.
+    """
+
+    column: str
+    check: str
+    failing: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What validating found.
+
+    Attributes:
+        rows: How many rows were read.
+        digest: Of the data's content.
+        problems: Every broken rule; none when the data is accepted.
+        frame: The rows, typed as the schema says and sorted by key, where they were asked for.
+    """
+
+    rows: int
+    digest: str
+    problems: tuple[Problem, ...]
+    frame: pd.DataFrame | None = None
+
+
+@dataclass
+class _Findings:
+    """What is known so far; its size does not grow with the rows, but for eight bytes a row for each unique rule."""
+
+    groups: tuple[tuple[str, ...], ...]
+    rows: int = 0
+    failing: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    present: dict[str, int] = field(default_factory=dict)
+    hashes: dict[tuple[str, ...], list[np.ndarray]] = field(default_factory=dict)
+    content: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, column: str, check: str, failing: int, examples: list[str]) -> None:
+        place = (column, check)
+        self.failing[place] = self.failing.get(place, 0) + failing
+        known = self.examples.setdefault(place, [])
+        known += examples[: EXAMPLES - len(known)]
+
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(column, MEANINGS.get(check, check), failing, tuple(self.examples[column, check]))
+            for (column, check), failing in sorted(self.failing.items())
+        )
+
+
+def validate(
+    repository: Repository, yours: Yours, *, keep: bool = False, progress: Callable[[int], object] = lambda rows: None
+) -> Validation:
+    """Read and check all rows.
+
+    Args:
+        repository: Whose model.toml says where the data lies.
+        yours: Whose schema the rows must keep.
+        keep: Return the rows too; otherwise memory stays flat, whatever the number of rows.
+        progress: Told how many rows were read so far.
+
+    Raises:
+        DataUnreadable: A file or the database cannot be read.
+    """
+    groups = _unique_groups(repository, yours.schema)
+    schema = _without_unique(yours.schema)
+    text = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
+    findings, kept = _Findings(groups), list[pd.DataFrame]()
+    for chunk in chunks(repository, text):
+        checked = _check(schema, chunk, findings)
+        _count(chunk, checked, findings, content=repository.config.data.query is not None)
+        if keep:
+            kept.append(checked)
+        progress(findings.rows)
+        if any(check in {"column_in_dataframe", "column_in_schema"} for _, check in findings.failing):
+            break  # every further chunk would say the same
+    if findings.rows == 0:
+        findings.add("", "there is a header but no rows", 0, [])
+    else:
+        _check_unique(chunks(repository, text), schema, findings)
+        _check_present(findings)
+    frame = pd.concat(kept).sort_values(repository.config.data.key, ignore_index=True) if keep and kept else None
+    return Validation(findings.rows, _digest(repository, findings), findings.problems(), frame)
+
+
+def _digest(repository: Repository, findings: _Findings) -> str:
+    """Of the files' bytes; of a query, of its rows in whatever order they came."""
+    if repository.config.data.query is None:
+        return digest_files(repository)
+    return digest_bytes(np.sort(np.concatenate([np.empty(0, np.uint64), *findings.content])).tobytes())
+
+
+def _unique_groups(repository: Repository, schema: pa.DataFrameSchema) -> tuple[tuple[str, ...], ...]:
+    """The columns, and sets of columns, whose values may not repeat: the key, and what the schema says."""
+    single = {(name,) for name, column in schema.columns.items() if column.unique}
+    together = {tuple(schema.unique)} if schema.unique else set()
+    return tuple(sorted({(repository.config.data.key,), *single, *together}))
+
+
+def _without_unique(schema: pa.DataFrameSchema) -> pa.DataFrameSchema:
+    """The same schema for one chunk; pandera cannot see a value that repeats in another chunk."""
+    columns = {name: {"unique": False} for name, column in schema.columns.items() if column.unique}
+    copy = schema.update_columns(columns)
+    copy.unique = None
+    return copy
+
+
+def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.DataFrame:
+    """The chunk with the schema's types, or as it came when it breaks the schema."""
+    try:
+        return schema.validate(chunk.frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        coerced = set(cases.loc[cases["check"].str.startswith("coerce_dtype"), "column"])
+        for (column, check), some in cases.groupby(["column", "check"], dropna=False, sort=False):
+            if column in coerced and not check.startswith("coerce_dtype"):
+                continue  # a check on text that should be a number says nothing new
+            _note(chunk, str(column), str(check), some, findings)
+        return chunk.frame
+
+
+def _note(chunk: Chunk, column: str, check: str, cases: pd.DataFrame, findings: _Findings) -> None:
+    if check in {"column_in_dataframe", "column_in_schema"}:
+        for name in cases["failure_case"]:
+            findings.add(str(name), check, 0, [chunk.source])
+        return
+    check = "must be " + check.split("'")[1] if check.startswith("coerce_dtype") else check
+    placed = cases.dropna(subset="index").drop_duplicates("index").head(EXAMPLES)
+    examples = [_example(chunk, case, row) for case, row in zip(placed["failure_case"], placed["index"], strict=True)]
+    findings.add(column, check, cases["index"].nunique(), examples or [chunk.source])
+
+
+def _example(chunk: Chunk, value: object, row: object) -> str:
+    shown = repr(value) if isinstance(value, str) else str(value)
+    return f"{shown[:60]} in {chunk.source} row {row}"
+
+
+def _count(chunk: Chunk, checked: pd.DataFrame, findings: _Findings, *, content: bool) -> None:
+    """Add one chunk to what only the whole data can tell."""
+    findings.rows += len(checked)
+    for name, present in checked.notna().sum().items():
+        findings.present[str(name)] = findings.present.get(str(name), 0) + int(present)
+    for name in checked.select_dtypes("float"):
+        infinite = checked.index[np.isinf(checked[name].to_numpy())]
+        if len(infinite):
+            examples = [_example(chunk, checked.at[row, name], row) for row in infinite[:EXAMPLES]]
+            findings.add(str(name), "finite", len(infinite), examples)
+    for group in findings.groups:
+        if set(group) <= set(checked.columns):
+            findings.hashes.setdefault(group, []).append(row_hashes(checked[list(group)]))
+    if content:
+        findings.content.append(row_hashes(checked))
+
+
+def _check_present(findings: _Findings) -> None:
+    """A column without a single value is a broken export, even where single values may be missing."""
+    for name, present in findings.present.items():
+        if present == 0 and (name, "not_nullable") not in findings.failing:
+            findings.add(name, "present", findings.rows, [])
+
+
+def _check_unique(again: Iterable[Chunk], schema: pa.DataFrameSchema, findings: _Findings) -> None:
+    """Find values that repeat, within a chunk or across chunks; the rows are read again only where some do."""
+    repeated = {group: _repeated(np.concatenate(parts)) for group, parts in findings.hashes.items()}
+    if not any(len(hashes) for hashes in repeated.values()):
+        return
+    for chunk in again:
+        checked = _check(schema, chunk, _Findings(()))
+        for group, hashes in repeated.items():
+            hit = checked.loc[np.isin(row_hashes(checked[list(group)]), hashes), list(group)]
+            if len(hit):
+                values = hit.head(EXAMPLES).astype(str).agg(", ".join, axis=1)
+                examples = [_example(chunk, value, row) for row, value in values.items()]
+                findings.add(", ".join(group), "unique", len(hit), examples)
+
+
+def _repeated(hashes: np.ndarray) -> np.ndarray:
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])

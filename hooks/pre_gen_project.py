@@ -1,0 +1,55 @@
+"""Refuse a bad answer in one sentence that shows a good one; change nothing."""
+
+import json
+import keyword
+import re
+import sys
+
+ANSWERS = json.loads(r'''<<cookiecutter|jsonify|replace("'", "\\u0027")>>''')
+
+OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}"
+TEXT = r'[^"\\<>\x00-\x1f]'
+RULES = {
+    "project_name": (
+        rf"(?=.{{1,60}}$){TEXT}*\w{TEXT}*",
+        "at most 60 characters without double quotes, backslashes or angle brackets, such as 'Tumour Screening'",
+    ),
+    "project_slug": (r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "lower-case words joined by hyphens, such as 'tumour-screening'"),
+    "package_name": (
+        r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*",
+        "lower-case words joined by underscores, such as 'tumour_screening'",
+    ),
+    "description": (
+        f"{TEXT}*",
+        "one line without double quotes, backslashes or angle brackets, such as 'Finds tumours early.'",
+    ),
+    "github_owner": (OWNER, "a GitHub user or organisation, such as 'octocat'"),
+    "maintainer": (
+        rf"{OWNER}(?:/[a-z0-9][a-z0-9._-]*)?",
+        "a GitHub user or team without the @, such as 'octocat' or 'octo-org/data-science'",
+    ),
+    "task": ("classification|regression", "'classification' or 'regression'"),
+    "python_version": (r"3\.1[123]", "'3.11', '3.12' or '3.13'"),
+}
+TAKEN = {"gitops", "tests", "data", "registry", "deploy", "docs"}
+
+
+def refusal(name: str, answer: str) -> str | None:
+    """The sentence that refuses this answer, or None when the answer is good."""
+    pattern, good = RULES[name]
+    if not re.fullmatch(pattern, answer):
+        return f"{name} is {answer!r}, but must be {good}."
+    if name != "package_name":
+        return None
+    better = f"choose another, such as '{answer}_model'"
+    if keyword.iskeyword(answer) or keyword.issoftkeyword(answer):
+        return f"package_name is {answer!r}, a word of Python itself; {better}."
+    if answer in sys.stdlib_module_names:
+        return f"package_name is {answer!r}, a module of Python's standard library; {better}."
+    if answer in TAKEN:
+        return f"package_name is {answer!r}, a name that the generated repository uses itself; {better}."
+    return None
+
+
+for sentence in filter(None, (refusal(name, ANSWERS[name]) for name in RULES)):
+    sys.exit(sentence)
