@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -20,6 +20,20 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Metric = Literal[
     "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
 ]
+REGRESSION = ("r2", "rmse", "mae")
+# What pydantic says in the words of Python, in those of TOML.
+WORDS = {
+    "dict_type": "should be a table",
+    "model_type": "should be a table",
+    "list_type": "should be a list",
+    "tuple_type": "should be a list",
+    "string_type": "should be text in quotes",
+    "int_type": "should be a whole number",
+    "float_type": "should be a number",
+    "date_type": "should be a date such as 2026-01-01, without quotes",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
 
 
 class Table(BaseModel):
@@ -156,10 +170,12 @@ class Config(Table):
 
     @model_validator(mode="after")
     def _metrics_fit_task(self) -> Self:
-        regression = {"r2", "rmse", "mae"}
-        for metric in (self.evaluation.metric, *self.gates.floor):
-            if (metric in regression) != (self.project.task == "regression"):
-                raise ValueError(f"metric {metric!r} does not measure a {self.project.task}")
+        task = self.project.task
+        fit = [metric for metric in get_args(Metric) if (metric in REGRESSION) == (task == "regression")]
+        named = {self.evaluation.metric: "[evaluation] metric", **dict.fromkeys(self.gates.floor, "[gates.floor]")}
+        for metric, where in named.items():
+            if metric not in fit:
+                raise ValueError(f"{where}: {metric!r} does not measure a {task}; {', '.join(fit)} do")
         return self
 
 
@@ -211,7 +227,10 @@ def parse(text: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{FILE} is not TOML: {error}.", "Mend that line; strings need quotes.") from error
     except ValidationError as error:
-        lines = [_sentence(dict(item)) for item in error.errors()]
+        found: list[dict[str, Any]] = [dict(item) for item in error.errors()]
+        # A wrong item of a list also leaves the list too short; one sentence is enough.
+        inner = [item for item in found if not any(_within(other["loc"], item["loc"]) for other in found)]
+        lines = [_sentence(item) for item in inner]
         raise ConfigError("\n".join(lines), f"Mend {FILE}; `gitops config` shows every key and its default.") from error
 
 
@@ -219,43 +238,47 @@ def schema() -> dict[str, Any]:
     """The JSON schema of model.toml, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": FILE,
         **Config.model_json_schema(),
+        "title": FILE,
     }
+
+
+def _within(place: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
 
 
 def _sentence(error: dict[str, Any]) -> str:
     """One line for one of pydantic's complaints: file, table, key, what is wrong, what is allowed."""
-    *table, key = error["loc"] or ("",)
-    where = f"{FILE}: [{'.'.join(map(str, table))}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
-    if error["type"] == "extra_forbidden":
-        known = _keys(table)
-        near = difflib.get_close_matches(str(key), known, n=1)
+    *table, key = [part for part in error["loc"] if isinstance(part, str) and part != "[key]"] or [""]
+    where = f"{FILE}: [{'.'.join(table)}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
+    if error["type"] == "extra_forbidden" or "[key]" in error["loc"]:
+        known = _keys(table) if error["type"] == "extra_forbidden" else list(get_args(Metric))
+        near = difflib.get_close_matches(key, known, n=1)
         hint = f"Perhaps you meant {near[0]!r}." if near else f"Known here: {', '.join(known)}."
         return f"{where} is unknown. {hint}"
     if error["type"] == "missing":
-        return f"{where} is missing. {_description(table, str(key))}"
+        return f"{where} is missing. {_description(table, key)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] == "value_error":
         return f"{where}: {message}."
-    return f"{where} is {error['input']!r}, but {message}."
+    return f"{where} is {error['input']!r}, but {WORDS.get(error['type'], message)}."
 
 
-def _keys(table: list[str | int]) -> list[str]:
+def _keys(table: list[str]) -> list[str]:
     """The keys that the table at this path knows."""
     return list(_model(table).model_fields)
 
 
-def _description(table: list[str | int], key: str) -> str:
+def _description(table: list[str], key: str) -> str:
     """What a key is for, or the table when the key is a whole table."""
     return _model(table).model_fields[key].description or str(_model([*table, key]).__doc__)
 
 
-def _model(table: list[str | int]) -> type[BaseModel]:
+def _model(table: list[str]) -> type[BaseModel]:
     """The class behind the table at this path."""
     model: type[BaseModel] = Config
     for part in table:
-        field = model.model_fields.get(str(part))
+        field = model.model_fields.get(part)
         kinds = (getattr(field.annotation, "__args__", None) or (field.annotation,)) if field else ()
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
     return model

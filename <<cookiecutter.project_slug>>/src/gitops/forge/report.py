@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~$#&])")
+LINKED = re.compile(r"([@#])(?=\w)")
 
 
 def escape(text: object) -> str:
     """Text from data, so that Markdown shows it as it is: no markup, no mention, no HTML, one line."""
     plain = " ".join(str(text).split())
     plain = SPECIAL.sub(r"\\\1", plain).replace("<", "&lt;").replace(">", "&gt;")
-    return plain.replace("@", "&#64;")
+    # GitHub looks for names and numbers in the rendered text, where an escape is gone; an empty space is not.
+    return LINKED.sub(r"\1&#8203;", plain)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

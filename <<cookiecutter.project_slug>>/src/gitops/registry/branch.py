@@ -8,6 +8,7 @@ change is applied again to it. Nothing is ever merged, and the clone that a pers
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -44,8 +45,9 @@ class Branch:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._store = repository.config.store
-        self._folder = tempfile.TemporaryDirectory(prefix="gitops-store-")
-        self.root = Path(self._folder.name).resolve() / "store"
+        folder = tempfile.mkdtemp(prefix="gitops-store-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.root = Path(folder).resolve() / "store"
         self.tip: str | None = None
 
     @cached_property

@@ -27,6 +27,7 @@ ROOT = "GITOPS_STORE_ROOT"
 os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 class Store(Protocol):
@@ -106,9 +107,14 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    named = os.environ.get(SERVER)
     # log_model knows no client and takes the address from here.
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    # MLflow puts it into the environment too, where `connect` would take it for a server that a person named.
+    os.environ.pop(SERVER, None)
+    if named is not None:
+        os.environ[SERVER] = named
     try:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, requests.RequestException) as error:

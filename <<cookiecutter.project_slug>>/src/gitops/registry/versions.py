@@ -4,6 +4,7 @@
 import json
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ def register(
         client.create_registered_model(described.model)
     model_id = _log_model(client, folder, described, run_id)
     entry = client.create_model_version(
-        described.model, source=f"models:/{model_id}", run_id=run_id, tags=tags, await_creation_for=0
+        described.model, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
     )
     return _version(entry, {}), True
 
@@ -181,7 +182,9 @@ def _log_model(client: "MlflowClient", folder: Path, described: run.Run, run_id:
         inputs=Schema([ColSpec(_type(kind), name) for name, kind in described.columns.items()]),
         outputs=Schema([ColSpec(answer, "prediction")]),
     )
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # MLflow asks for an input example so that it can load the model and try; nothing is loaded here.
+        warnings.simplefilter("ignore")
         logged = mlflow.pyfunc.log_model(
             name="model", loader_module=LOADER, data_path=str(folder), signature=signature,
             pip_requirements=[f"scikit-learn=={described.lineage.libraries['scikit-learn']}",

@@ -3,6 +3,7 @@
 
 import csv
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -146,6 +147,7 @@ def _csv_failures(file: Path, name: str) -> Iterator[None]:
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         what = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        what = re.sub(r"at row (\d+)", lambda found: f"in line {int(found[1]) + 1}", what)  # pandas counts from zero
         raise DataUnreadable(f"{name}: {what}.", "Every row needs as many values as the header has columns.") from error
     except OSError as error:
         raise DataUnreadable(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
@@ -200,12 +202,25 @@ def _query(repository: Repository, query: str) -> Iterator[Chunk]:
                     )
                 yield Chunk(frame.set_axis(range(row, row + len(frame))), "query", row)
                 row += len(frame)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        # The first line only: the rest quotes the address, which may hold a password.
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0].replace(url, data.url_env)
-        raise DataUnreadable(
-            f"The query failed: {reason}", f"Mend `query` under [data] in model.toml, or {data.url_env}."
-        ) from error
+    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
+        raise _query_failed(_reason(error), data.url_env) from None
+    except ValueError:
+        raise _query_failed(f"the address in {data.url_env} cannot be read", data.url_env) from None
+
+
+def _reason(error: BaseException) -> str:
+    """What the database said, in one line; whatever quotes the address is left out, for it may hold a password."""
+    import sqlalchemy as sa
+
+    if isinstance(error, pd.errors.DatabaseError) and error.__cause__:
+        error = error.__cause__
+    if isinstance(error, sa.exc.ArgumentError) and not isinstance(error, sa.exc.NoSuchModuleError):
+        return "the address is not one that SQLAlchemy knows"
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _query_failed(reason: str, variable: str) -> DataUnreadable:
+    return DataUnreadable(f"The query failed: {reason}.", f"Mend `query` under [data] in model.toml, or {variable}.")
 
 
 def digest_files(repository: Repository) -> str:

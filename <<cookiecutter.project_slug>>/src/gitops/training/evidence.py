@@ -141,4 +141,7 @@ def _gain(config: Config, truth: "np.ndarray[Any, Any]", ours: Predictions, thei
             (every,), gain, vectorized=False, n_resamples=gates.resamples, confidence_level=gates.confidence,
             method="percentile", rng=config.training.seed,
         )  # fmt: skip
-    return Interval(float(found.confidence_interval.low), point, float(found.confidence_interval.high))
+    # A resample without a single row of a rare class has no roc_auc; it says nothing, the others do.
+    tail = (1 - gates.confidence) / 2
+    low, high = np.nanquantile(found.bootstrap_distribution, [tail, 1 - tail])
+    return Interval(float(low), point, float(high))

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn import metrics as sk
 from sklearn.preprocessing import label_binarize
 
+from gitops.config import REGRESSION
 from gitops.errors import ConfigError
 from gitops.predictions import Predictions
 
 LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
 NEEDS_PROBABILITIES = frozenset({"roc_auc", "average_precision", "log_loss", "brier"})
-REGRESSION = ("r2", "rmse", "mae")
 CLASSIFICATION = ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier")
 
 
@@ -40,7 +40,20 @@ def measure(name: str, truth: "np.ndarray[Any, Any]", predictions: Predictions, 
         return float("nan")
     if not predictions.classes:
         return float(_NUMBERS[name](truth, predictions.values))
+    predictions = _widened(predictions, truth)
     return float(_LABELS[name](truth, predictions, _positive(predictions.classes, positive)))
+
+
+def _widened(predictions: Predictions, truth: "np.ndarray[Any, Any]") -> Predictions:
+    """The same predictions with probability zero for labels that came after the model was trained."""
+    new = sorted(set(truth.tolist()) - set(predictions.classes))
+    if not new or predictions.probabilities is None:
+        return predictions
+    classes = tuple(sorted({*predictions.classes, *new}))
+    known = [classes.index(label) for label in predictions.classes]
+    probabilities = np.zeros((len(truth), len(classes)))
+    probabilities[:, known] = predictions.probabilities
+    return Predictions(predictions.values, probabilities, classes)
 
 
 def orient(name: str, value: float) -> float:

@@ -19,9 +19,9 @@ def sketch(keys: pd.Series) -> list[int]:
 
 
 def share_new(current: list[int], seen: list[int]) -> float:
-    """Which share of the current rows was not among the rows seen, in [0, 1]."""
+    """Which share of the current rows was not among the rows seen, in [0, 1]; what cannot be told is not new."""
     limit = seen[-1] if len(seen) == SIZE else 2**64
     comparable = [value for value in current if value <= limit]
     if not comparable:
-        return 1.0
+        return 0.0
     return len(set(comparable) - set(seen)) / len(comparable)

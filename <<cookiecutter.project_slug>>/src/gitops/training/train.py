@@ -18,6 +18,7 @@ from gitops import run
 from gitops.config import Repository
 from gitops.contract import Yours
 from gitops.errors import ConfigError
+from gitops.manifest import FILE as MANIFEST
 from gitops.manifest import seal
 from gitops.model_file import save
 from gitops.predictions import Predictions, predict, to_frame
@@ -98,28 +99,44 @@ def train(
         ConfigError: The pipeline refuses a parameter or the rows, or holds types that a model file may not contain.
     """
     config, target = repository.config, repository.config.data.target
+    _check_place(out)
     progress("fit")
     model, parameters = fit(repository, _pipeline(repository, yours), features(repository, prepared.rows),
                             prepared.rows)  # fmt: skip
     progress("measure on the holdout")
     rows, truth = features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
     predictions = predict(model, rows)
+    out = out.resolve()
     partial = out.with_name(f"{out.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     progress("save the model")
     save(model, partial / run.MODEL, config.serving.trusted_types)
     _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
-    _write(partial / run.EXAMPLE, json.loads(rows.head(3).to_json(orient="records", double_precision=15)))
+    _write(partial / run.EXAMPLE, _records(rows.head(3)))
     _write(partial / run.REFERENCE, _reference(repository, model, prepared))
     _write(partial / run.SKETCH, sketch(prepared.keys))
     progress("draw")
     _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
     _write(partial / run.FILE, _describe(repository, prepared, predictions, parameters, forced).model_dump(mode="json"))
     digest = seal(partial)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    _replace(out, partial)
     return digest
+
+
+def _check_place(out: Path) -> None:
+    """Nothing but an earlier run may be replaced."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
+        raise ConfigError(f"{out} exists and is not a run of gitops.", "Name a folder that is new, or an earlier run.")
+
+
+def _replace(out: Path, new: Path) -> None:
+    """Put a whole folder where another may be; a kill leaves the old one, or none, never half of one."""
+    old = out.with_name(f"{out.name}.old.{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _pipeline(repository: Repository, yours: Yours) -> "Pipeline":
@@ -130,7 +147,13 @@ def _pipeline(repository: Repository, yours: Yours) -> "Pipeline":
     # What draws from the global generators, in spite of the seed it was given, is repeatable too.
     random.seed(training.seed)
     np.random.seed(training.seed)  # noqa: NPY002 (estimators without a random_state use it)
-    pipeline = yours.pipeline(training.seed)
+    try:
+        pipeline = yours.pipeline(training.seed)
+    except Exception as error:  # whatever your code raises
+        raise ConfigError(
+            f"pipeline(seed) in estimator.py raised {type(error).__name__}: {error}",
+            "Mend estimator.py or features.py.",
+        ) from error
     if not isinstance(pipeline, Pipeline):
         raise ConfigError(
             f"pipeline(seed) in estimator.py returned {type(pipeline).__name__}, not a scikit-learn Pipeline.",
@@ -156,9 +179,16 @@ def _expected(rows: pd.DataFrame, predictions: Predictions, positive: object) ->
     chosen = np.sort(np.concatenate([side[:share] for side in sides]))
     said = to_frame(predictions.take(chosen))
     return {
-        "rows": json.loads(rows.iloc[chosen].to_json(orient="records", double_precision=15)),
-        "predictions": json.loads(said.to_json(orient="records", double_precision=15)),
+        "rows": _records(rows.iloc[chosen]),
+        "predictions": _records(said),
     }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON says them: every digit of a number, a date as text, null for what is missing."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    records: list[dict[str, Any]] = json.loads(json.dumps(plain.to_dict("records"), default=str))
+    return records
 
 
 def _reference(repository: Repository, model: "Pipeline", prepared: Prepared) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandera.pandas as pa
 from gitops.config import Repository
 from gitops.contract import Yours
 from gitops.manifest import digest_bytes
+from gitops.training.coerce import loosened, numbers, restored
 from gitops.training.data import Chunk, chunks, digest_files, row_hashes
 
 EXAMPLES = 3
@@ -49,7 +51,7 @@ class Validation:
         rows: How many rows were read.
         digest: Of the data's content.
         problems: Every broken rule; none when the data is accepted.
-        frame: The rows, typed as the schema says and sorted by key, where they were asked for.
+        frame: The rows, typed as the schema says and sorted by key, where they were asked for and are accepted.
     """
 
     rows: int
@@ -74,7 +76,7 @@ class _Findings:
         place = (column, check)
         self.failing[place] = self.failing.get(place, 0) + failing
         known = self.examples.setdefault(place, [])
-        known += examples[: EXAMPLES - len(known)]
+        known += [example for example in examples if example not in known][: EXAMPLES - len(known)]
 
     def problems(self) -> tuple[Problem, ...]:
         return tuple(
@@ -98,24 +100,24 @@ def validate(
         DataUnreadable: A file or the database cannot be read.
     """
     groups = _unique_groups(repository, yours.schema)
-    schema = _without_unique(yours.schema)
+    schema = yours.schema
     text = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
     findings, kept = _Findings(groups), list[pd.DataFrame]()
     for chunk in chunks(repository, text):
         checked = _check(schema, chunk, findings)
         _count(chunk, checked, findings, content=repository.config.data.query is not None)
-        if keep:
-            kept.append(checked)
+        if keep and not findings.failing:
+            kept.append(restored(schema, checked))
         progress(findings.rows)
-        if any(check in {"column_in_dataframe", "column_in_schema"} for _, check in findings.failing):
-            break  # every further chunk would say the same
     if findings.rows == 0:
         findings.add("", "there is a header but no rows", 0, [])
     else:
         _check_unique(chunks(repository, text), schema, findings)
         _check_present(findings)
-    frame = pd.concat(kept).sort_values(repository.config.data.key, ignore_index=True) if keep and kept else None
-    return Validation(findings.rows, _digest(repository, findings), findings.problems(), frame)
+    problems = findings.problems()
+    whole = keep and not problems
+    frame = pd.concat(kept).sort_values(repository.config.data.key, ignore_index=True) if whole else None
+    return Validation(findings.rows, _digest(repository, findings), problems, frame)
 
 
 def _digest(repository: Repository, findings: _Findings) -> str:
@@ -132,26 +134,27 @@ def _unique_groups(repository: Repository, schema: pa.DataFrameSchema) -> tuple[
     return tuple(sorted({(repository.config.data.key,), *single, *together}))
 
 
-def _without_unique(schema: pa.DataFrameSchema) -> pa.DataFrameSchema:
-    """The same schema for one chunk; pandera cannot see a value that repeats in another chunk."""
-    columns = {name: {"unique": False} for name, column in schema.columns.items() if column.unique}
-    copy = schema.update_columns(columns)
-    copy.unique = None
-    return copy
-
-
 def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.DataFrame:
-    """The chunk with the schema's types, or as it came when it breaks the schema."""
+    """The chunk with the schema's types, as far as its values allow."""
+    frame, wrong = numbers(schema, chunk.frame)
+    for name, bad in wrong.items():
+        values = chunk.frame.loc[bad, name]
+        examples = [_example(chunk, value, row) for row, value in values.head(EXAMPLES).items()]
+        findings.add(name, f"must be {schema.columns[name].dtype}", len(values), examples)
     try:
-        return schema.validate(chunk.frame, lazy=True)
+        checked: pd.DataFrame = loosened(schema).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         coerced = set(cases.loc[cases["check"].str.startswith("coerce_dtype"), "column"])
         for (column, check), some in cases.groupby(["column", "check"], dropna=False, sort=False):
             if column in coerced and not check.startswith("coerce_dtype"):
-                continue  # a check on text that should be a number says nothing new
-            _note(chunk, str(column), str(check), some, findings)
-        return chunk.frame
+                continue  # a check on text that should be a date says nothing new
+            if column in wrong:
+                some = some[~some["index"].isin(chunk.frame.index[wrong[column]])]
+            if len(some):
+                _note(chunk, str(column), str(check), some, findings)
+        checked = errors.data  # coerced all the same, where it can be
+    return checked
 
 
 def _note(chunk: Chunk, column: str, check: str, cases: pd.DataFrame, findings: _Findings) -> None:
@@ -165,15 +168,15 @@ def _note(chunk: Chunk, column: str, check: str, cases: pd.DataFrame, findings: 
     findings.add(column, check, cases["index"].nunique(), examples or [chunk.source])
 
 
-def _example(chunk: Chunk, value: object, row: object) -> str:
-    shown = repr(value) if isinstance(value, str) else str(value)
+def _example(chunk: Chunk, value: Any, row: object) -> str:
+    shown = "nothing" if pd.isna(value) else repr(value) if isinstance(value, str) else str(value)
     return f"{shown[:60]} in {chunk.source} row {row}"
 
 
 def _count(chunk: Chunk, checked: pd.DataFrame, findings: _Findings, *, content: bool) -> None:
     """Add one chunk to what only the whole data can tell."""
     findings.rows += len(checked)
-    for name, present in checked.notna().sum().items():
+    for name, present in chunk.frame.notna().sum().items():
         findings.present[str(name)] = findings.present.get(str(name), 0) + int(present)
     for name in checked.select_dtypes("float"):
         infinite = checked.index[np.isinf(checked[name].to_numpy())]
@@ -202,6 +205,8 @@ def _check_unique(again: Iterable[Chunk], schema: pa.DataFrameSchema, findings: 
     for chunk in again:
         checked = _check(schema, chunk, _Findings(()))
         for group, hashes in repeated.items():
+            if not set(group) <= set(checked.columns):
+                continue
             hit = checked.loc[np.isin(row_hashes(checked[list(group)]), hashes), list(group)]
             if len(hit):
                 values = hit.head(EXAMPLES).astype(str).agg(", ".join, axis=1)

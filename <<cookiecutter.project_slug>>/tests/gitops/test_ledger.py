@@ -1,0 +1,100 @@
+# machinery
+"""The ledger, and what record and ledger together want to run."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import Project
+
+from gitops import config
+from gitops.config import Split
+from gitops.errors import IntegrityError
+from gitops.registry.branch import Branch
+from gitops.registry.ledger import FILE, Fact, Held, Override, Verified, append, read, wanted
+from gitops.registry.record import Figure, Record
+from gitops.run import Lineage
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def record(number: int) -> Record:
+    """A record of version `number`, whose digest repeats that figure."""
+    lineage = Lineage(
+        commit=None, dirty=False, data="d", rows=2, holdout="h", holdout_rows=1,
+        split=Split(method="hash", column="id", holdout=0.5), training="t", configuration="c", lock=None,
+        python="3.11", libraries={},
+    )  # fmt: skip
+    return Record(
+        environment="production",
+        model="m",
+        version=str(number),
+        release="1.0.0",
+        digest=str(number) * 4,
+        image=None,
+        run="r",
+        columns={},
+        classes=(),
+        figure=Figure(metric="r2", value=1, baseline=0, champion=None),
+        lineage=lineage,
+    )
+
+
+def verified(number: int, environment: str = "production") -> Verified:
+    """Version `number` passed its smoke test."""
+    return Verified(environment=environment, digest=str(number) * 4, at=NOW, by="t")
+
+
+def held(number: int, environment: str = "production") -> Held:
+    """Version `number` may not run."""
+    return Held(environment=environment, digest=str(number) * 4, at=NOW, by="t", why="it failed")
+
+
+def override(number: int, hours: int) -> Override:
+    """Version `number` runs until some hours from now."""
+    until = NOW + timedelta(hours=hours)
+    return Override(environment="production", digest=str(number) * 4, at=NOW, by="t", until=until, why="an incident")
+
+
+CASES: dict[str, tuple[list[Fact], str | None]] = {
+    "no facts: main": ([], "3"),
+    "main verified: main": ([verified(3)], "3"),
+    "main held, none verified: nothing may run": ([held(3)], None),
+    "main held: the last verified": ([verified(1), verified(2), held(3)], "2"),
+    "main held, the last verified held too": ([verified(1), verified(2), held(3), held(2)], "1"),
+    "a hold elsewhere does not count": ([held(3, "staging")], "3"),
+    "a verification elsewhere does not count": ([verified(2, "staging"), held(3)], None),
+    "an unexpired override wins": ([override(1, 2)], "1"),
+    "an override wins over a hold": ([held(3), verified(2), override(1, 2)], "1"),
+    "an expired override does not count": ([override(1, -1)], "3"),
+    "the newest override wins": ([override(1, 2), override(2, 2)], "2"),
+    "an override of something that never was on main": ([override(9, 2)], "3"),
+}
+
+
+@pytest.mark.parametrize(("facts", "version"), CASES.values(), ids=CASES)
+def test_record_and_ledger_want_one_version(facts: list[Fact], version: str | None) -> None:
+    """The newest record on main that is not held, or else the last verified one; an override wins."""
+    found = wanted([record(3), record(2), record(1)], facts, NOW)
+    assert (found.version if found else None) == version
+
+
+def test_without_a_record_nothing_is_wanted() -> None:
+    """Before the first promotion nothing may run."""
+    assert wanted([], [verified(1)], NOW) is None
+
+
+def test_the_ledger_keeps_facts_in_order_and_each_once(project: Project) -> None:
+    """Appending the same fact twice is appending it once."""
+    branch = Branch(config.find(project.root))
+    for fact in (verified(1), held(2), verified(1)):
+        append(branch, fact)
+    branch.refresh()
+    assert read(branch.root) == [verified(1), held(2)]
+
+
+def test_a_line_that_is_no_fact_is_refused_with_its_number(tmp_path: Path) -> None:
+    """The ledger is trusted, so a damaged one stops everything."""
+    (tmp_path / FILE).write_text(verified(1).model_dump_json() + '\n{"kind": "held"}\n')
+    with pytest.raises(IntegrityError, match="line 2"):
+        read(tmp_path)
