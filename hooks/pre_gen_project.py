@@ -5,7 +5,7 @@ import keyword
 import re
 import sys
 
-ANSWERS = json.loads(r'''<<cookiecutter|jsonify|replace("'", "\\u0027")>>''')
+ANSWERS = json.loads(r"""<<cookiecutter|jsonify>>""")
 
 OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}"
 TEXT = r'[^"\\<>\x00-\x1f]'
@@ -14,7 +14,10 @@ RULES = {
         rf"(?=.{{1,60}}$){TEXT}*\w{TEXT}*",
         "at most 60 characters without double quotes, backslashes or angle brackets, such as 'Tumour Screening'",
     ),
-    "project_slug": (r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "lower-case words joined by hyphens, such as 'tumour-screening'"),
+    "project_slug": (
+        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
+        "lower-case words joined by hyphens, such as 'tumour-screening'",
+    ),
     "package_name": (
         r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*",
         "lower-case words joined by underscores, such as 'tumour_screening'",

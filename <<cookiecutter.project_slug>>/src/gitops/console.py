@@ -25,13 +25,19 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) 
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
+    console = Console(width=wide, highlight=False)
     shown = Table(title=title, title_justify="left", title_style="bold")
     for header in headers:
         shown.add_column(header, overflow="fold")
     for row in rows:
         shown.add_row(*(Text(str(cell)) for cell in row))
     console.print(shown)
+
+
+def near(path: Path) -> Path:
+    """The path as a person would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def summarise(markdown: str) -> None:

@@ -72,7 +72,11 @@ REFUSED = {
         '[split]\nmethod = "time"\ncolumn = "day"\ncutoff = "2026-01-01"\n',
         "[split] cutoff is '2026-01-01', but should be a date such as 2026-01-01, without quotes.",
     ),
-    "both path and query": (PATH, f'{PATH}\nquery = "SELECT 1"', "[data]: needs either `path` or `query`, and not both"),
+    "both path and query": (
+        PATH,
+        f'{PATH}\nquery = "SELECT 1"',
+        "[data]: needs either `path` or `query`, and not both",
+    ),
     "neither path nor query": (PATH, "", "[data]: needs either `path` or `query`, and not both"),
     "metric of the other task": (
         'metric = "roc_auc"',

@@ -66,7 +66,7 @@ def command(
     manifest.write_atomically(out / RESULT, found.to_json())
     manifest.write_atomically(out / REPORT, markdown)
     console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
-    console.say(f"{headline(found.model_dump(mode='json'))}. The report is {out / REPORT}.")
+    console.say(f"{headline(found.model_dump(mode='json'))}. The report is {console.near(out / REPORT)}.")
     console.summarise(markdown)
     console.output("verdict", found.verdict)
     console.output("version", challenger.number)

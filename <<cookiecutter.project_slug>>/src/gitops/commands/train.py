@@ -74,5 +74,6 @@ def _show(out: Path, digest: str) -> None:
     rows = [[name, number(value)] for name, value in described.metrics.items()]
     console.table("Trained", ["metric", "on the holdout"], rows)
     trained = described.lineage.rows - described.lineage.holdout_rows
-    console.say(f"{trained} rows trained on, {described.lineage.holdout_rows} held out; {out} has the digest {digest}.")
+    console.say(f"{trained} rows trained on, {described.lineage.holdout_rows} held out.")
+    console.say(f"{console.near(out)} has the digest {digest}.")
     console.summarise(f"### Trained\n\n{table(['metric', 'on the holdout'], rows)}")

@@ -16,6 +16,7 @@ from gitops.commands import find
 def command(project: Path, host: str, port: int) -> None:
     """Open MLflow's own pages on the store."""
     import os
+    import signal
     import subprocess
     import sys
 
@@ -31,7 +32,17 @@ def command(project: Path, host: str, port: int) -> None:
         f"http://{host}:{port} shows the store as it is now ({(store.branch.tip or 'empty')[:12]}). Ctrl-C ends it."
     )
     # One server process and no job runner: a person looks, nothing else does.
-    env = {**os.environ, ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    env = {**os.environ, ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+           "MLFLOW_LOGGING_LEVEL": "WARNING"}  # fmt: skip
     serve = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address(root), "--host", host,
              "--port", str(port), "--workers", "1"]  # fmt: skip
-    subprocess.run(serve, env=env, check=False)
+    server = subprocess.Popen(serve, env=env, start_new_session=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        console.say("Ended.")
+    finally:
+        # The server starts others, and does not take them along when it ends.
+        os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
+        server.wait()

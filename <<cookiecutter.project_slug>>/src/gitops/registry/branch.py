@@ -28,7 +28,7 @@ README = """# The MLflow store of this repository
 about deployments. Do not edit it by hand; look at it with `gitops ui` and `gitops store status`.
 """
 # Settings that decide how a remote is reached; the clone for a transaction needs them as the person's clone has them.
-REACH = r"^(http|https|credential|url|ssh|core\.sshcommand|protocol)\."
+REACH = r"^((http|https|credential|url|ssh|protocol)\.|core\.sshcommand$)"
 
 
 class _Raced(Exception):
@@ -93,11 +93,23 @@ class Branch:
         if tip is None:
             self._empty()
         elif tip != self.tip or self.git("status", "--porcelain"):
-            self.git("fetch", "--quiet", "--depth=1", "--filter=blob:none", "store", f"refs/heads/{self._store.branch}")
-            tip = self.git("rev-parse", "FETCH_HEAD")
-            self.git("checkout", "--quiet", "--force", "--detach", tip)
-            self.git("clean", "--quiet", "--force", "-d", "-x")
+            tip = self._check_out()
         self.tip = tip
+        return tip
+
+    def _check_out(self) -> str:
+        """Fetch the tip, without the artefacts where the remote allows it, and check it out."""
+        fetch = ["fetch", "--quiet", "--depth=1", "store", f"refs/heads/{self._store.branch}"]
+        self.git(*fetch, "--filter=blob:none")
+        tip = self.git("rev-parse", "FETCH_HEAD")
+        checkout = ["checkout", "--quiet", "--force", "--detach", tip]
+        try:
+            self.git(*checkout)
+        except git.GitError:
+            # Some servers leave objects out and then refuse to send them when they are asked for by name.
+            self.git(*fetch, "--refetch", "--no-filter")
+            self.git(*checkout)
+        self.git("clean", "--quiet", "--force", "-d", "-x")
         return tip
 
     def _init(self) -> None:

@@ -12,10 +12,11 @@ import pandas as pd
 import pandera.pandas as pa
 
 
-def loosened(schema: pa.DataFrameSchema) -> pa.DataFrameSchema:
-    """The same schema for one chunk: integers may be missing in the type, though not in the rule, and repeats are
-    left to who sees all chunks."""
+def loosened(schema: pa.DataFrameSchema, key: str) -> pa.DataFrameSchema:
+    """The same schema for one chunk: integers may be missing in the type, though not in the rule; repeats are left to
+    who sees all chunks; the key is never missing."""
     columns: dict[str, dict[str, Any]] = {name: {} for name in schema.columns}
+    columns[key]["nullable"] = False
     for name, column in schema.columns.items():
         if column.unique:
             columns[name]["unique"] = False
@@ -46,6 +47,8 @@ def numbers(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> tuple[pd.DataFra
             if frame[name].dtype != column.dtype.type:
                 bad |= ~_fits(values, column)
             values = values.mask(bad).astype(_nullable(column))
+        else:
+            values = values.astype(column.dtype.type)
         typed[name] = values
         if bad.any():
             wrong[name] = bad

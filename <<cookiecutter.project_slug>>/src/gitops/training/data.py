@@ -58,7 +58,7 @@ def files(repository: Repository) -> list[Path]:
     size, limit = sum(file.stat().st_size for file in found), repository.config.data.max_mib
     if size > limit * 2**20:
         raise DataUnreadable(
-            f"{pattern!r} is {size / 2**20:.0f} MiB, more than the {limit} MiB that model.toml allows.",
+            f"{pattern!r} is {size / 2**20:.1f} MiB, more than the {limit} MiB that model.toml allows.",
             "Raise `max_mib` under [data] if this machine has the memory to train on it.",
         )
     return found

@@ -2,10 +2,10 @@
 """Fit your pipeline on the training rows and leave a sealed folder; nothing else is written anywhere."""
 
 import json
-import os
 import random
-import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,22 +106,18 @@ def train(
     progress("measure on the holdout")
     rows, truth = features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
     predictions = predict(model, rows)
-    out = out.resolve()
-    partial = out.with_name(f"{out.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    progress("save the model")
-    save(model, partial / run.MODEL, config.serving.trusted_types)
-    _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
-    _write(partial / run.EXAMPLE, _records(rows.head(3)))
-    _write(partial / run.REFERENCE, _reference(repository, model, prepared))
-    _write(partial / run.SKETCH, sketch(prepared.keys))
-    progress("draw")
-    _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
-    _write(partial / run.FILE, _describe(repository, prepared, predictions, parameters, forced).model_dump(mode="json"))
-    digest = seal(partial)
-    _replace(out, partial)
-    return digest
+    with _replacing(out.resolve()) as partial:
+        progress("save the model")
+        save(model, partial / run.MODEL, config.serving.trusted_types)
+        _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
+        _write(partial / run.EXAMPLE, _records(rows.head(3)))
+        _write(partial / run.REFERENCE, _reference(repository, model, prepared))
+        _write(partial / run.SKETCH, sketch(prepared.keys))
+        progress("draw")
+        _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
+        described = _describe(repository, prepared, predictions, parameters, forced)
+        _write(partial / run.FILE, described.model_dump(mode="json"))
+        return seal(partial)
 
 
 def _check_place(out: Path) -> None:
@@ -130,13 +126,17 @@ def _check_place(out: Path) -> None:
         raise ConfigError(f"{out} exists and is not a run of gitops.", "Name a folder that is new, or an earlier run.")
 
 
-def _replace(out: Path, new: Path) -> None:
-    """Put a whole folder where another may be; a kill leaves the old one, or none, never half of one."""
-    old = out.with_name(f"{out.name}.old.{os.getpid()}")
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A new folder that takes the place of another once it is whole; a kill leaves the old one, or none, never half."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        new = Path(scratch, "new")
+        new.mkdir()
+        yield new
+        if out.exists():
+            out.rename(Path(scratch, "old"))
+        new.rename(out)
 
 
 def _pipeline(repository: Repository, yours: Yours) -> "Pipeline":

@@ -64,7 +64,8 @@ class Validation:
 class _Findings:
     """What is known so far; its size does not grow with the rows, but for eight bytes a row for each unique rule."""
 
-    groups: tuple[tuple[str, ...], ...]
+    key: str
+    groups: tuple[tuple[str, ...], ...] = ()
     rows: int = 0
     failing: dict[tuple[str, str], int] = field(default_factory=dict)
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -99,10 +100,10 @@ def validate(
     Raises:
         DataUnreadable: A file or the database cannot be read.
     """
-    groups = _unique_groups(repository, yours.schema)
-    schema = yours.schema
+    schema, key = yours.schema, repository.config.data.key
+    groups = _unique_groups(schema, key)
     text = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
-    findings, kept = _Findings(groups), list[pd.DataFrame]()
+    findings, kept = _Findings(key, groups), list[pd.DataFrame]()
     for chunk in chunks(repository, text):
         checked = _check(schema, chunk, findings)
         _count(chunk, checked, findings, content=repository.config.data.query is not None)
@@ -116,7 +117,7 @@ def validate(
         _check_present(findings)
     problems = findings.problems()
     whole = keep and not problems
-    frame = pd.concat(kept).sort_values(repository.config.data.key, ignore_index=True) if whole else None
+    frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
     return Validation(findings.rows, _digest(repository, findings), problems, frame)
 
 
@@ -127,22 +128,23 @@ def _digest(repository: Repository, findings: _Findings) -> str:
     return digest_bytes(np.sort(np.concatenate([np.empty(0, np.uint64), *findings.content])).tobytes())
 
 
-def _unique_groups(repository: Repository, schema: pa.DataFrameSchema) -> tuple[tuple[str, ...], ...]:
+def _unique_groups(schema: pa.DataFrameSchema, key: str) -> tuple[tuple[str, ...], ...]:
     """The columns, and sets of columns, whose values may not repeat: the key, and what the schema says."""
     single = {(name,) for name, column in schema.columns.items() if column.unique}
     together = {tuple(schema.unique)} if schema.unique else set()
-    return tuple(sorted({(repository.config.data.key,), *single, *together}))
+    return tuple(sorted({(key,), *single, *together}))
 
 
 def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.DataFrame:
     """The chunk with the schema's types, as far as its values allow."""
     frame, wrong = numbers(schema, chunk.frame)
     for name, bad in wrong.items():
-        values = chunk.frame.loc[bad, name]
+        values = pd.to_numeric(chunk.frame.loc[bad, name], errors="coerce").astype(object)
+        values = values.fillna(chunk.frame[name])
         examples = [_example(chunk, value, row) for row, value in values.head(EXAMPLES).items()]
         findings.add(name, f"must be {schema.columns[name].dtype}", len(values), examples)
     try:
-        checked: pd.DataFrame = loosened(schema).validate(frame, lazy=True)
+        checked: pd.DataFrame = loosened(schema, findings.key).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         coerced = set(cases.loc[cases["check"].str.startswith("coerce_dtype"), "column"])
@@ -152,19 +154,20 @@ def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.
             if column in wrong:
                 some = some[~some["index"].isin(chunk.frame.index[wrong[column]])]
             if len(some):
-                _note(chunk, str(column), str(check), some, findings)
+                _note(chunk, frame, str(column), str(check), some, findings)
         checked = errors.data  # coerced all the same, where it can be
     return checked
 
 
-def _note(chunk: Chunk, column: str, check: str, cases: pd.DataFrame, findings: _Findings) -> None:
+def _note(chunk: Chunk, frame: pd.DataFrame, column: str, check: str, cases: pd.DataFrame, findings: _Findings) -> None:
     if check in {"column_in_dataframe", "column_in_schema"}:
         for name in cases["failure_case"]:
             findings.add(str(name), check, 0, [chunk.source])
         return
     check = "must be " + check.split("'")[1] if check.startswith("coerce_dtype") else check
-    placed = cases.dropna(subset="index").drop_duplicates("index").head(EXAMPLES)
-    examples = [_example(chunk, case, row) for case, row in zip(placed["failure_case"], placed["index"], strict=True)]
+    placed = cases.dropna(subset="index").drop_duplicates("index").head(EXAMPLES).set_index("index")["failure_case"]
+    values = frame.loc[placed.index, column] if column in frame else placed
+    examples = [_example(chunk, value, row) for row, value in values.items()]
     findings.add(column, check, cases["index"].nunique(), examples or [chunk.source])
 
 
@@ -185,7 +188,7 @@ def _count(chunk: Chunk, checked: pd.DataFrame, findings: _Findings, *, content:
             findings.add(str(name), "finite", len(infinite), examples)
     for group in findings.groups:
         if set(group) <= set(checked.columns):
-            findings.hashes.setdefault(group, []).append(row_hashes(checked[list(group)]))
+            findings.hashes.setdefault(group, []).append(row_hashes(checked[list(group)].dropna()))
     if content:
         findings.content.append(row_hashes(checked))
 
@@ -198,18 +201,19 @@ def _check_present(findings: _Findings) -> None:
 
 
 def _check_unique(again: Iterable[Chunk], schema: pa.DataFrameSchema, findings: _Findings) -> None:
-    """Find values that repeat, within a chunk or across chunks; the rows are read again only where some do."""
+    """Find values that repeat, within a chunk or across chunks; the rows are read again only where some do.
+
+    What is missing repeats nothing."""
     repeated = {group: _repeated(np.concatenate(parts)) for group, parts in findings.hashes.items()}
     if not any(len(hashes) for hashes in repeated.values()):
         return
     for chunk in again:
-        checked = _check(schema, chunk, _Findings(()))
+        checked = _check(schema, chunk, _Findings(findings.key))
         for group, hashes in repeated.items():
-            if not set(group) <= set(checked.columns):
-                continue
-            hit = checked.loc[np.isin(row_hashes(checked[list(group)]), hashes), list(group)]
+            there = checked[list(group)].dropna() if set(group) <= set(checked.columns) else checked.head(0)
+            hit = there[np.isin(row_hashes(there), hashes)]
             if len(hit):
-                values = hit.head(EXAMPLES).astype(str).agg(", ".join, axis=1)
+                values = {row: ", ".join(map(str, value)) for row, *value in hit.head(EXAMPLES).itertuples()}
                 examples = [_example(chunk, value, row) for row, value in values.items()]
                 findings.add(", ".join(group), "unique", len(hit), examples)
 

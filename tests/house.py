@@ -1,0 +1,57 @@
+"""What the template's tests share: where things lie, baking, and a repository that is set up once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parents[1]
+GENERATED = TEMPLATE / "<<cookiecutter.project_slug>>"
+TASKS = ("classification", "regression")
+PERSON = {
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+}
+
+
+def pythons() -> dict[str, str]:
+    """Each Python that a generated repository may run on and that is on this machine, by its version."""
+    found = {}
+    for version in ("3.11", "3.12", "3.13"):
+        installed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob(
+            f"{version}*/bin/python"
+        )
+        for python in filter(None, [shutil.which(f"python{version}"), *map(str, installed)]):
+            asked = subprocess.run([python, "--version"], check=False, capture_output=True, text=True)
+            if asked.stdout.startswith(f"Python {version}."):
+                found[version] = python
+    return found
+
+
+def bake(folder: Path, **answers: str) -> Path:
+    """Generate a repository with these answers, and the defaults for the others; the folder it lies in."""
+    return Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder), extra_context=answers))
+
+
+def run(root: Path, *command: str, env: Mapping[str, str] | None = None, code: int = 0) -> str:
+    """Run a command in a folder and return all that it printed; insist on its exit code."""
+    done = subprocess.run(
+        command, cwd=root, env={**os.environ, **PERSON, **(env or {})}, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == code, f"{' '.join(command)}: exit {done.returncode}, not {code}\n{done.stdout[-6000:]}"
+    return done.stdout
+
+
+def set_up(root: Path, python: str = sys.executable) -> None:
+    """Make it a Git repository with one commit, and run its own set-up."""
+    run(root, "git", "init", "--quiet", "--initial-branch", "main")
+    run(root, "git", "add", "--all")
+    run(root, "git", "commit", "--quiet", "--message", "Start from the template")
+    run(root, "make", "setup", f"PYTHON={python}")

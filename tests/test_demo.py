@@ -1,0 +1,48 @@
+"""What a newcomer does: clone the template into an empty home, and `make demo`."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from house import TEMPLATE, run
+
+TOLD = (
+    "Accepted: 569 rows",
+    "Data refused",
+    "no champion yet",
+    "makes version 1 the champion, release 1.0.0",
+    "is refused by CHAMPION",
+    "nothing was proposed",
+    "makes version 3 the champion, release 1.1.0",
+    "Champions of production",
+)
+
+
+def test_the_demo_runs_from_a_fresh_clone_in_an_empty_home(tmp_path: Path) -> None:
+    """It sets itself up, tells its story in order, and leaves nothing running."""
+    clone, home = tmp_path / "clone", tmp_path / "home"
+    home.mkdir()
+    _as_a_clone_would_be(clone)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "UV_", "XDG_"))}
+    done = subprocess.run(
+        ["make", "demo"], cwd=clone, env={**env, "HOME": str(home)}, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    places = [done.stdout.find(words) for words in TOLD]
+    assert -1 not in places, TOLD[places.index(-1)]
+    assert places == sorted(places)
+    assert "Traceback" not in done.stdout
+    running = subprocess.run(["pgrep", "--full", str(clone)], capture_output=True, text=True, check=False).stdout
+    assert running == ""
+    assert "Done in" in done.stdout
+
+
+def _as_a_clone_would_be(clone: Path) -> None:
+    """The files that Git has or would take, without what lies about in this checkout."""
+    for name in run(TEMPLATE, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if name and (TEMPLATE / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TEMPLATE / name, clone / name)
+    run(clone, "git", "init", "--quiet")
