@@ -71,6 +71,13 @@ def main_ref(root: Path) -> str:
     return "HEAD"
 
 
+def ahead(root: Path, revision: str) -> int:
+    """How many commits the clone's own main has that this revision lacks."""
+    if not resolve(root, "refs/heads/main") or not resolve(root, revision):
+        return 0
+    return int(run(root, "rev-list", "--count", f"{revision}..refs/heads/main"))
+
+
 def show(root: Path, revision: str, path: str) -> str | None:
     """The content of a file at a revision, or None where it is not."""
     present = resolve(root, revision) and run(root, "ls-tree", revision, "--", path)

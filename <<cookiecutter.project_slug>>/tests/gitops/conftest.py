@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ holdout = 0.4
 metric = "roc_auc"
 
 [gates]
-resamples = 200
+resamples = 100
 
 [gates.floor]
 roc_auc = 0.6
@@ -194,18 +194,9 @@ class Project:
         self.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def start(root: Path) -> Project:
     """A repository with 500 committed rows, on main, without a remote."""
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GITOPS_STORE_ROOT", "")  # so that it is put back afterwards
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    path = list(sys.path)
-    made = Project(tmp_path / "sample-repository")
+    made = Project(root)
     for name, text in {
         "model.toml": MODEL_TOML,
         "src/sample/__init__.py": "",
@@ -222,5 +213,52 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     made.data(rows())
     made.git("init", "--quiet", "--initial-branch", "main")
     made.commit("start")
-    yield made
-    sys.path[:] = path
+    return made
+
+
+def prepare_environment(patch: pytest.MonkeyPatch, scratch: Path) -> None:
+    """Nothing of the caller's CI, a person to commit as, and temporary files that go with the test."""
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "MLFLOW_TRACKING_URI"):
+        patch.delenv(name, raising=False)
+    patch.setenv("GITOPS_STORE_ROOT", "")  # so that it is put back afterwards
+    for role in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{role}_NAME", "Ada")
+        patch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+    patch.setattr(tempfile, "tempdir", str(scratch))
+    patch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The way of version 1, walked once: a copy of the repository as it was after each step."""
+    folder = tmp_path_factory.mktemp("stages")
+    with pytest.MonkeyPatch.context() as patch:
+        prepare_environment(patch, folder)
+        made = start(folder / "walked")
+        steps: dict[str, tuple[str, ...]] = {
+            "trained": ("train",), "registered": ("register",), "compared": ("compare",),
+            "proposed": ("promote", "--local"),
+        }  # fmt: skip
+        for step, command in steps.items():
+            made.must(*command)
+            shutil.copytree(made.root, folder / step, symlinks=True)
+        made.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
+    return {**{step: folder / step for step in steps}, "promoted": made.root}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A repository with 500 committed rows, on main, without a remote."""
+    prepare_environment(monkeypatch, tmp_path)
+    return start(tmp_path / "sample-repository")
+
+
+@pytest.fixture
+def at_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: dict[str, Path]) -> Callable[[str], Project]:
+    """A copy of the repository as it was after a step: trained, registered, compared, proposed or promoted."""
+    prepare_environment(monkeypatch, tmp_path)
+
+    def copy(step: str) -> Project:
+        return Project(Path(shutil.copytree(stages[step], tmp_path / "sample-repository", symlinks=True)))
+
+    return copy

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ import gitops
 
 
 @pytest.fixture
-def champion(project: Project) -> Project:
+def champion(at_stage: Callable[[str], Project]) -> Project:
     """The project with version 1 promoted."""
-    project.promote()
-    return project
+    return at_stage("promoted")
 
 
 def compared(project: Project, *arguments: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # machinery
 """Promotion without a forge: a branch whose one change is the record, and aliases that follow the merge."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -16,10 +17,9 @@ BRANCH = "promote/production"
 
 
 @pytest.fixture
-def proposed(project: Project) -> Project:
+def proposed(at_stage: Callable[[str], Project]) -> Project:
     """The project with version 1 proposed."""
-    project.propose()
-    return project
+    return at_stage("proposed")
 
 
 def aliases(project: Project) -> dict[str, str]:
@@ -129,9 +129,9 @@ def test_an_alias_that_somebody_moved_is_put_back(proposed: Project) -> None:
     assert aliases(proposed) == {"champion": "1"}
 
 
-def test_while_main_is_held_the_last_verified_version_is_champion(project: Project) -> None:
+def test_while_main_is_held_the_last_verified_version_is_champion(at_stage: Callable[[str], Project]) -> None:
     """The ledger brakes faster than a review."""
-    project.promote()
+    project = at_stage("promoted")
     first = read(project.root, "production", "main")
     project.improve()
     project.commit()
@@ -156,9 +156,9 @@ def test_a_registry_that_disagrees_with_the_record_is_not_believed(proposed: Pro
     assert "No alias was moved" in result.err
 
 
-def test_history_shows_both_champions(project: Project) -> None:
+def test_history_shows_both_champions(at_stage: Callable[[str], Project]) -> None:
     """Newest first, with the release that tells callers what changed."""
-    project.promote()
+    project = at_stage("promoted")
     project.improve()
     project.commit()
     project.promote()

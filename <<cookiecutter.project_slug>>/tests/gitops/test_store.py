@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,20 +22,30 @@ FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
-def remote(project: Project, tmp_path: Path) -> Path:
-    """A bare repository that the project pushes to."""
-    bare = tmp_path / "remote.git"
+def trained(at_stage: Callable[[str], Project]) -> Project:
+    """The project with a run that is not registered yet."""
+    return at_stage("trained")
+
+
+@pytest.fixture
+def registered(at_stage: Callable[[str], Project]) -> Project:
+    """The project with version 1 in the store."""
+    return at_stage("registered")
+
+
+def add_remote(project: Project) -> Path:
+    """A bare repository that the project pushes to, with all that the project has."""
+    bare = project.root.parent / "remote.git"
     project.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
     project.git("remote", "add", "origin", str(bare))
-    project.git("push", "--quiet", "origin", "main")
+    project.git("push", "--quiet", "--all", "origin")
     return bare
 
 
 @pytest.fixture
-def trained(project: Project) -> Project:
-    """The project with a run that is not registered yet."""
-    project.must("train")
-    return project
+def remote(trained: Project) -> Path:
+    """The remote of the project whose run is not registered yet."""
+    return add_remote(trained)
 
 
 def another_run(project: Project, name: str) -> Path:
@@ -96,43 +107,53 @@ def test_two_runs_of_one_training_are_one_version(trained: Project) -> None:
     assert trained.must("register", "--run", str(folder)).outputs["version"] == "1"
 
 
-def test_eight_writers_at_once_lose_nothing(trained: Project, remote: Path) -> None:
-    """All runs are there afterwards, numbered without gaps or duplicates, and the database is whole."""
-    folders = [another_run(trained, f"run-{number}") for number in range(8)]
-    writers = [FORK.Process(target=_register_and_exit, args=(trained, folder)) for folder in folders]
+def at_once(project: Project, folders: list[Path]) -> list[int | None]:
+    """Register all folders at the same moment, each in a process of its own; their exit codes."""
+    writers = [FORK.Process(target=_register_and_exit, args=(project, folder)) for folder in folders]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert [writer.exitcode for writer in writers] == [0] * 8
-    assert numbers(trained) == [str(number) for number in range(1, 9)]
-    database = trained.root / "mlflow.db"
-    database.write_bytes(subprocess.run(
-        ["git", "show", "mlflow:mlflow.db"], cwd=remote, check=True, capture_output=True).stdout)  # fmt: skip
+    return [writer.exitcode for writer in writers]
+
+
+def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
+    """All runs are there afterwards, numbered without gaps or duplicates, and the database is whole."""
+    bare = add_remote(registered)
+    assert at_once(registered, [another_run(registered, f"run-{number}") for number in range(8)]) == [0] * 8
+    assert numbers(registered) == [str(number) for number in range(1, 10)]
+    database = registered.root / "mlflow.db"
+    show = ["git", "show", "mlflow:mlflow.db"]
+    database.write_bytes(subprocess.run(show, cwd=bare, check=True, capture_output=True).stdout)
     with sqlite3.connect(database) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (8,)
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (9,)
+
+
+def test_two_first_writers_make_one_store(trained: Project, remote: Path) -> None:
+    """Where there is no branch yet, the one who pushes second starts over from the other's."""
+    assert at_once(trained, [another_run(trained, "one"), another_run(trained, "two")]) == [0, 0]
+    assert numbers(trained) == ["1", "2"]
 
 
 def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
-    trained: Project, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL after each effect on Git leaves a harmless state; the next run ends as if nothing had happened."""
-    folder = trained.root / ".gitops" / "run"
+    add_remote(registered)
+    folder, before = another_run(registered, "killed"), registered.git("rev-parse", "mlflow")
     killed = 0
     for call in range(1, 60):
-        trained.git("push", "--quiet", "--force", "origin", ":refs/heads/mlflow")
+        registered.git("push", "--quiet", "--force", "origin", f"{before}:refs/heads/mlflow")
         with monkeypatch.context() as patch:
             script = f'"$REAL" "$@"; code=$?; [ "$COUNT" -eq {call} ] && kill -9 $PPID; exit $code'
             patch.setenv("PATH", wrapped_git(tmp_path / "bin", script)["PATH"])
-            victim = FORK.Process(target=_register_and_exit, args=(trained, folder))
-            victim.start()
-            victim.join()
-        if victim.exitcode == 0:
+            ended = at_once(registered, [folder])
+        if ended == [0]:
             break
         killed += 1
-        assert register(trained, folder) == 0
-        assert numbers(trained) == ["1"]
+        assert register(registered, folder) == 0
+        assert numbers(registered) == ["1", "2"]
     assert killed >= 8
 
 
@@ -186,30 +207,27 @@ def test_an_unreachable_remote_is_an_error(trained: Project) -> None:
     assert "nowhere" in result.err
 
 
-def test_a_database_of_another_mlflow_is_not_touched(trained: Project) -> None:
+def test_a_database_of_another_mlflow_is_not_touched(registered: Project) -> None:
     """Opening would migrate it for ever, so it is refused before MLflow sees it."""
-    trained.must("register")
-    _change_database(trained, "UPDATE alembic_version SET version_num = 'future'")
-    tip = trained.git("rev-parse", "mlflow")
-    result = trained.gitops("store", "status")
+    _change_database(registered, "UPDATE alembic_version SET version_num = 'future'")
+    tip = registered.git("rev-parse", "mlflow")
+    result = registered.gitops("store", "status")
     assert result.code == 7
     assert "another MLflow" in result.err
-    assert trained.git("rev-parse", "mlflow") == tip
+    assert registered.git("rev-parse", "mlflow") == tip
 
 
-def test_a_store_that_fits_needs_no_upgrade(trained: Project) -> None:
+def test_a_store_that_fits_needs_no_upgrade(registered: Project) -> None:
     """`gitops store upgrade` is idempotent."""
-    trained.must("register")
-    tip = trained.git("rev-parse", "mlflow")
-    assert "Nothing to do" in trained.must("store", "upgrade").out
-    assert trained.git("rev-parse", "mlflow") == tip
+    tip = registered.git("rev-parse", "mlflow")
+    assert "Nothing to do" in registered.must("store", "upgrade").out
+    assert registered.git("rev-parse", "mlflow") == tip
 
 
-def test_a_damaged_database_is_a_sentence(trained: Project) -> None:
+def test_a_damaged_database_is_a_sentence(registered: Project) -> None:
     """Whoever broke the file, the command says what to do."""
-    trained.must("register")
-    _commit_to_store(trained, "mlflow.db", b"not a database, but long enough to look at" * 100)
-    result = trained.gitops("store", "status")
+    _commit_to_store(registered, "mlflow.db", b"not a database, but long enough to look at" * 100)
+    result = registered.gitops("store", "status")
     assert result.code == 7
     assert "damaged" in result.err
 
@@ -227,17 +245,16 @@ def test_a_file_too_large_for_git_is_refused(trained: Project) -> None:
     assert numbers(trained) == []
 
 
-def test_a_store_over_its_budget_is_refused(trained: Project) -> None:
+def test_a_store_over_its_budget_is_refused(registered: Project) -> None:
     """The budget of model.toml counts all versions together."""
-    trained.must("register")
-    trained.edit("model.toml", "[evaluation]", "[store]\nbudget_mib = 1\n\n[evaluation]")
-    folder = another_run(trained, "heavy")
+    registered.edit("model.toml", "[evaluation]", "[store]\nbudget_mib = 1\n\n[evaluation]")
+    folder = another_run(registered, "heavy")
     (folder / "weights.bin").write_bytes(os.urandom(2**20))
     manifest.seal(folder)
-    result = trained.gitops("register", "--run", str(folder))
+    result = registered.gitops("register", "--run", str(folder))
     assert result.code == 7
     assert "budget of 1 MiB" in result.err
-    assert numbers(trained) == ["1"]
+    assert numbers(registered) == ["1"]
 
 
 def test_artefacts_stay_behind_until_they_are_asked_for(trained: Project, remote: Path) -> None:

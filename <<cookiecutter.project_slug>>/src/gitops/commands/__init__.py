@@ -4,8 +4,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitops import console, git
+
 if TYPE_CHECKING:
     from gitops.config import Repository
+    from gitops.registry.record import Record
 
 
 def find(project: Path) -> "Repository":
@@ -13,3 +16,20 @@ def find(project: Path) -> "Repository":
     from gitops.config import find as find_repository
 
     return find_repository(project)
+
+
+def main_revision(root: Path) -> str:
+    """The revision that stands for main, with a word to people whose own main is ahead of it."""
+    revision = git.main_ref(root)
+    ahead = git.ahead(root, revision)
+    if ahead:
+        words = f"Note: main is {revision.removeprefix('refs/remotes/')}; it lacks {ahead} commit(s) of yours."
+        console.complain(f"{words} Push them first.")
+    return revision
+
+
+def champion(repository: "Repository", environment: str) -> "Record | None":
+    """The record on main; None before the first promotion."""
+    from gitops.registry import record
+
+    return record.read(repository.root, environment, main_revision(repository.root))

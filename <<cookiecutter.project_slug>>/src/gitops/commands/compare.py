@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitops import console, git
-from gitops.commands import find
+from gitops import console
+from gitops.commands import champion, find
 from gitops.errors import ConfigError, GateRefused, StoreError
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ def command(
 ) -> None:
     """Judge the challenger against the champion.
 
-    Both are scored on the same holdout; every gate must pass."""
+    Both are scored on the same holdout; every gate must pass.
+    """
     from gitops import contract, manifest
     from gitops.commands.validate import checked
     from gitops.forge.comparison import headline, render
-    from gitops.registry import record
     from gitops.registry.store import connect
     from gitops.training.compare import compare
     from gitops.training.evidence import gather
@@ -50,7 +50,7 @@ def command(
     yours = contract.load(repository)
     store = connect(repository)
     challenger = _challenger(repository, store, number)
-    champion = record.read(repository.root, environment, git.main_ref(repository.root))
+    record = champion(repository, environment)
     validation = checked(repository, yours, keep=True)
     assert validation.frame is not None  # noqa: S101 (it was asked for)
     prepared = prepare(repository, validation.frame, validation.digest)
@@ -58,7 +58,7 @@ def command(
     with console.progress("compare") as progress:
         progress(f"score version {challenger.number}")
         ours = _score(repository, store, challenger.number, digest or challenger.digest, rows, progress)
-        theirs = _theirs(repository, store, champion, ours, rows, progress)
+        theirs = _theirs(repository, store, record, ours, rows, progress)
         progress("judge")
         found = compare(gather(repository.config, prepared, ours, theirs), prepared.lineage.holdout)
     out = out or repository.scratch / "comparison"
@@ -68,6 +68,10 @@ def command(
     console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
     console.say(f"{headline(found.model_dump(mode='json'))}. The report is {console.near(out / REPORT)}.")
     console.summarise(markdown)
+    if ours.run.lineage.training != prepared.lineage.training:
+        console.complain(
+            f"Note: version {challenger.number} was trained on other data, code or settings than lie here."
+        )
     console.output("verdict", found.verdict)
     console.output("version", challenger.number)
     if exit_code and found.verdict == "refuse":
@@ -92,13 +96,13 @@ def _challenger(repository: "Repository", store: "Store", number: str | None) ->
 
 
 def _theirs(
-    repository: "Repository", store: "Store", champion: "Record | None", ours: "Scored", rows: "pd.DataFrame",
+    repository: "Repository", store: "Store", record: "Record | None", ours: "Scored", rows: "pd.DataFrame",
     progress: Callable[[str], None],
 ) -> "Scored | None":  # fmt: skip
-    if champion is None or champion.digest == ours.digest:
-        return ours if champion else None
-    progress(f"score champion version {champion.version}")
-    return _score(repository, store, champion.version, champion.digest, rows, progress)
+    if record is None or record.digest == ours.digest:
+        return ours if record else None
+    progress(f"score champion version {record.version}")
+    return _score(repository, store, record.version, record.digest, rows, progress)
 
 
 def _score(
@@ -110,12 +114,12 @@ def _score(
 
     from gitops import run
     from gitops.predictions import predict
-    from gitops.registry.versions import fetch
+    from gitops.registry.versions import fetch, place
     from gitops.serving.score import open_run, replays
     from gitops.training import own_code
     from gitops.training.evidence import Scored
 
-    folder = repository.scratch / "versions" / f"{number}-{digest[7:19]}"
+    folder = place(repository, number, digest)
     fetch(store, repository.config.project.name, number, digest, folder)
     described = run.read(folder, digest)
     missing = [name for name in described.columns if name not in rows.columns]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from gitops import console, git
-from gitops.commands import find
+from gitops import console
+from gitops.commands import find, main_revision
 
 
 @click.command()
@@ -15,12 +15,13 @@ from gitops.commands import find
 def command(project: Path, environment: str) -> None:
     """Print which version was champion when.
 
-    By whose merge, and how good it was; from Git alone."""
+    By whose merge, and how good it was; from Git alone.
+    """
     from gitops.forge.report import number
     from gitops.registry import record
 
     root = find(project).root
-    entries = record.history(root, environment, git.main_ref(root))
+    entries = record.history(root, environment, main_revision(root))
     if not entries:
         console.say(f"No version was promoted to {environment} yet.")
         return

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitops import console, git
-from gitops.commands import find
+from gitops import console
+from gitops.commands import champion, find
 from gitops.errors import ConfigError, GateRefused
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command(project: Path, local: bool, comparison: Path | None, environment: str) -> None:
     """Propose the challenger as champion.
 
-    The proposal is a branch whose one change is the record; merging it is the promotion."""
+    The proposal is a branch whose one change is the record; merging it is the promotion.
+    """
     from gitops.registry.propose import branch_name, propose
 
     repository = find(project)
@@ -72,10 +73,10 @@ def _record(repository: "Repository", found: "Comparison", environment: str) -> 
     from gitops import run
     from gitops.registry import record
     from gitops.registry.store import connect
-    from gitops.registry.versions import fetch, known
+    from gitops.registry.versions import fetch, known, place
 
     ours = found.challenger
-    before = record.read(repository.root, environment, git.main_ref(repository.root))
+    before = champion(repository, environment)
     if (before.digest if before else None) != (found.champion.digest if found.champion else None):
         raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
     store, model = connect(repository), repository.config.project.name
@@ -84,7 +85,7 @@ def _record(repository: "Repository", found: "Comparison", environment: str) -> 
         raise ConfigError(
             f"The registry's version {ours.version} is not the one that was compared.", "Run `gitops compare` again."
         )
-    folder = repository.scratch / "versions" / f"{ours.version}-{ours.digest[7:19]}"
+    folder = place(repository, ours.version, ours.digest)
     fetch(store, model, ours.version, ours.digest, folder)
     described = run.read(folder, ours.digest)
     if described.lineage.dirty:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gitops import console
-from gitops.commands import find
+from gitops.commands import find, main_revision
 
 
 @click.command()
@@ -15,10 +15,12 @@ from gitops.commands import find
 def command(project: Path, environment: str) -> None:
     """Move MLflow's aliases to what Git says.
 
-    Champion follows the record on main and the ledger, challenger the open proposal."""
+    Champion follows the record on main and the ledger, challenger the open proposal.
+    """
     from gitops.registry.reconcile import reconcile
 
     repository = find(project)
+    main_revision(repository.root)
     moves = reconcile(repository, environment)
     for move in moves:
         console.say(move.sentence)

@@ -18,7 +18,8 @@ from gitops.commands import find
 def command(project: Path, folder: Path | None, digest: str | None) -> None:
     """Make a run a model version in MLflow.
 
-    Imports none of your code, and sets no alias."""
+    Imports none of your code, and sets no alias.
+    """
     import os
 
     from gitops import manifest, run

@@ -23,7 +23,8 @@ CAP = 50
 def command(project: Path) -> None:
     """Check every row against schema.py.
 
-    All problems are listed at once, with examples."""
+    All problems are listed at once, with examples.
+    """
     from gitops import contract
 
     repository = find(project)

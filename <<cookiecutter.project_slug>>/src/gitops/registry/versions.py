@@ -17,6 +17,7 @@ from gitops.manifest import verify
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from gitops.config import Repository
     from gitops.registry.store import Store
 
 DIGEST = "gitops.digest"
@@ -196,6 +197,11 @@ def _log_model(client: "MlflowClient", folder: Path, described: run.Run, run_id:
 
 def _type(kind: str) -> Any:
     return next((known for prefix, known in TYPES.items() if kind.startswith(prefix)), "string")
+
+
+def place(repository: "Repository", number: str, digest: str) -> Path:
+    """Where this clone keeps the files of a version."""
+    return repository.scratch / "versions" / f"{number}-{digest.removeprefix('sha256:')[:12]}"
 
 
 def fetch(store: "Store", model: str, number: str, digest: str, out: Path) -> Path:
