@@ -45,8 +45,8 @@ REFUSED = {
     ),
     "text wanted": ('target = "label"', "target = 3", "[data] target is 3, but should be text in quotes."),
     "number wanted": ("holdout = 0.4", 'holdout = "0.4"', "[split] holdout is '0.4', but should be a number."),
-    "whole number wanted": ("= 200", "= 200.5", "[gates] resamples is 200.5, but should be a whole number."),
-    "true is no number": ("= 200", "= true", "[gates] resamples is True, but should be a whole number."),
+    "whole number wanted": ("= 100", "= 100.5", "[gates] resamples is 100.5, but should be a whole number."),
+    "true is no number": ("= 100", "= true", "[gates] resamples is True, but should be a whole number."),
     "table wanted": ("[project]", "store = 3\n[project]", "[store] is 3, but should be a table."),
     "list wanted": (
         "[evaluation]",
@@ -54,9 +54,9 @@ REFUSED = {
         "[training.search.parameters] estimator__C is 1, but should be a list.",
     ),
     "empty text": ('key = "id"', 'key = ""', "[data] key is '', but must not be empty."),
-    "below the range": ("= 200", "= 2", "[gates] resamples is 2, but should be greater than or equal to 100."),
+    "below the range": ("= 100", "= 2", "[gates] resamples is 2, but should be greater than or equal to 100."),
     "above the range": ("holdout = 0.4", "holdout = 1.4", "[split] holdout is 1.4, but should be less than 1."),
-    "percent for a share": ("= 200", "= 200\nconfidence = 95", "[gates] confidence is 95, but should be less than 1."),
+    "percent for a share": ("= 100", "= 100\nconfidence = 95", "[gates] confidence is 95, but should be less than 1."),
     "no such choice": ('"hash"', '"random"', "[split] method is 'random', but should be 'hash', 'group' or 'time'."),
     "no such policy": (
         "[gates.floor]",
@@ -133,7 +133,7 @@ def test_what_model_toml_may_not_say_is_a_sentence(project: Project, old: str, n
 def test_all_mistakes_are_listed_at_once() -> None:
     """Nobody mends a file key by key."""
     with pytest.raises(ConfigError) as caught:
-        config.parse(MODEL_TOML.replace("holdout = 0.4", "holdout = 2.0").replace("= 200", "= 2"))
+        config.parse(MODEL_TOML.replace("holdout = 0.4", "holdout = 2.0").replace("= 100", "= 2"))
     assert [line.split(" is ")[0] for line in caught.value.what.splitlines()] == [
         "model.toml: [split] holdout",
         "model.toml: [gates] resamples",
@@ -164,7 +164,7 @@ def test_a_folder_inside_the_repository_finds_it(project: Project) -> None:
 def test_config_prints_what_is_in_force(project: Project) -> None:
     """Defaults included, as JSON."""
     said = json.loads(project.must("config").out)
-    assert said["gates"]["resamples"] == 200
+    assert said["gates"]["resamples"] == 100
     assert said["store"]["retries"] == 30
 
 

@@ -21,15 +21,14 @@ from gitops.training.gates import GATES, Outcome
 from gitops.training.train import Prepared
 
 ROWS = 300
-TOML = MODEL_TOML.replace("resamples = 200", "resamples = 100")
-CONFIG = parse(TOML)
+CONFIG = parse(MODEL_TOML)
 Make = Callable[[], Evidence]
 OTHER_SPLIT = Split(method="hash", column="id", holdout=0.2)
 
 
 def configured(old: str = "", new: str = "", **champion: Any) -> Config:
     """The sample's configuration with a change, and with other rules about the champion."""
-    config = parse(TOML.replace(old, new) if old else TOML)
+    config = parse(MODEL_TOML.replace(old, new) if old else MODEL_TOML)
     rules = config.gates.champion.model_copy(update=champion)
     return config.model_copy(update={"gates": config.gates.model_copy(update={"champion": rules})})
 

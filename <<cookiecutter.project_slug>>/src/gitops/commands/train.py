@@ -26,14 +26,15 @@ def command(project: Path, out: Path | None, force: bool) -> None:
     """
     from gitops import contract
     from gitops.commands.validate import checked
-    from gitops.training.train import prepare, train
+    from gitops.training.train import check_place, prepare, train
 
     repository = find(project)
+    out = out or repository.scratch / "run"
+    check_place(out)
     yours = contract.load(repository)
     validation = checked(repository, yours, keep=True)
     assert validation.frame is not None  # noqa: S101 (it was asked for)
     prepared = prepare(repository, validation.frame, validation.digest)
-    out = out or repository.scratch / "run"
     digest = None if force else _existing(repository, prepared.lineage, out)
     if digest is None:
         with console.progress("train") as progress:

@@ -30,7 +30,7 @@ def render(found: dict[str, Any]) -> str:
     """
     sign = {"promote": "✅", "refuse": "❌", "champion": "➖"}[found["verdict"]]
     parts = [f"## {sign} {escape(headline(found))}", "### Gates", _gates(found), _messages(found), "### Metrics"]
-    parts += [f"On the {found['rows']} rows of the holdout, which no version was trained on.", _metrics(found)]
+    parts += [f"On the {found['rows']} rows that `[split]` in model.toml holds out now.", _metrics(found)]
     parts += [_notes(found)]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -99,7 +99,7 @@ def train(
         ConfigError: The pipeline refuses a parameter or the rows, or holds types that a model file may not contain.
     """
     config, target = repository.config, repository.config.data.target
-    _check_place(out)
+    check_place(out)
     progress("fit")
     model, parameters = fit(repository, _pipeline(repository, yours), features(repository, prepared.rows),
                             prepared.rows)  # fmt: skip
@@ -120,8 +120,12 @@ def train(
         return seal(partial)
 
 
-def _check_place(out: Path) -> None:
-    """Nothing but an earlier run may be replaced."""
+def check_place(out: Path) -> None:
+    """Nothing but an earlier run may be replaced.
+
+    Raises:
+        ConfigError: Something else is there.
+    """
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
         raise ConfigError(f"{out} exists and is not a run of gitops.", "Name a folder that is new, or an earlier run.")
 
