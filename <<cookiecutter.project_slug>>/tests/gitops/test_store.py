@@ -96,6 +96,13 @@ def test_registering_the_same_run_twice_is_registering_it_once(trained: Project)
     assert trained.git("rev-parse", "mlflow") == tip
 
 
+def test_a_store_can_be_opened_after_another_in_one_process(registered: Project) -> None:
+    """MLflow writes the address of the store it has open into the environment; the next one must not find it there."""
+    assert numbers(registered) == ["1"]
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert numbers(registered) == ["1"]
+
+
 def test_two_runs_of_one_training_are_one_version(trained: Project) -> None:
     """Two machines that trained the same thing at the same moment register one version."""
     trained.must("register")

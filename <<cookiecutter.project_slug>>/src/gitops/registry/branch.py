@@ -119,8 +119,9 @@ class Branch:
         self.git("init", "--quiet")
         self.git("remote", "add", "store", url)
         self.git("sparse-checkout", "set", "--no-cone", "/*", "!/artifacts/")
-        # A database does not pack better for being looked at line by line.
-        self.git("config", "core.autocrlf", "false")
+        # Nothing may change a file on its way; and what lives for seconds need not be made small, or tidied up.
+        for setting in ("core.autocrlf=false", "core.looseCompression=0", "gc.auto=0"):
+            self.git("config", *setting.split("="))
 
     def _empty(self) -> None:
         """Start the branch over with nothing; its first push tells whether we were the first."""

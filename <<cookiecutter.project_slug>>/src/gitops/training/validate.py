@@ -62,7 +62,7 @@ class Validation:
 
 @dataclass
 class _Findings:
-    """What is known so far; its size does not grow with the rows, but for eight bytes a row for each unique rule."""
+    """What is known so far; its size does not grow with the rows, but for sixteen bytes a row for each unique rule."""
 
     key: str
     groups: tuple[tuple[str, ...], ...] = ()
@@ -219,5 +219,5 @@ def _check_unique(again: Iterable[Chunk], schema: pa.DataFrameSchema, findings: 
 
 
 def _repeated(hashes: np.ndarray) -> np.ndarray:
-    ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    hashes.sort()  # in place: there may be hundreds of millions
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])

@@ -1,0 +1,1 @@
+"""What gitops costs beside the libraries that it calls; `make bench` prints one table."""

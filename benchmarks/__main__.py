@@ -1,0 +1,67 @@
+"""Measure everything and print one table: `python -m benchmarks`, or `--quick` for a smoke run of about a minute.
+
+The full run takes most of an hour on two busy cores, 3 GB of memory, and some gigabytes of the temporary folder.
+"""
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import startup, store, train, validate
+from benchmarks.bake import bake
+from benchmarks.table import table
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured, and how often.
+
+    Attributes:
+        starts: How often each command is started.
+        validated: Numbers of rows that are validated, each with how often.
+        trained: Numbers of rows that are trained on beside the sample's own.
+        trainings: How often each training runs.
+        runs: Numbers of runs in the store after which it is measured, ascending.
+    """
+
+    starts: int
+    validated: dict[int, int]
+    trained: tuple[int, ...]
+    trainings: int
+    runs: tuple[int, ...]
+
+
+FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000))
+QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4))
+
+
+def main() -> None:
+    """Bake a repository into a temporary folder, measure there, and leave nothing behind."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, once each: does it run at all?")
+    sizes = QUICK if parser.parse_args().quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then too
+    with tempfile.TemporaryDirectory(prefix="gitops-benchmarks-") as folder:
+        os.environ["TMPDIR"] = folder  # of everything that we start
+        say("generate a repository and set it up")
+        baked = bake(Path(folder))
+        figures = startup.measure(baked, sizes.starts, say)
+        figures += validate.measure(baked, sizes.validated, say)
+        figures += train.measure(baked, sizes.trained, sizes.trainings, say)
+        figures += store.measure(baked, sizes.runs, say)
+    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
+    print(table(figures))
+
+
+def say(what: str) -> None:
+    """What is being measured, apart from the table."""
+    print(f"benchmarks: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

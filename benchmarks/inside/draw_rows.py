@@ -1,0 +1,17 @@
+# mypy: disable-error-code="import-not-found,import-untyped"
+"""Replace a CSV of sample data by more rows, drawn from it with keys of their own: draw_rows.py FILE ROWS."""
+
+import sys
+
+import pandas as pd
+
+
+def main(file: str, rows: int) -> None:
+    """The key is the first column."""
+    drawn = pd.read_csv(file).sample(rows, replace=True, random_state=0)
+    drawn[drawn.columns[0]] = [f"d{number:09d}" for number in range(rows)]
+    drawn.to_csv(file, index=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
