@@ -29,6 +29,17 @@ def compared(project: Project, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def promote_odd(project: Project) -> None:
+    """Promote a version whose estimator is a class of yours."""
+    project.write("src/sample/odd.py", ODD)
+    project.edit("src/sample/estimator.py", "LogisticRegression(random_state=seed))", "Odd(random_state=seed))")
+    project.edit("src/sample/estimator.py", "from .features", "from .odd import Odd\nfrom .features")
+    project.edit("model.toml", "[evaluation]", '[serving]\ntrusted_types = ["sample.odd.Odd"]\n\n[evaluation]')
+    project.improve()
+    project.commit()
+    project.promote()
+
+
 def refused(found: dict[str, Any]) -> list[str]:
     """The gates that said no."""
     return [gate["id"] for gate in found["gates"] if gate["verdict"] == "refused"]
@@ -76,13 +87,7 @@ def test_the_champion_against_itself_is_nothing_to_do(champion: Project) -> None
 def test_a_champion_that_todays_code_would_change_is_scored_by_its_own(champion: Project) -> None:
     """The champion's features live in your package; a change there must not change what the champion says."""
     before = compared(champion)["challenger"]["metrics"]["roc_auc"]
-    champion.write("src/sample/odd.py", ODD)
-    champion.edit("src/sample/estimator.py", "LogisticRegression(random_state=seed))", "Odd(random_state=seed))")
-    champion.edit("src/sample/estimator.py", "from .features", "from .odd import Odd\nfrom .features")
-    champion.edit("model.toml", "[evaluation]", '[serving]\ntrusted_types = ["sample.odd.Odd"]\n\n[evaluation]')
-    champion.improve()
-    champion.commit()
-    champion.promote()
+    promote_odd(champion)
     # Now the champion's class says the opposite of what it said, and the challenger does not use it any more.
     champion.edit("src/sample/odd.py", "super().predict_proba(rows)", "super().predict_proba(rows)[:, ::-1]")
     champion.edit("src/sample/estimator.py", "Odd(random_state=seed))", "LogisticRegression(random_state=seed, C=0.5))")
@@ -95,13 +100,7 @@ def test_a_champion_that_todays_code_would_change_is_scored_by_its_own(champion:
 def test_a_champion_whose_class_is_gone_is_scored_by_its_own_code_and_lock(champion: Project) -> None:
     """Where the lock changed too, its own libraries are installed beside today's."""
     shutil.copytree(Path(gitops.__file__).parent, champion.root / "src" / "gitops")
-    champion.write("src/sample/odd.py", ODD)
-    champion.edit("src/sample/estimator.py", "LogisticRegression(random_state=seed))", "Odd(random_state=seed))")
-    champion.edit("src/sample/estimator.py", "from .features", "from .odd import Odd\nfrom .features")
-    champion.edit("model.toml", "[evaluation]", '[serving]\ntrusted_types = ["sample.odd.Odd"]\n\n[evaluation]')
-    champion.improve()
-    champion.commit()
-    champion.promote()
+    promote_odd(champion)
     (champion.root / "src" / "sample" / "odd.py").unlink()
     champion.edit("src/sample/estimator.py", "Odd(random_state=seed))", "LogisticRegression(random_state=seed, C=0.5))")
     champion.edit("src/sample/estimator.py", "from .odd import Odd\n", "")

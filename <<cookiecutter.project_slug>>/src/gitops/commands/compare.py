@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gitops.config import Repository
-    from gitops.registry.record import Record
+    from gitops.predictions import Predictions
     from gitops.registry.store import Store
     from gitops.registry.versions import Version
+    from gitops.run import Run
+    from gitops.training.compare import Comparison
     from gitops.training.evidence import Scored
+    from gitops.training.train import Prepared
 
 REPORT = "report.md"
 RESULT = "comparison.json"
+Progress = Callable[[str], None]
 
 
 @click.command()
@@ -38,42 +42,22 @@ def command(
 
     Both are scored on the same holdout; every gate must pass.
     """
-    from gitops import contract, manifest
+    from gitops import contract
     from gitops.commands.validate import checked
-    from gitops.forge.comparison import headline, render
     from gitops.registry.store import connect
-    from gitops.training.compare import compare
-    from gitops.training.evidence import gather
-    from gitops.training.train import features, prepare
+    from gitops.training.train import prepare
 
     repository = find(project)
     yours = contract.load(repository)
     store = connect(repository)
-    challenger = _challenger(repository, store, number)
-    record = champion(repository, environment)
+    version = _challenger(repository, store, number)
     validation = checked(repository, yours, keep=True)
     assert validation.frame is not None  # noqa: S101 (it was asked for)
     prepared = prepare(repository, validation.frame, validation.digest)
-    rows = features(repository, prepared.held_out)
-    with console.progress("compare") as progress:
-        progress(f"score version {challenger.number}")
-        ours = _score(repository, store, challenger.number, digest or challenger.digest, rows, progress)
-        theirs = _theirs(repository, store, record, ours, rows, progress)
-        progress("judge")
-        found = compare(gather(repository.config, prepared, ours, theirs), prepared.lineage.holdout)
-    out = out or repository.scratch / "comparison"
-    markdown = render(found.model_dump(mode="json"))
-    manifest.write_atomically(out / RESULT, found.to_json())
-    manifest.write_atomically(out / REPORT, markdown)
-    console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
-    console.say(f"{headline(found.model_dump(mode='json'))}. The report is {console.near(out / REPORT)}.")
-    console.summarise(markdown)
-    if ours.run.lineage.training != prepared.lineage.training:
-        console.complain(
-            f"Note: version {challenger.number} was trained on other data, code or settings than lie here."
-        )
-    console.output("verdict", found.verdict)
-    console.output("version", challenger.number)
+    found = _judge(repository, store, prepared, (version.number, digest or version.digest), environment)
+    if found.challenger.training != prepared.lineage.training:
+        console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
+    _tell(found, out or repository.scratch / "comparison")
     if exit_code and found.verdict == "refuse":
         raise GateRefused(f"Refused by {', '.join(found.refused)}.", "The report says what each of them looks at.")
 
@@ -95,27 +79,35 @@ def _challenger(repository: "Repository", store: "Store", number: str | None) ->
     )
 
 
-def _theirs(
-    repository: "Repository", store: "Store", record: "Record | None", ours: "Scored", rows: "pd.DataFrame",
-    progress: Callable[[str], None],
-) -> "Scored | None":  # fmt: skip
-    if record is None or record.digest == ours.digest:
-        return ours if record else None
-    progress(f"score champion version {record.version}")
-    return _score(repository, store, record.version, record.digest, rows, progress)
+def _judge(
+    repository: "Repository", store: "Store", prepared: "Prepared", pinned: tuple[str, str], environment: str
+) -> "Comparison":
+    """Score both on the same holdout, and let the gates judge."""
+    from gitops.training.compare import compare
+    from gitops.training.evidence import gather
+    from gitops.training.train import features
+
+    record = champion(repository, environment)
+    rows = features(repository, prepared.held_out)
+    with console.progress("compare") as progress:
+        progress(f"score version {pinned[0]}")
+        ours = _score(repository, store, *pinned, rows, progress)
+        theirs = ours if record else None
+        if record and record.digest != ours.digest:
+            progress(f"score champion version {record.version}")
+            theirs = _score(repository, store, record.version, record.digest, rows, progress)
+        progress("judge")
+        return compare(gather(repository.config, prepared, ours, theirs), prepared.lineage.holdout)
 
 
 def _score(
-    repository: "Repository", store: "Store", number: str, digest: str, rows: "pd.DataFrame",
-    progress: Callable[[str], None],
-) -> "Scored":  # fmt: skip
-    """Fetch and verify a version; replay its recorded predictions; score the holdout, by its own code if need be."""
+    repository: "Repository", store: "Store", number: str, digest: str, rows: "pd.DataFrame", progress: Progress
+) -> "Scored":
+    """Fetch and verify a version, and score the holdout; by its own code where today's would change what it says."""
     import json
 
     from gitops import run
-    from gitops.predictions import predict
     from gitops.registry.versions import fetch, place
-    from gitops.serving.score import open_run, replays
     from gitops.training import own_code
     from gitops.training.evidence import Scored
 
@@ -129,17 +121,39 @@ def _score(
             "Bring the column back, or remove the record in registry/ by pull request to start over.",
         )
     seen = rows[list(described.columns)]
-    predictions = None
+    today = _replayed(repository, described, folder, digest, seen)
+    if today is None:
+        progress(f"score version {number} by its own commit and lock")
+    predictions = today or own_code.score(repository, described, folder, digest, seen)
+    sketch = json.loads((folder / run.SKETCH).read_bytes())
+    return Scored(number, digest, described, sketch, predictions, own_code=today is None)
+
+
+def _replayed(
+    repository: "Repository", described: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
+) -> "Predictions | None":
+    """What a version says of the rows here and now; None where it no longer says what it said when it was trained."""
+    from gitops.predictions import predict
+    from gitops.serving.score import open_run, replays
+
     try:
         _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-        if replays(described, model, folder):
-            predictions = predict(model, seen)
-    except (ImportError, AttributeError, TypeError, ValueError, KeyError) as error:
-        # Today's code or libraries cannot even load it; its own will.
-        progress(f"version {number} does not load here: {type(error).__name__}")
-    replayed = predictions is not None
-    if predictions is None:
-        progress(f"score version {number} by its own commit and lock")
-        predictions = own_code.score(repository, described, folder, digest, seen)
-    sketch = json.loads((folder / run.SKETCH).read_bytes())
-    return Scored(number, digest, described, sketch, predictions, own_code=not replayed)
+        return predict(model, rows) if replays(described, model, folder) else None
+    except (ImportError, AttributeError, TypeError, ValueError, KeyError):
+        return None  # today's code or libraries cannot even load it, or run it; its own can
+
+
+def _tell(found: "Comparison", out: Path) -> None:
+    """Write the report, and say what came of it."""
+    from gitops import manifest
+    from gitops.forge.comparison import headline, render
+
+    document = found.model_dump(mode="json")
+    markdown = render(document)
+    manifest.write_atomically(out / RESULT, found.to_json())
+    manifest.write_atomically(out / REPORT, markdown)
+    console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
+    console.say(f"{headline(document)}. The report is {console.near(out / REPORT)}.")
+    console.summarise(markdown)
+    console.output("verdict", found.verdict)
+    console.output("version", found.challenger.version)

@@ -12,8 +12,9 @@ from gitops.errors import ConfigError, GateRefused
 
 if TYPE_CHECKING:
     from gitops.config import Repository
-    from gitops.registry.record import Record
-    from gitops.training.compare import Comparison
+    from gitops.registry.record import Figure, Record
+    from gitops.run import Run
+    from gitops.training.compare import Comparison, Side
 
 
 @click.command()
@@ -68,53 +69,58 @@ def _record(repository: "Repository", found: "Comparison", environment: str) -> 
 
     Raises:
         ConfigError: The champion, or the version, is not what was compared.
-        GateRefused: The version was trained from uncommitted files, or is held.
+        GateRefused: The version was trained from uncommitted files.
     """
-    from gitops import run
     from gitops.registry import record
-    from gitops.registry.store import connect
-    from gitops.registry.versions import fetch, known, place
 
-    ours = found.challenger
     before = champion(repository, environment)
     if (before.digest if before else None) != (found.champion.digest if found.champion else None):
         raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
-    store, model = connect(repository), repository.config.project.name
-    version = next((v for v in known(store, model) if v.number == ours.version), None)
-    if version is None or version.digest != ours.digest:
-        raise ConfigError(
-            f"The registry's version {ours.version} is not the one that was compared.", "Run `gitops compare` again."
-        )
-    folder = place(repository, ours.version, ours.digest)
-    fetch(store, model, ours.version, ours.digest, folder)
-    described = run.read(folder, ours.digest)
-    if described.lineage.dirty:
-        raise GateRefused(
-            f"Version {ours.version} was trained from files that are not committed, so nobody could make it again.",
-            "Commit, then run `gitops train` again.",
-        )
-    metric = found.metric
+    run, described = _version(repository, found.challenger)
     return record.Record(
         environment=environment,
-        model=model,
-        version=ours.version,
-        release=record.release(before, described, ours.digest),
-        digest=ours.digest,
+        model=described.model,
+        version=found.challenger.version,
+        release=record.release(before, described, found.challenger.digest),
+        digest=found.challenger.digest,
         image=None,
-        run=version.run,
+        run=run,
         columns=described.columns,
         classes=described.classes,
-        figure=record.Figure(
-            metric=metric,
-            value=_figure(ours.metrics[metric]),
-            baseline=_figure(found.baseline[metric]),
-            champion=found.champion.metrics[metric] if found.champion else None,
-        ),
+        figure=_measured(found),
         lineage=described.lineage,
     )
 
 
-def _figure(value: float | None) -> float:
-    """A gate refuses what is not finite, so a promoted figure always is."""
+def _version(repository: "Repository", side: "Side") -> "tuple[str, Run]":
+    """MLflow's run behind the version that was compared, and what its training said of itself, verified."""
+    from gitops import run
+    from gitops.registry.store import connect
+    from gitops.registry.versions import fetch, known, place
+
+    store, model = connect(repository), repository.config.project.name
+    version = next((v for v in known(store, model) if v.number == side.version), None)
+    if version is None or version.digest != side.digest:
+        raise ConfigError(
+            f"The registry's version {side.version} is not the one that was compared.", "Run `gitops compare` again."
+        )
+    folder = place(repository, side.version, side.digest)
+    fetch(store, model, side.version, side.digest, folder)
+    described = run.read(folder, side.digest)
+    if described.lineage.dirty:
+        raise GateRefused(
+            f"Version {side.version} was trained from files that are not committed, so nobody could make it again.",
+            "Commit, then run `gitops train` again.",
+        )
+    return version.run, described
+
+
+def _measured(found: "Comparison") -> "Figure":
+    """The figures that earned the place; a gate refuses what is not finite, so these are."""
+    from gitops.registry.record import Figure
+
+    value, baseline = found.challenger.metrics[found.metric], found.baseline[found.metric]
     assert value is not None  # noqa: S101
-    return value
+    assert baseline is not None  # noqa: S101
+    theirs = found.champion.metrics[found.metric] if found.champion else None
+    return Figure(metric=found.metric, value=value, baseline=baseline, champion=theirs)

@@ -2,11 +2,16 @@
 """`gitops ui`"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops import console
 from gitops.commands import find
+from gitops.errors import StoreError
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 @click.command()
@@ -16,33 +21,56 @@ from gitops.commands import find
 def command(project: Path, host: str, port: int) -> None:
     """Open MLflow's own pages on the store."""
     import os
+
+    from gitops.registry.store import SERVER, BranchStore, connect
+
+    store = connect(find(project))
+    if not isinstance(store, BranchStore):
+        console.say(f"The store is a server: {os.environ[SERVER].split('@')[-1]}")
+        return
+    store.branch.refresh()
+    tip = (store.branch.tip or "empty")[:12]
+    console.say(f"http://{host}:{port} shows the store as it is now ({tip}). Ctrl-C ends it.")
+    _serve(store.branch.root, host, port)
+
+
+def _serve(root: Path, host: str, port: int) -> None:
+    """Run MLflow's server on a store until somebody ends it, and leave nothing of it running.
+
+    Raises:
+        StoreError: It ended by itself.
+    """
+    import os
     import signal
     import subprocess
     import sys
 
-    from gitops.registry.store import ROOT, SERVER, BranchStore, address, connect
+    from gitops.registry.store import ROOT, address
 
-    store = connect(find(project))
-    if not isinstance(store, BranchStore):
-        console.say(f"The store is a server: {os.environ[SERVER]}")
-        return
-    store.branch.refresh()
-    root = store.branch.root
-    console.say(
-        f"http://{host}:{port} shows the store as it is now ({(store.branch.tip or 'empty')[:12]}). Ctrl-C ends it."
-    )
-    # One server process and no job runner: a person looks, nothing else does.
-    env = {**os.environ, ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-           "MLFLOW_LOGGING_LEVEL": "WARNING"}  # fmt: skip
     serve = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address(root), "--host", host,
              "--port", str(port), "--workers", "1"]  # fmt: skip
-    server = subprocess.Popen(serve, env=env, start_new_session=True)
+    # One server process and no job runner: a person looks, nothing else does.
+    env = {ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    server = subprocess.Popen(serve, env={**os.environ, **env}, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.wait()
+        raise StoreError(
+            f"MLflow's server ended by itself, with exit code {server.returncode}.",
+            f"Its words stand above; perhaps port {port} is taken: choose another with `--port`.",
+        )
     except KeyboardInterrupt:
         console.say("Ended.")
     finally:
-        # The server starts others, and does not take them along when it ends.
+        _end(server)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server and those that it started, which it would not take along."""
+    import contextlib
+    import os
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
-        server.wait()
+    server.wait()
