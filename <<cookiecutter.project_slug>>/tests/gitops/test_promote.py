@@ -11,7 +11,7 @@ from gitops import config
 from gitops.registry import store, versions
 from gitops.registry.branch import Branch
 from gitops.registry.ledger import Held, Verified, append
-from gitops.registry.record import read
+from gitops.registry.record import history, read
 
 BRANCH = "promote/production"
 
@@ -144,6 +144,33 @@ def test_while_main_is_held_the_last_verified_version_is_champion(at_stage: Call
     append(branch, Held(environment="production", digest=second.digest, at=now, by="t", why="it failed"))
     project.must("reconcile")
     assert aliases(project) == {"champion": "1"}
+
+
+def test_reverting_a_merge_brings_the_earlier_champion_back(at_stage: Callable[[str], Project]) -> None:
+    """Rolling back is a change like any other; history keeps all three."""
+    project = at_stage("promoted")
+    project.improve()
+    project.commit()
+    project.promote()
+    project.must("reconcile")
+    assert aliases(project) == {"champion": "2"}
+    project.git("revert", "--no-edit", "--mainline", "1", "HEAD")
+    project.must("reconcile")
+    assert aliases(project) == {"champion": "1"}
+    entries = history(project.root, "production", "main")
+    assert [entry.record.version for entry in entries if entry.record] == ["1", "2", "1"]
+
+
+def test_removing_the_record_leaves_no_champion(at_stage: Callable[[str], Project]) -> None:
+    """Starting over: the alias goes with the record, and the next version is judged without a champion."""
+    project = at_stage("promoted")
+    project.must("reconcile")
+    project.git("rm", "--quiet", "registry/production.json")
+    project.commit()
+    project.must("reconcile")
+    assert aliases(project) == {}
+    assert "the record was removed" in project.must("history").out
+    assert project.must("compare").outputs["verdict"] == "promote"
 
 
 def test_a_registry_that_disagrees_with_the_record_is_not_believed(proposed: Project) -> None:

@@ -2,11 +2,15 @@
 """`gitops history`"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops import console
 from gitops.commands import find, main_revision
+
+if TYPE_CHECKING:
+    from gitops.registry.record import Entry
 
 
 @click.command()
@@ -17,7 +21,6 @@ def command(project: Path, environment: str) -> None:
 
     By whose merge, and how good it was; from Git alone.
     """
-    from gitops.forge.report import number
     from gitops.registry import record
 
     root = find(project).root
@@ -25,12 +28,18 @@ def command(project: Path, environment: str) -> None:
     if not entries:
         console.say(f"No version was promoted to {environment} yet.")
         return
-    rows = []
-    for entry, until in zip(entries, ["now", *(e.when[:19] for e in entries)], strict=False):
-        r = entry.record
-        trained = (r.lineage.commit or "")[:9]
-        measured = f"{r.figure.metric} {number(r.figure.value)}"
-        data, merge = r.lineage.data[7:16], entry.commit[:9]
-        rows.append([r.release, r.version, entry.when[:19], until, entry.who, measured, trained, data, merge])
+    untils = ["now", *(entry.when[:19] for entry in entries)]
+    rows = [_row(entry, until) for entry, until in zip(entries, untils, strict=False)]
     headers = ["release", "version", "from", "until", "merged by", "measured", "code", "data", "merge"]
     console.table(f"Champions of {environment}, newest first", headers, rows)
+
+
+def _row(entry: "Entry", until: str) -> list[str]:
+    """One line of the table."""
+    from gitops.forge.report import number
+
+    period, r = [entry.when[:19], until, entry.who], entry.record
+    if r is None:
+        return ["–", "none", *period, "the record was removed", "", "", entry.commit[:9]]
+    measured, code = f"{r.figure.metric} {number(r.figure.value)}", (r.lineage.commit or "")[:9]
+    return [r.release, r.version, *period, measured, code, r.lineage.data[7:16], entry.commit[:9]]

@@ -60,7 +60,7 @@ def reconcile(repository: Repository, environment: str) -> list[Move]:
     branch = store.branch if isinstance(store, BranchStore) else Branch(repository)
     branch.refresh()
     entries = record.history(root, environment, git.main_ref(root))
-    champion = ledger.wanted([entry.record for entry in entries], ledger.read(branch.root))
+    champion = ledger.wanted(record.since_removal(entries), ledger.read(branch.root))
     targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment)}
     model = repository.config.project.name
     moves = store.read(lambda client: _moves(client, model, targets), list[Move]())

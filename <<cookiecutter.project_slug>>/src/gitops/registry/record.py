@@ -1,6 +1,8 @@
 # machinery
 """The record: the JSON file on main that names what production serves, and its history in Git."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +69,13 @@ class Entry:
         commit: That put the record on main.
         when: ISO 8601.
         who: Merged or committed it.
-        record: What it says.
+        record: What it says; None where the record was removed, to start over.
     """
 
     commit: str
     when: str
     who: str
-    record: Record
+    record: Record | None
 
 
 def path(environment: str) -> str:
@@ -111,7 +113,7 @@ def history(root: Path, environment: str, revision: str) -> list[Entry]:
         root,
         "log",
         "--first-parent",
-        "--diff-filter=AM",
+        "--diff-filter=AMD",
         "-m",
         "--format=%H%x1f%cI%x1f%an",
         revision,
@@ -121,10 +123,13 @@ def history(root: Path, environment: str, revision: str) -> list[Entry]:
     entries = []
     for line in filter(None, log.splitlines()):
         commit, when, who = line.split("\x1f")
-        record = read(root, environment, commit)
-        if record:
-            entries.append(Entry(commit, when, who, record))
+        entries.append(Entry(commit, when, who, read(root, environment, commit)))
     return entries
+
+
+def since_removal(entries: Sequence[Entry]) -> list[Record]:
+    """The records of the line that is in force, newest first; none while the record is removed."""
+    return [entry.record for entry in itertools.takewhile(lambda entry: entry.record, entries) if entry.record]
 
 
 def release(before: Record | None, run: Run, digest: str) -> str:
