@@ -40,7 +40,13 @@ class Demo:
         print(f"\n{_dim('$')} {_bold(shown)}", flush=True)
         result = FOLDER / "outputs"
         result.write_text("")
-        env = {**os.environ, **PERSON, "GITHUB_OUTPUT": str(result), "COLUMNS": os.environ.get("COLUMNS", "110")}
+        env = {
+            **os.environ,
+            **PERSON,
+            "GITHUB_OUTPUT": str(result),
+            "MAKEFLAGS": "",
+            "COLUMNS": os.environ.get("COLUMNS", "110"),
+        }
         code = subprocess.run(command, cwd=self.root, env=env, check=False).returncode
         self.outputs = dict(line.split("=", 1) for line in result.read_text().splitlines())
         if code != expect:

@@ -41,8 +41,10 @@ def bake(folder: Path, **answers: str) -> Path:
 
 def run(root: Path, *command: str, env: Mapping[str, str] | None = None, code: int = 0) -> str:
     """Run a command in a folder and return all that it printed; insist on its exit code."""
+    # A make that called us must not speak through the make that we call.
+    around = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     done = subprocess.run(
-        command, cwd=root, env={**os.environ, **PERSON, **(env or {})}, check=False, text=True,
+        command, cwd=root, env={**around, **PERSON, **(env or {})}, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == code, f"{' '.join(command)}: exit {done.returncode}, not {code}\n{done.stdout[-6000:]}"
