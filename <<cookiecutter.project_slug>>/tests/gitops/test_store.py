@@ -177,13 +177,30 @@ def test_an_answer_that_was_lost_is_found_again(
 def test_a_remote_that_refuses_is_an_error_that_loses_nothing(trained: Project, remote: Path) -> None:
     """The refusal is shown, the run stays, and the same command works once the remote allows it."""
     hook = remote / "hooks" / "pre-receive"
-    hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
+    hook.write_text("#!/bin/sh\necho 'this push is blocked' >&2\nexit 1\n")
     hook.chmod(0o755)
     refused = trained.gitops("register")
     assert refused.code == 7
-    assert "protected branch" in refused.err
+    assert "this push is blocked" in refused.err
     hook.unlink()
     assert trained.must("register").outputs["version"] == "1"
+
+
+def test_a_persons_own_settings_of_git_do_not_get_in_the_way(
+    trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People sign commits, run hooks and ignore databases everywhere; the store is written all the same."""
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "pre-commit").chmod(0o755)
+    (tmp_path / "ignore").write_text("*.db\n*.png\n")
+    settings = f"[commit]\ngpgsign = true\n[core]\nhooksPath = {hooks}\nexcludesFile = {tmp_path}/ignore\n"
+    (tmp_path / "gitconfig").write_text(settings + "[gpg]\nprogram = /bin/false\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    assert trained.must("register").outputs["version"] == "1"
+    assert "mlflow.db" in trained.git("ls-tree", "--name-only", "mlflow")
+    assert "confusion_matrix.png" in trained.git("ls-tree", "-r", "--name-only", "mlflow")
 
 
 def test_others_who_always_push_first_end_in_a_sentence(

@@ -29,6 +29,15 @@ about deployments. Do not edit it by hand; look at it with `gitops ui` and `gito
 """
 # Settings that decide how a remote is reached; the clone for a transaction needs them as the person's clone has them.
 REACH = r"^((http|https|credential|url|ssh|protocol)\.|core\.sshcommand$)"
+# Nothing may change a file on its way; a person's signing and hooks are not for a machine's commits; and what lives
+# for seconds need not be made small, or tidied up.
+SETTINGS = (
+    "core.autocrlf=false",
+    f"core.hooksPath={os.devnull}",
+    "commit.gpgsign=false",
+    "core.looseCompression=0",
+    "gc.auto=0",
+)
 
 
 class _Raced(Exception):
@@ -119,17 +128,15 @@ class Branch:
         self.git("init", "--quiet")
         self.git("remote", "add", "store", url)
         self.git("sparse-checkout", "set", "--no-cone", "/*", "!/artifacts/")
-        # Nothing may change a file on its way; and what lives for seconds need not be made small, or tidied up.
-        for setting in ("core.autocrlf=false", "core.looseCompression=0", "gc.auto=0"):
+        for setting in SETTINGS:
             self.git("config", *setting.split("="))
 
     def _empty(self) -> None:
         """Start the branch over with nothing; its first push tells whether we were the first."""
-        for path in self.root.iterdir():
-            if path.name != ".git":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.git("checkout", "--quiet", "--orphan", f"first-{os.getpid()}") if self.tip else None
-        self.git("read-tree", "--empty")
+        if any(path.name != ".git" for path in self.root.iterdir()):
+            # MLflow believes that a database which it has opened stays as it was: never the same address again.
+            self.root = self.root.with_name(f"{self.root.name}-again")
+            self._init()
         (self.root / "README.md").write_text(README, encoding="utf-8", newline="\n")
 
     def transact(self, message: str, change: Callable[[Path], T]) -> T:
@@ -161,7 +168,8 @@ class Branch:
         before = self.refresh()
         result = change(self.root)
         self._check_sizes()
-        self.git("add", "--all", "--sparse", ".")
+        # By force: many people tell Git to ignore databases wherever they are.
+        self.git("add", "--all", "--force", "--sparse", ".")
         if self.git("status", "--porcelain") and (before or self.git("ls-files", "--", ":!README.md")):
             self.git("commit", "--quiet", "--message", message)
             self._push(before)
@@ -183,7 +191,7 @@ class Branch:
             now = listed.split()[0] if listed else None
             if now != ours:
                 # Two pushes at the same instant: git refuses one because the other holds the lock.
-                if now != before or "lock" in error.stderr or "incorrect old value" in error.stderr:
+                if now != before or "cannot lock ref" in error.stderr or "incorrect old value" in error.stderr:
                     raise _Raced from error
                 raise
         self.tip = ours
