@@ -86,7 +86,8 @@ def show(root: Path, revision: str, path: str) -> str | None:
 
 def identity(root: Path) -> dict[str, str]:
     """Environment for a commit: nothing where the person has an identity, else the machine's."""
-    return {} if succeeds(root, "config", "user.email") else {**IDENTITY, **AUTHOR}
+    known = "GIT_COMMITTER_EMAIL" in os.environ or succeeds(root, "config", "user.email")
+    return {} if known else {**IDENTITY, **AUTHOR}
 
 
 def is_dirty(root: Path) -> bool:
