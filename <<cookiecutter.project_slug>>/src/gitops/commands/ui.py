@@ -52,7 +52,9 @@ def _serve(root: Path, host: str, port: int) -> None:
     # One server process and no job runner: a person looks, nothing else does.
     env = {ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     server = subprocess.Popen(serve, env={**os.environ, **env}, start_new_session=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell starts what runs in the background deaf to Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         server.wait()
         raise StoreError(
@@ -66,11 +68,16 @@ def _serve(root: Path, host: str, port: int) -> None:
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
-    """End the server and those that it started, which it would not take along."""
+    """End the server and those that it started, which it would not take along; they hold nothing worth waiting for."""
     import contextlib
     import os
     import signal
+    import subprocess
 
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
-    server.wait()
+    if not hasattr(os, "killpg"):
+        server.terminate()
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(server.pid, number)
+            server.wait(5)
