@@ -218,7 +218,8 @@ def start(root: Path) -> Project:
 
 def prepare_environment(patch: pytest.MonkeyPatch, scratch: Path) -> None:
     """Nothing of the caller's CI, a person to commit as, and temporary files that go with the test."""
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "MLFLOW_TRACKING_URI", "COLUMNS"):
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "MLFLOW_TRACKING_URI", "COLUMNS",
+                 "GITOPS_VERSION", "GITOPS_DIGEST", "GITOPS_ENVIRONMENT"):  # fmt: skip
         patch.delenv(name, raising=False)
     patch.setenv("GITOPS_STORE_ROOT", "")  # so that it is put back afterwards
     for role in ("AUTHOR", "COMMITTER"):

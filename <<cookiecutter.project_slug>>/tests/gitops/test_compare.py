@@ -11,6 +11,7 @@ import pytest
 from conftest import Project, rows
 
 import gitops
+from gitops.manifest import digest_file
 
 
 @pytest.fixture
@@ -157,6 +158,108 @@ def test_before_the_first_version_the_sentence_names_the_commands(project: Proje
     result = project.gitops("compare")
     assert result.code == 7
     assert "gitops register" in result.err
+
+
+def test_the_open_proposal_is_beaten_by_something_better(at_stage: Callable[[str], Project]) -> None:
+    """By the rule that the champion is judged by; the verdict does not depend on it."""
+    proposed = at_stage("proposed")
+    proposed.improve()
+    found = compared(proposed)
+    assert (found["verdict"], found["champion"]) == ("promote", None)
+    assert (found["rival"]["side"]["version"], found["rival"]["beaten"]) == ("1", True)
+    assert "Policy improve holds" in found["rival"]["message"]
+    assert "version 1's 0." in found["rival"]["message"]
+    assert found["rival"]["low"] > 0
+    assert "is beaten and gives way" in (proposed.root / ".gitops" / "comparison" / "report.md").read_text()
+
+
+def test_the_open_proposal_stays_where_nothing_is_better(at_stage: Callable[[str], Project]) -> None:
+    """Another version that passes every gate, and says the same."""
+    proposed = at_stage("proposed")
+    proposed.edit("model.toml", "[evaluation]", "[training]\nseed = 1\n\n[evaluation]")
+    found = compared(proposed)
+    assert (found["verdict"], found["rival"]["beaten"]) == ("promote", False)
+    assert "a tie; version 1 stays." in found["rival"]["message"]
+    assert "version 1 stays" in proposed.must("compare").out
+
+
+def test_a_proposal_that_somebody_else_pushed_is_found(at_stage: Callable[[str], Project], tmp_path: Path) -> None:
+    """A job's checkout knows main alone."""
+    proposed = at_stage("proposed")
+    proposed.git("init", "--quiet", "--bare", str(tmp_path / "remote.git"))
+    proposed.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    proposed.improve()
+    proposed.commit()
+    proposed.git("push", "--quiet", "origin", "main", "mlflow", "promote/production")
+    proposed.git("branch", "--quiet", "-D", "promote/production")
+    proposed.git("update-ref", "-d", "refs/remotes/origin/promote/production")
+    assert compared(proposed)["rival"]["side"]["version"] == "1"
+
+
+@pytest.mark.parametrize("stage", ["proposed", "promoted"])
+def test_a_proposal_is_no_rival_of_itself(stage: str, at_stage: Callable[[str], Project]) -> None:
+    """Nor of its own merge."""
+    project = at_stage(stage)
+    project.must("compare")
+    found = json.loads((project.root / ".gitops" / "comparison" / "comparison.json").read_text())
+    assert found["rival"] is None
+
+
+def test_a_proposal_from_another_split_gives_way(at_stage: Callable[[str], Project]) -> None:
+    """Nobody can say any more how good it is; the challenger was judged by today's split."""
+    proposed = at_stage("proposed")
+    proposed.edit("model.toml", "holdout = 0.4", "holdout = 0.5")
+    rival = compared(proposed)["rival"]
+    assert rival["beaten"] is True
+    assert "so version 1 may have trained on rows that are now held out" in rival["message"]
+    assert (rival["side"]["version"], rival["side"]["metrics"], rival["value"]) == ("1", {}, None)
+
+
+def test_a_proposal_that_needs_a_column_that_is_gone_gives_way(at_stage: Callable[[str], Project]) -> None:
+    """It could not be served either."""
+    proposed = at_stage("proposed")
+    proposed.edit("src/sample/schema.py", "    note: float = pa.Field(nullable=True)\n", "")
+    proposed.data(rows().drop(columns="note"))
+    rival = compared(proposed)["rival"]
+    assert rival["beaten"] is True
+    assert "it needs the column 'note'" in rival["message"]
+
+
+def test_the_comparison_says_what_a_reviewer_asks(champion: Project) -> None:
+    """Where it is worse, which answers change, how the data moved, and what is behind both."""
+    champion.improve()
+    champion.data(rows(700).assign(x1=rows(700)["x1"] + 1))
+    found = compared(champion)
+    assert 0 < len(found["slices"]) <= 8 <= found["slices_measured"]
+    assert found["flips"]["count"] == sum(found["flips"][way] for way in ("better", "worse"))
+    assert (found["data"]["rows_before"], found["data"]["rows_after"]) == (500, 700)
+    assert found["data"]["share_new"] == pytest.approx(2 / 7)
+    assert found["data"]["shifts"][0]["column"] == "x1"
+    assert {each["what"] for each in found["data"]["target"]} == {"no", "yes"}
+    commits = [found[side]["lineage"]["commit"] for side in ("champion", "challenger")]
+    assert commits[1] == champion.git("rev-parse", "HEAD") != commits[0]
+
+
+def test_the_outputs_pin_the_version_and_the_comparison(at_stage: Callable[[str], Project]) -> None:
+    """A job that promotes trusts the digests that came to it as outputs."""
+    project = at_stage("registered")
+    outputs = project.must("compare").outputs
+    file = project.root / ".gitops" / "comparison" / "comparison.json"
+    assert outputs["digest"] == json.loads(file.read_text())["challenger"]["digest"]
+    assert outputs["comparison"] == digest_file(file)
+
+
+def test_what_a_workflow_leaves_empty_is_not_given(
+    at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An input that nobody filled in arrives as an empty variable, or as an empty option."""
+    project = at_stage("registered")
+    for name in ("GITOPS_VERSION", "GITOPS_DIGEST", "GITOPS_ENVIRONMENT"):
+        monkeypatch.setenv(name, "")
+    assert project.must("compare").outputs["version"] == "1"
+    assert project.must("compare", "--version", "", "--digest", "", "--environment", "").outputs["version"] == "1"
+    monkeypatch.setenv("GITOPS_VERSION", "9")
+    assert "There is no version '9'" in project.gitops("compare").err
 
 
 ODD = '''"""A class of yours inside the pipeline."""

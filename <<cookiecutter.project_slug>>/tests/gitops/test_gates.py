@@ -70,7 +70,7 @@ def scored(number: str, predictions: Predictions, split: Split, sketch: list[int
         model="sample", task="classification", created="2026-01-01", forced=False, key="id", target="label", columns={},
         classes=predictions.classes, parameters={}, metrics={}, lineage=lineage(split),
     )  # fmt: skip
-    return Scored(number, digest_json(number), run, sketch, predictions, own_code=False)
+    return Scored(number, digest_json(number), run, sketch, {"columns": {}}, predictions, own_code=False)
 
 
 def gathered(

@@ -1,6 +1,7 @@
 # machinery
 """`gitops score`"""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,29 +12,43 @@ from gitops.commands import champion, find
 from gitops.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gitops.config import Repository
+    from gitops.predictions import Predictions
+    from gitops.registry.store import Store
+    from gitops.run import Run
+    from gitops.training.evidence import Scored
+
+Progress = Callable[[str], object]
 
 
 @click.command()
 @click.option("--rows", type=click.Path(path_type=Path), required=True, help="A CSV or Parquet file.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet or CSV file to write.")
 @click.option("--environment", default="production", show_default=True, help="Whose champion.")
+@click.option("--version", "number", help="A version instead of the champion; with --digest.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="A version's files instead of the champion's.")
 @click.option("--digest", help="Their digest, from a record or from `register`.")
 @click.pass_obj
-def command(project: Path, rows: Path, out: Path, environment: str, folder: Path | None, digest: str | None) -> None:
+def command(
+    project: Path, rows: Path, out: Path, environment: str, number: str | None, folder: Path | None, digest: str | None
+) -> None:
     """Predict the rows of a file.
 
-    With the champion, or with the files of a version. Their digest is verified before anything is opened.
+    With the champion, a version, or a version's files. Their digest is verified before anything is opened.
     """
     from gitops.predictions import predict, to_frame
     from gitops.serving.score import open_run, read_rows
 
-    if (folder is None) != (digest is None):
-        raise click.UsageError("--run and --digest go together: a folder is worth nothing without its digest.")
+    if (folder is None and number is None) != (digest is None) or (folder and number):
+        raise click.UsageError("--digest goes with --version or with --run: files are worth nothing without it.")
     repository = find(project)
-    if folder is None or digest is None:
+    if digest is None:
         folder, digest = _champion(repository, environment)
+    elif number is not None:
+        folder = _fetch(repository, number, digest)
+    assert folder is not None  # noqa: S101 (one of the three was named)
     described, model = open_run(folder, digest, repository.config.serving.trusted_types)
     frame = to_frame(predict(model, read_rows(rows, described)))
     frame.to_parquet(out, index=False) if out.suffix == ".parquet" else frame.to_csv(out, index=False)
@@ -41,13 +56,62 @@ def command(project: Path, rows: Path, out: Path, environment: str, folder: Path
 
 
 def _champion(repository: "Repository", environment: str) -> tuple[Path, str]:
-    """The champion's files, fetched from the store, and the digest that the record pins."""
+    """The champion's files, and the digest that the record pins."""
+    record = champion(repository, environment)
+    if record is None:
+        raise ConfigError(
+            f"There is no champion in {environment} yet.", "Promote a version first, or name one: --version, --run."
+        )
+    return _fetch(repository, record.version, record.digest), record.digest
+
+
+def _fetch(repository: "Repository", number: str, digest: str) -> Path:
+    """A version's files, fetched from the store and verified."""
     from gitops.registry.store import connect
     from gitops.registry.versions import fetch, place
 
-    record = champion(repository, environment)
-    if record is None:
-        raise ConfigError(f"There is no champion in {environment} yet.", "Promote a version first, or name one: --run.")
-    folder = place(repository, record.version, record.digest)
-    fetch(connect(repository), record.model, record.version, record.digest, folder)
-    return folder, record.digest
+    folder = place(repository, number, digest)
+    return fetch(connect(repository), repository.config.project.name, number, digest, folder)
+
+
+def scored(
+    repository: "Repository", store: "Store", number: str, digest: str, rows: "pd.DataFrame", progress: Progress
+) -> "Scored":
+    """Fetch and verify a version, and score the holdout; by its own code where today's would change what it says."""
+    import json
+
+    from gitops import run
+    from gitops.registry.versions import fetch, place
+    from gitops.training import own_code
+    from gitops.training.evidence import Scored
+
+    folder = place(repository, number, digest)
+    fetch(store, repository.config.project.name, number, digest, folder)
+    described = run.read(folder, digest)
+    missing = [name for name in described.columns if name not in rows.columns]
+    if missing:
+        raise ConfigError(
+            f"Version {number} needs the column {missing[0]!r}, which the data no longer has.",
+            "Bring the column back, or remove the record in registry/ by pull request to start over.",
+        )
+    seen = rows[list(described.columns)]
+    today = _replayed(repository, described, folder, digest, seen)
+    if today is None:
+        progress(f"score version {number} by its own commit and lock")
+    predictions = today or own_code.score(repository, described, folder, digest, seen)
+    sketch, reference = (json.loads((folder / name).read_bytes()) for name in (run.SKETCH, run.REFERENCE))
+    return Scored(number, digest, described, sketch, reference, predictions, own_code=today is None)
+
+
+def _replayed(
+    repository: "Repository", described: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
+) -> "Predictions | None":
+    """What a version says of the rows here and now; None where it no longer says what it said when it was trained."""
+    from gitops.predictions import predict
+    from gitops.serving.score import open_run, replays
+
+    try:
+        _, model = open_run(folder, digest, repository.config.serving.trusted_types)
+        return predict(model, rows) if replays(described, model, folder) else None
+    except (ImportError, AttributeError, TypeError, ValueError, KeyError):
+        return None  # today's code or libraries cannot even load it, or run it; its own can

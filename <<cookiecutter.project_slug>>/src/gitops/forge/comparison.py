@@ -1,11 +1,14 @@
 # machinery
-"""The report of a comparison: the verdict first, then the gates, then the figures behind them."""
+"""The report of a comparison: the verdict first, then the gates and the figures behind them, then the details."""
 
 from typing import Any
 
-from gitops.forge.report import escape, number, table
+from gitops.forge.details import details
+from gitops.forge.report import escape, folded, number, short, table
 
 SIGNS = {"passed": "✅ passed", "refused": "❌ refused", "not applicable": "➖ not applicable"}
+LIMIT = 50_000
+LONGEST_MESSAGE = 600
 
 
 def headline(found: dict[str, Any]) -> str:
@@ -22,17 +25,33 @@ def headline(found: dict[str, Any]) -> str:
     return f"Version {ours['version']} is refused by {refused} ({value}; {against})"
 
 
-def render(found: dict[str, Any]) -> str:
+def against(found: dict[str, Any]) -> str:
+    """How the version that the open proposal names came off, in one sentence."""
+    rival = found["rival"]
+    ends = "is beaten and gives way" if rival["beaten"] else "is not beaten and stays"
+    return f"Version {rival['side']['version']}, which the open proposal names, {ends}."
+
+
+def render(found: dict[str, Any], limit: int = LIMIT) -> str:
     """The whole report in Markdown.
 
     Args:
         found: A comparison, as its JSON document says.
+        limit: Characters that it may have; where it would have more, tables are cut.
     """
+    head = _head(found, LONGEST_MESSAGE)
+    if len(head) > limit / 2:
+        head = _head(found, LONGEST_MESSAGE // 6)
+    return "\n\n".join([head, *details(found, limit - len(head))]) + "\n"
+
+
+def _head(found: dict[str, Any], longest: int) -> str:
+    """Verdict, gates, rival, metrics."""
     sign = {"promote": "✅", "refuse": "❌", "champion": "➖"}[found["verdict"]]
-    parts = [f"## {sign} {escape(headline(found))}", "### Gates", _gates(found), _messages(found), "### Metrics"]
-    parts += [f"On the {found['rows']} rows that `[split]` in model.toml holds out now.", _metrics(found)]
+    parts = [f"## {sign} {escape(headline(found))}", _gates(found), _messages(found, longest), _rival(found, longest)]
+    parts += [f"Measured on the {found['rows']} rows that `[split]` in model.toml holds out now:", _metrics(found)]
     parts += [_notes(found)]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(filter(None, parts))
 
 
 def _gates(found: dict[str, Any]) -> str:
@@ -50,20 +69,44 @@ def _gates(found: dict[str, Any]) -> str:
     return table(["", "gate", "promise", "value", "threshold", "interval"], rows)
 
 
-def _messages(found: dict[str, Any]) -> str:
-    said = [gate for gate in found["gates"] if gate["verdict"] == "refused"] or found["gates"]
-    return "\n".join(f"- **{gate['id']}**: {escape(gate['message'])}" for gate in said)
+def _messages(found: dict[str, Any], longest: int) -> str:
+    """What refused, in the open; what passed, folded."""
+    refused = [gate for gate in found["gates"] if gate["verdict"] == "refused"]
+    lines = "\n".join(
+        f"- **{gate['id']}**: {escape(short(gate['message'], longest))}" for gate in refused or found["gates"]
+    )
+    return lines if refused else folded("What each gate says", lines)
+
+
+def _rival(found: dict[str, Any], longest: int) -> str:
+    if not found["rival"]:
+        return ""
+    return f"**{escape(against(found))}** {escape(short(found['rival']['message'], longest))}"
 
 
 def _metrics(found: dict[str, Any]) -> str:
-    champion = found["champion"]
-    sides = [found["challenger"]["metrics"], champion["metrics"] if champion else {}, found["baseline"]]
-    rows = [[name, *(number(side.get(name)) for side in sides)] for name in found["challenger"]["metrics"]]
-    return table(["metric", "challenger", "champion", "baseline"], rows)
+    """Each metric of each version; `change` is challenger less champion."""
+    champion, rival = found["champion"], found["rival"]
+    sides = {"challenger": found["challenger"]["metrics"]}
+    if champion:
+        sides["champion"] = champion["metrics"]
+    if rival and rival["side"]["metrics"]:
+        sides["proposed"] = rival["side"]["metrics"]
+    sides["baseline"] = found["baseline"]
+    rows = [[name, *(number(side.get(name)) for side in sides.values())] for name in sides["challenger"]]
+    if champion:
+        rows = [[*row, _change(*(sides[side].get(row[0]) for side in ("challenger", "champion")))] for row in rows]
+    return table(["metric", *sides, *(["change"] if champion else [])], rows)
+
+
+def _change(ours: float | None, theirs: float | None) -> str:
+    return "–" if ours is None or theirs is None else f"{ours - theirs:+.4f}"
 
 
 def _notes(found: dict[str, Any]) -> str:
     sides = {"challenger": found["challenger"], "champion": found["champion"]}
+    if found["rival"]:
+        sides["proposed version"] = found["rival"]["side"]
     return "\n".join(
         f"The {name} was scored by its own commit and lock: today's code would change what it says."
         for name, side in sides.items()

@@ -4,26 +4,16 @@
 from typing import Literal
 
 from gitops.run import Document
-from gitops.training.evidence import Evidence, Scored
+from gitops.training.evidence import Evidence
+from gitops.training.flips import Flips, flips
 from gitops.training.gates import GATES, Outcome
+from gitops.training.rival import Rival
+from gitops.training.shifts import Changes, changes
+from gitops.training.side import Side as Side
+from gitops.training.side import jsonable, side
+from gitops.training.slices import Slice, slices
 
-
-class Side(Document):
-    """One of the two versions.
-
-    Attributes:
-        version: The registry's number.
-        digest: Of its files.
-        training: Digest of what it was trained on.
-        metrics: On the holdout, measured here.
-        own_code: It was scored by its own commit and lock, since today's would change what it says.
-    """
-
-    version: str
-    digest: str
-    training: str
-    metrics: dict[str, float | None]
-    own_code: bool
+SLICES = 8
 
 
 class Comparison(Document):
@@ -38,6 +28,11 @@ class Comparison(Document):
         champion: The version that the record names, or None.
         baseline: Metrics of a trivial estimator.
         gates: How each judged, in order.
+        rival: The version that the open proposal names, if it is another; the verdict does not depend on it.
+        slices: Parts of the holdout, those with the largest loss first; at most eight.
+        slices_measured: How many those were chosen from.
+        flips: Where the two say different things; None without champion.
+        data: What changed since the champion was trained; None without champion.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
@@ -48,6 +43,11 @@ class Comparison(Document):
     champion: Side | None
     baseline: dict[str, float | None]
     gates: tuple[Outcome, ...]
+    rival: Rival | None
+    slices: tuple[Slice, ...]
+    slices_measured: int
+    flips: Flips | None
+    data: Changes | None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -55,39 +55,31 @@ class Comparison(Document):
         return tuple(outcome.id for outcome in self.gates if outcome.verdict == "refused")
 
 
-def compare(evidence: Evidence, holdout: str) -> Comparison:
-    """Let every gate judge the evidence.
+def compare(evidence: Evidence, holdout: str, rival: Rival | None = None) -> Comparison:
+    """Let every gate judge the evidence, and gather what a reviewer reads beside it.
 
     Args:
         evidence: Gathered once.
         holdout: Digest of the held-out rows.
+        rival: Judged already.
     """
     outcomes = tuple(gate.judge(evidence) for gate in GATES)
     passed = all(outcome.verdict != "refused" for outcome in outcomes)
     champion = evidence.champion
     again = champion is not None and champion.digest == evidence.challenger.digest
+    parts = slices(evidence)
     return Comparison(
         verdict="champion" if again else "promote" if passed else "refuse",
         metric=evidence.metric,
         rows=evidence.rows,
         holdout=holdout,
-        challenger=_side(evidence.challenger, evidence.metrics["challenger"]),
-        champion=_side(champion, evidence.metrics["champion"]) if champion else None,
-        baseline=_jsonable(evidence.metrics["baseline"]),
+        challenger=side(evidence.challenger, evidence.metrics["challenger"]),
+        champion=side(champion, evidence.metrics["champion"]) if champion else None,
+        baseline=jsonable(evidence.metrics["baseline"]),
         gates=outcomes,
+        rival=rival,
+        slices=parts[:SLICES],
+        slices_measured=len(parts),
+        flips=flips(evidence),
+        data=changes(evidence),
     )
-
-
-def _side(scored: Scored, metrics: dict[str, float]) -> Side:
-    return Side(
-        version=scored.number,
-        digest=scored.digest,
-        training=scored.run.lineage.training,
-        metrics=_jsonable(metrics),
-        own_code=scored.own_code,
-    )
-
-
-def _jsonable(metrics: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no NaN."""
-    return {name: value if value == value and abs(value) != float("inf") else None for name, value in metrics.items()}

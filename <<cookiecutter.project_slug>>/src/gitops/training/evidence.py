@@ -1,18 +1,17 @@
 # machinery
 """Evidence: what the gates look at, gathered once, for champion and challenger on the same holdout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import sklearn
-from scipy.stats import bootstrap
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from gitops.config import Config
-from gitops.predictions import Predictions, predict, same
+from gitops.predictions import Predictions, predict
 from gitops.run import Run
-from gitops.training.metrics import measure, measure_all, orient
+from gitops.training.gain import Interval, gain
+from gitops.training.metrics import measure_all
 from gitops.training.sketch import share_new
 from gitops.training.split import incomparable
 from gitops.training.train import Prepared
@@ -27,6 +26,7 @@ class Scored:
         digest: Of its files.
         run: What its training said of itself; none of its metrics is used.
         sketch: Which rows its data had.
+        reference: How its training rows were distributed.
         predictions: Of the held-out rows, in their order.
         own_code: It was scored by its own commit and lock, since today's would change what it says.
     """
@@ -35,17 +35,9 @@ class Scored:
     digest: str
     run: Run
     sketch: list[int]
+    reference: dict[str, Any]
     predictions: Predictions
     own_code: bool
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A gain of the challenger, oriented so that more is better, with its bootstrap interval."""
-
-    low: float
-    point: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +46,7 @@ class Evidence:
 
     Attributes:
         config: The gates' thresholds.
+        prepared: The split rows.
         rows: How many rows are held out.
         challenger: The version on trial.
         champion: The version that the record names, or None.
@@ -65,6 +58,7 @@ class Evidence:
     """
 
     config: Config
+    prepared: Prepared
     rows: int
     challenger: Scored
     champion: Scored | None
@@ -78,6 +72,12 @@ class Evidence:
     def metric(self) -> str:
         """The metric that decides."""
         return self.config.evaluation.metric
+
+    @property
+    def truth(self) -> "np.ndarray[Any, Any]":
+        """The target of the held-out rows."""
+        truth: np.ndarray[Any, Any] = self.prepared.held_out[self.config.data.target].to_numpy()
+        return truth
 
     def value(self, whose: str) -> float:
         """The metric that decides, of "challenger", "champion" or "baseline"; NaN where there is none."""
@@ -95,23 +95,31 @@ def gather(config: Config, prepared: Prepared, challenger: Scored, champion: Sco
     """
     truth = prepared.held_out[config.data.target].to_numpy()
     sides = {"challenger": challenger.predictions, "baseline": _baseline(config, prepared)}
-    if champion:
-        sides["champion"] = champion.predictions
-    gains = {
-        name: _gain(config, truth, challenger.predictions, other)
-        for name, other in sides.items()
-        if name != "challenger"
-    }
-    return Evidence(
+    alone = Evidence(
         config=config,
+        prepared=prepared,
         rows=len(truth),
         challenger=challenger,
-        champion=champion,
+        champion=None,
         metrics={name: measure_all(truth, side, config.data.positive) for name, side in sides.items()},
-        baseline_gain=gains["baseline"],
-        champion_gain=gains.get("champion"),
-        share_new=share_new(challenger.sketch, champion.sketch) if champion else None,
-        incomparable=incomparable(champion.run.lineage.split, config.split) if champion else None,
+        baseline_gain=gain(config, truth, challenger.predictions, sides["baseline"]),
+        champion_gain=None,
+        share_new=None,
+        incomparable=None,
+    )
+    return against(alone, champion) if champion else alone
+
+
+def against(evidence: Evidence, other: Scored) -> Evidence:
+    """The same evidence with another version in the champion's place; what is known of the challenger stays."""
+    config, truth, challenger = evidence.config, evidence.truth, evidence.challenger
+    return replace(
+        evidence,
+        champion=other,
+        metrics={**evidence.metrics, "champion": measure_all(truth, other.predictions, config.data.positive)},
+        champion_gain=gain(config, truth, challenger.predictions, other.predictions),
+        share_new=share_new(challenger.sketch, other.sketch),
+        incomparable=incomparable(other.run.lineage.split, config.split),
     )
 
 
@@ -120,28 +128,3 @@ def _baseline(config: Config, prepared: Prepared) -> Predictions:
     estimator: Any = DummyClassifier(strategy="prior") if config.project.task == "classification" else DummyRegressor()
     fitted = estimator.fit(prepared.rows, prepared.rows[config.data.target].to_numpy())
     return predict(fitted, prepared.held_out)
-
-
-def _gain(config: Config, truth: "np.ndarray[Any, Any]", ours: Predictions, theirs: Predictions) -> Interval:
-    """The paired bootstrap interval of the gain: both are measured on the same resampled rows (percentile method;
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13)."""
-    metric, positive, gates = config.evaluation.metric, config.data.positive, config.gates
-
-    def gain(rows: "np.ndarray[Any, Any]") -> float:
-        left, right = (measure(metric, truth[rows], side.take(rows), positive) for side in (ours, theirs))
-        return orient(metric, left) - orient(metric, right)
-
-    every = np.arange(len(truth))
-    point = gain(every)
-    if not np.isfinite(point) or same(ours, theirs, 0.0):
-        return Interval(point, point, point)
-    # The same arrays are measured a thousand times; they need no checking each time.
-    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
-        found = bootstrap(
-            (every,), gain, vectorized=False, n_resamples=gates.resamples, confidence_level=gates.confidence,
-            method="percentile", rng=config.training.seed,
-        )  # fmt: skip
-    # A resample without a single row of a rare class has no roc_auc; it says nothing, the others do.
-    tail = (1 - gates.confidence) / 2
-    low, high = np.nanquantile(found.bootstrap_distribution, [tail, 1 - tail])
-    return Interval(float(low), point, float(high))

@@ -146,10 +146,13 @@ class Comparable(Gate):
 
 class Champion(Gate):
     """The challenger beats the champion
-    {metric} is {challenger:.4f}, the champion's {champion:.4f}; the gain lies in [{low:.4f}, {high:.4f}].
+    {metric} is {challenger:.4f}, {opponent}'s {champion:.4f}; the gain lies in [{low:.4f}, {high:.4f}].
     {policies}"""
 
     id = "CHAMPION"
+
+    def __init__(self, opponent: str = "the champion") -> None:
+        self.opponent = opponent
 
     def judge(self, evidence: Evidence) -> Outcome:
         """Improve, or refresh: one of the policies must hold. A tie, or too few rows, leaves the champion in place."""
@@ -161,20 +164,22 @@ class Champion(Gate):
         }  # fmt: skip
         needed = evidence.config.gates.minimum_rows
         if evidence.rows < needed:
-            few = f"Not enough evidence: {evidence.rows} rows are held out, {needed} are needed. The champion stays."
-            return self.outcome(False, figures, message=few)
+            few = f"Not enough evidence: {evidence.rows} rows are held out, {needed} are needed."
+            stays = f"{self.opponent[0].upper()}{self.opponent[1:]} stays."
+            return self.outcome(False, figures, message=f"{few} {stays}")
         judged = {policy: getattr(self, f"_{policy}")(evidence) for policy in rules.policies}
         return self.outcome(
             any(holds for holds, _ in judged.values()), figures,
             metric=evidence.metric, challenger=evidence.value("challenger"), champion=evidence.value("champion"),
-            low=gain.low, high=gain.high, policies=" ".join(words for _, words in judged.values()),
+            opponent=self.opponent, low=gain.low, high=gain.high,
+            policies=" ".join(words for _, words in judged.values()),
         )  # fmt: skip
 
     def _improve(self, evidence: Evidence) -> tuple[bool, str]:
         gain, margin = evidence.champion_gain, evidence.config.gates.champion.margin
         holds = gain is not None and gain.low > margin
         if gain is not None and gain.low == gain.high == 0.0:
-            return False, "Policy improve fails: a tie; the champion stays."
+            return False, f"Policy improve fails: a tie; {self.opponent} stays."
         return holds, f"Policy improve {_word(holds)}: the whole interval must lie above {margin:g}."
 
     def _refresh(self, evidence: Evidence) -> tuple[bool, str]:

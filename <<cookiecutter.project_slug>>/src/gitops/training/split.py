@@ -65,10 +65,15 @@ def holdout_digest(frame: pd.DataFrame) -> str:
     return digest_bytes(np.sort(row_hashes(frame[sorted(frame.columns)])).tobytes())
 
 
-def incomparable(champion: Split, challenger: Split) -> str | None:
+def incomparable(champion: Split, challenger: Split, whose: str = "the champion") -> str | None:
     """Why two versions with these splits cannot be compared, or None when they can.
 
     A cutoff that moved forward is no reason: the champion trained on nothing after its own, earlier one.
+
+    Args:
+        champion: What it was trained under.
+        challenger: What holds now.
+        whose: The first one's name in the sentence.
     """
     if champion == challenger:
         return None
@@ -77,7 +82,7 @@ def incomparable(champion: Split, challenger: Split) -> str | None:
         return None
     return (
         f"the split changed from {_words(champion)} to {_words(challenger)}, "
-        "so the champion may have trained on rows that are now held out"
+        f"so {whose} may have trained on rows that are now held out"
     )
 
 

@@ -197,7 +197,8 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _reference(repository: Repository, model: "Pipeline", prepared: Prepared) -> dict[str, Any]:
     rows = features(repository, prepared.rows)
-    return reference(rows, predict(model, rows), repository.config.data.positive)
+    config = repository.config
+    return reference(rows, prepared.rows[config.data.target], predict(model, rows), config.data.positive)
 
 
 def _draw(

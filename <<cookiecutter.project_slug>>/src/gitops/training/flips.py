@@ -1,0 +1,119 @@
+# machinery
+"""Flips: held-out rows of which the challenger says something else than the champion."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gitops.predictions import Predictions
+from gitops.run import Document
+from gitops.training.evidence import Evidence
+
+EXAMPLES = 5
+SHARE = 0.1
+Answer = str | int | float | bool
+Array = np.ndarray[Any, Any]
+
+
+class Flip(Document):
+    """One such row.
+
+    Attributes:
+        key: Names the row.
+        truth: What its target is.
+        champion: What the champion says.
+        champion_probability: That the champion gives its answer; None where it gives none.
+        challenger: What the challenger says.
+        challenger_probability: That the challenger gives its answer.
+    """
+
+    key: str
+    truth: Answer | None
+    champion: Answer | None
+    champion_probability: float | None
+    challenger: Answer | None
+    challenger_probability: float | None
+
+
+class Flips(Document):
+    """All of them.
+
+    Attributes:
+        rule: What counts as a flip, in words.
+        rows: Held out.
+        count: How many of them flip.
+        rate: The same as a share of the rows, in [0, 1].
+        better: How many of them flip to the truth, or come nearer to it.
+        worse: How many of them flip away from it.
+        examples: Those that move most: both versions are sure of what they say; at most five.
+    """
+
+    rule: str
+    rows: int
+    count: int
+    rate: float
+    better: int
+    worse: int
+    examples: tuple[Flip, ...]
+
+
+def flips(evidence: Evidence) -> Flips | None:
+    """What the challenger would answer otherwise than the champion; None where there is no champion."""
+    if evidence.champion is None:
+        return None
+    truth, before, after = evidence.truth, evidence.champion.predictions, evidence.challenger.predictions
+    if after.classes:
+        rule, flipped = "the label differs", np.asarray(before.values != after.values, dtype=bool)
+        sure = [_sureness(before), _sureness(after)]
+        moved = np.nan_to_num(sure[0]) + np.nan_to_num(sure[1])
+        nearer = (after.values == truth).astype(int) - (before.values == truth).astype(int)
+    else:
+        least = SHARE * float(np.std(truth.astype(float)))
+        rule = f"the number moves by more than {least:.4g}, a tenth of the target's standard deviation"
+        moved, sure = np.abs(after.values - before.values), [np.full(len(truth), np.nan)] * 2
+        flipped = moved > least
+        nearer = np.sign(np.abs(before.values - truth) - np.abs(after.values - truth))
+    places = np.flatnonzero(flipped)
+    most = places[np.argsort(-moved[places], kind="stable")][:EXAMPLES]
+    return Flips(
+        rule=rule,
+        rows=len(truth),
+        count=len(places),
+        rate=len(places) / len(truth),
+        better=int((nearer[places] > 0).sum()),
+        worse=int((nearer[places] < 0).sum()),
+        examples=tuple(_example(evidence, int(place), before, after, sure) for place in most),
+    )
+
+
+def _sureness(said: Predictions) -> Array:
+    """The probability that a model gives to its own answer, for each row; NaN where it gives none."""
+    if said.probabilities is None:
+        return np.full(len(said.values), np.nan)
+    places = {label: place for place, label in enumerate(said.classes)}
+    chosen = np.array([places[label] for label in said.values.tolist()])
+    return np.asarray(said.probabilities[np.arange(len(chosen)), chosen])
+
+
+def _example(evidence: Evidence, place: int, before: Predictions, after: Predictions, sure: list[Array]) -> Flip:
+    return Flip(
+        key=str(evidence.prepared.held_out[evidence.config.data.key].iloc[place]),
+        truth=_plain(evidence.truth[place]),
+        champion=_plain(before.values[place]),
+        champion_probability=_finite(float(sure[0][place])),
+        challenger=_plain(after.values[place]),
+        challenger_probability=_finite(float(sure[1][place])),
+    )
+
+
+def _plain(value: Any) -> Answer | None:
+    """As JSON says it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return _finite(value)
+    return value if isinstance(value, str | int | bool) else str(value)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

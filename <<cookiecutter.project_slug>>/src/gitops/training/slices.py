@@ -1,0 +1,102 @@
+# machinery
+"""Slices: how the challenger does on parts of the holdout, for people to read; no gate looks at them."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+
+from gitops.run import Document
+from gitops.training.evidence import Evidence
+from gitops.training.metrics import measure, orient
+
+FEW = 12
+MINIMUM_ROWS = 30
+MINIMUM_OF_A_CLASS = 5
+Mask = np.ndarray[Any, Any]
+
+
+class Slice(Document):
+    """One part of the holdout.
+
+    Attributes:
+        name: Such as "mean_radius in [11.7, 13.4)".
+        rows: How many it has.
+        challenger: The metric that decides, on these rows.
+        champion: The same of the champion; None where there is none.
+        loss: How much worse the challenger is than the champion, oriented so that more is worse.
+    """
+
+    name: str
+    rows: int
+    challenger: float
+    champion: float | None
+    loss: float | None
+
+
+def slices(evidence: Evidence) -> tuple[Slice, ...]:
+    """Every slice of at least 30 rows, those with the largest loss first; without champion, the worst first.
+
+    A column with few values gives a slice for each value, another column of numbers one for each quartile; missing
+    values are a slice too. Two classes must have five rows each: a ranking of one row among many says nothing.
+    """
+    data, held = evidence.config.data, evidence.prepared.held_out
+    found = []
+    # The same arrays are measured hundreds of times; they need no checking each time.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a slice where a metric is not defined is left out
+        for name in held.columns.drop([data.key, data.target], errors="ignore"):
+            parts = _quartiles(held[name]) if _is_wide(held[name]) else _values(held[name])
+            for words, mask in (*parts, ("is missing", held[name].isna().to_numpy())):
+                if MINIMUM_ROWS <= mask.sum() < len(held):
+                    found.append(_measure(evidence, f"{name} {words}", mask))
+    metric = evidence.metric
+    return tuple(
+        sorted(filter(None, found), key=lambda each: (-(each.loss or 0.0), orient(metric, each.challenger), each.name))
+    )
+
+
+def _measure(evidence: Evidence, name: str, mask: Mask) -> Slice | None:
+    rows, metric, sides = np.flatnonzero(mask), evidence.metric, [evidence.challenger, evidence.champion]
+    if evidence.challenger.predictions.classes:
+        classes = np.unique(evidence.truth[rows], return_counts=True)[1]
+        if (classes >= MINIMUM_OF_A_CLASS).sum() < 2:
+            return None
+    ours, theirs = (
+        measure(metric, evidence.truth[rows], each.predictions.take(rows), evidence.config.data.positive)
+        if each else None for each in sides
+    )  # fmt: skip
+    if ours is None or not math.isfinite(ours) or (theirs is not None and not math.isfinite(theirs)):
+        return None
+    loss = None if theirs is None else orient(metric, theirs) - orient(metric, ours)
+    return Slice(name=name, rows=len(rows), challenger=ours, champion=theirs, loss=loss)
+
+
+def _is_wide(column: pd.Series) -> bool:
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return is_number and column.nunique() > FEW
+
+
+def _values(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    """Each value, where there are few."""
+    there = column.notna().to_numpy()
+    named = column.astype(str).astype(object).to_numpy()
+    values = sorted(set(named[there]))
+    for value in values if len(values) <= FEW else ():
+        yield f"= {value}", there & (named == value)
+
+
+def _quartiles(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    numbers = column.to_numpy(dtype=float, na_value=np.nan)
+    there = ~np.isnan(numbers)
+    edges = np.unique(np.quantile(numbers[np.isfinite(numbers)], [0.25, 0.5, 0.75]))
+    places = np.searchsorted(edges, numbers, side="right")
+    words = [f"< {edges[0]:.4g}", *(f"in [{low:.4g}, {high:.4g})" for low, high in pairwise(edges)),
+             f"≥ {edges[-1]:.4g}"]  # fmt: skip
+    for place, each in enumerate(words):
+        yield each, there & (places == place)

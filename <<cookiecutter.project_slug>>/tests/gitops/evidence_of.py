@@ -1,0 +1,79 @@
+# machinery
+"""Evidence about small tables of rows whose figures can be worked out by hand."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from conftest import MODEL_TOML
+
+from gitops.config import Config, Split, parse
+from gitops.manifest import digest_json
+from gitops.predictions import Predictions
+from gitops.run import Lineage, Run
+from gitops.training.evidence import Evidence, Scored
+from gitops.training.gain import Interval
+from gitops.training.reference import reference
+from gitops.training.train import Prepared
+
+CLASSIFICATION = parse(MODEL_TOML)
+REGRESSION = parse(
+    MODEL_TOML.replace('"classification"', '"regression"')
+    .replace('"roc_auc"', '"rmse"')
+    .replace("roc_auc = 0.6", "rmse = 9")
+    .replace('positive = "yes"', "")
+)
+Array = np.ndarray[Any, Any]
+
+
+def lineage(data: str = "sha256:d", rows: int = 8, split: Split = CLASSIFICATION.split) -> Lineage:
+    """Of a training that never was."""
+    return Lineage(
+        commit="c" * 40, dirty=False, data=data, rows=rows, holdout="sha256:h", holdout_rows=4, split=split,
+        training="sha256:t", configuration="sha256:c", lock=None, python="3.11.7", libraries={"numpy": "2.0.0"},
+    )  # fmt: skip
+
+
+def labels(values: Any, probabilities: Any = None, classes: tuple[Any, ...] = ("no", "yes")) -> Predictions:
+    """What a classifier says: its labels, and the probability of the last of two classes, or of every class."""
+    given = None if probabilities is None else np.asarray(probabilities, dtype=float)
+    if given is not None and given.ndim == 1:
+        given = np.column_stack([1 - given, given])
+    return Predictions(np.asarray(values), given, classes)
+
+
+def numbers(values: Any) -> Predictions:
+    """What a regressor says."""
+    return Predictions(np.asarray(values, dtype=float), None, ())
+
+
+def version(number: str, said: Predictions, rows: pd.DataFrame, data: str = "sha256:d", **changes: Any) -> Scored:
+    """A version that was trained on these rows, and says this of the holdout."""
+    columns = rows.drop(columns=["id", "label"])
+    run = Run(
+        model="sample", task="classification", created="2026-01-01", forced=False, key="id", target="label",
+        columns={str(name): str(kind) for name, kind in columns.dtypes.items()}, classes=said.classes, parameters={},
+        metrics={}, lineage=lineage(data, len(rows)),
+    )  # fmt: skip
+    described = reference(columns, rows["label"], said, "yes")
+    given: dict[str, Any] = {"sketch": [1, 2], "reference": described, **changes}
+    return Scored(number, digest_json(number), run, predictions=said, own_code=False, **given)
+
+
+def evidence(
+    held_out: pd.DataFrame, ours: Scored, theirs: Scored | None = None, *, config: Config = CLASSIFICATION,
+    trained: pd.DataFrame | None = None,
+) -> Evidence:  # fmt: skip
+    """What a comparison would gather, without its intervals."""
+    rows = held_out if trained is None else trained
+    data = ours.run.lineage.data
+    return Evidence(
+        config=config, prepared=Prepared(rows, held_out, rows["id"], lineage(data)), rows=len(held_out),
+        challenger=ours, champion=theirs, metrics={}, baseline_gain=Interval(0, 0, 0), champion_gain=None,
+        share_new=0.25 if theirs else None, incomparable=None,
+    )  # fmt: skip
+
+
+def frame(label: Any, **columns: Any) -> pd.DataFrame:
+    """Rows with keys r0, r1, ..."""
+    return pd.DataFrame({"id": [f"r{n}" for n in range(len(label))], **columns, "label": label})
