@@ -16,6 +16,7 @@ from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "train", "register", "compare", "promote", "reconcile", "history", "score", "store", "ui", "config",
+    "conclude", "doctor", "setup",
 )  # fmt: skip
 
 

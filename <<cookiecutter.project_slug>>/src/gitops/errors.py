@@ -60,11 +60,46 @@ class StoreError(GitopsError):
     title = "Store"
 
 
+class ForgeError(GitopsError):
+    """GitHub did not do what was asked, or could not be asked.
+
+    Attributes:
+        status: Of its answer; None where there was none.
+    """
+
+    exit_code = 8
+    title = "GitHub"
+
+    def __init__(self, what: str, next: str, status: int | None = None) -> None:
+        super().__init__(what, next)
+        self.status = status
+
+
+class PullRequestsForbidden(ForgeError):
+    """The repository's settings do not let a workflow open pull requests."""
+
+    exit_code = 12
+
+
+class ChecksFailed(GitopsError):
+    """CI found something; the log of the job that failed says what."""
+
+    exit_code = 1
+    title = "CI"
+
+
 class IntegrityError(GitopsError):
     """A digest differs, or a model file holds a type that is not allowed."""
 
     exit_code = 11
     title = "Integrity"
+
+
+class ProblemsFound(GitopsError):
+    """The doctor found what would fail, or a rule that nobody keeps."""
+
+    exit_code = 13
+    title = "Doctor"
 
 
 BUG_EXIT_CODE = 70

@@ -1,17 +1,20 @@
 # machinery
 """Git, as commands run it."""
 
+import base64
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitops.errors import StoreError
 
 TIMEOUT = 600
 # Machines commit too; a person's own identity is used where there is one.
-IDENTITY = {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": "gitops@users.noreply.github.com"}
-AUTHOR = {"GIT_AUTHOR_NAME": "gitops", "GIT_AUTHOR_EMAIL": "gitops@users.noreply.github.com"}
+# GitHub shows this address as its own bot, and gives it to nobody.
+EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
+IDENTITY = {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": EMAIL}
+AUTHOR = {"GIT_AUTHOR_NAME": "gitops", "GIT_AUTHOR_EMAIL": EMAIL}
 
 
 class GitError(StoreError):
@@ -33,7 +36,7 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
         GitError: git is missing, took longer than ten minutes, or ended with an error.
     """
     # A question for a password would wait for ever where nobody is there to answer.
-    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **settings(credentials()), **(env or {})}
     try:
         done = subprocess.run(
             ["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT,
@@ -44,6 +47,47 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
     if done.returncode:
         raise GitError(args[0], done.stderr.strip() or f"exit {done.returncode}")
     return done.stdout.rstrip("\n")
+
+
+def settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Environment that gives git these settings, after those that the environment names already."""
+    first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    env = {"GIT_CONFIG_COUNT": str(first + len(pairs))} if pairs else {}
+    for number, (key, value) in enumerate(pairs, first):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
+
+
+def credentials() -> list[tuple[str, str]]:
+    """In a job of GitHub Actions, settings that carry its token to its server and no other; they are kept in no file.
+
+    Empty elsewhere: a person's git knows how to reach the person's remotes.
+    """
+    token, server = os.environ.get("GITHUB_TOKEN"), os.environ.get("GITHUB_SERVER_URL")
+    if not in_actions() or not token or not server:
+        return []
+    key = f"http.{server.rstrip('/')}/.extraheader"
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    # GitHub refuses two of these headers, and checkout may have left one in the clone: an empty value drops it.
+    return [(key, ""), (key, f"AUTHORIZATION: basic {basic}")]
+
+
+def in_actions() -> bool:
+    """Whether a job of GitHub Actions runs us."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def refresh(root: Path) -> None:
+    """Bring what the clone knows of main and of the proposals up to date, with the whole history of both.
+
+    A job's checkout holds a single commit, and others may have pushed since it was made.
+    """
+    shallow = run(root, "rev-parse", "--is-shallow-repository") == "true"
+    run(
+        root, "fetch", "--quiet", "--no-tags", "--prune", *(["--unshallow", "--filter=blob:none"] if shallow else []),
+        "origin", "+refs/heads/main:refs/remotes/origin/main",
+        "+refs/heads/promote/*:refs/remotes/origin/promote/*",
+    )  # fmt: skip
 
 
 def succeeds(root: Path, *args: str) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from gitops import console
 from gitops.commands import champion, find
-from gitops.errors import ConfigError, GateRefused
+from gitops.errors import ConfigError, GateRefused, IntegrityError
 
 if TYPE_CHECKING:
     from gitops.config import Repository
@@ -18,64 +18,88 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--local", is_flag=True, required=True, help="Propose on a branch of this clone, without a forge.")
+@click.option("--local", is_flag=True, help="Propose on a branch of this clone, without GitHub.")
 @click.option(
     "--comparison", type=click.Path(path_type=Path), help="What `compare` left.  [default: .gitops/comparison]"
 )
-@click.option("--environment", default="production", show_default=True, help="Where to promote.")
+@click.option("--comparison-digest", envvar="GITOPS_COMPARISON_DIGEST", help="Its digest, as `compare` gave it out.")
+@click.option(
+    "--environment", default="production", show_default=True, envvar="GITOPS_ENVIRONMENT", help="Where to promote."
+)
 @click.pass_obj
-def command(project: Path, local: bool, comparison: Path | None, environment: str) -> None:
+def command(
+    project: Path, local: bool, comparison: Path | None, comparison_digest: str | None, environment: str
+) -> None:
     """Propose the challenger as champion.
 
-    The proposal is a branch whose one change is the record; merging it is the promotion.
+    The proposal is a pull request whose one change is the record; merging it is the promotion.
     """
-    from gitops.registry.propose import branch_name, propose
-
     repository = find(project)
-    found = _read(comparison or repository.scratch / "comparison")
-    if found.verdict == "champion":
-        console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
-        return
+    found = _read(comparison or repository.scratch / "comparison", comparison_digest)
     if found.verdict == "refuse":
         raise GateRefused(
             f"Version {found.challenger.version} is refused by {', '.join(found.refused)}; nothing was proposed.",
             "`gitops compare` says why.",
         )
-    record = _record(repository, found, environment)
-    branch = branch_name(environment)
-    if propose(repository.root, record):
-        console.say(f"Proposed: branch {branch} makes version {record.version} the champion, release {record.release}.")
+    if local:
+        _locally(repository, found, environment)
     else:
-        console.say(f"Nothing to do: branch {branch} proposes version {record.version} already.")
+        from gitops.commands.pull_request import keep
+
+        keep(repository, found, environment)
+
+
+def _locally(repository: "Repository", found: "Comparison", environment: str) -> None:
+    from gitops.registry.propose import branch_name, propose
+
+    if found.verdict == "champion":
+        console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
+        return
+    if not against_champion(repository, found, environment):
+        raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
+    wanted = record_of(repository, found, environment)
+    branch = branch_name(environment)
+    if propose(repository.root, wanted):
+        console.say(f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}.")
+    else:
+        console.say(f"Nothing to do: branch {branch} proposes version {wanted.version} already.")
     console.say(
         f"Look at it:  git show {branch}\nPromote it:  git merge --no-ff {branch}\nRefuse it:   git branch -D {branch}"
     )
 
 
-def _read(folder: Path) -> "Comparison":
+def _read(folder: Path, digest: str | None) -> "Comparison":
+    """The comparison, verified where its digest came by a safer way than itself."""
     from pydantic import ValidationError
 
     from gitops.commands.compare import RESULT
+    from gitops.manifest import digest_file
     from gitops.training.compare import Comparison
 
     try:
+        if digest and digest_file(folder / RESULT) != digest:
+            raise IntegrityError(f"{folder / RESULT} is not the one that {digest} names.", "Run Train again.")
         return Comparison.model_validate_json((folder / RESULT).read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
 
-def _record(repository: "Repository", found: "Comparison", environment: str) -> "Record":
+def against_champion(repository: "Repository", found: "Comparison", environment: str) -> bool:
+    """Whether the champion that the challenger was compared with is still the champion."""
+    now = champion(repository, environment)
+    return (now.digest if now else None) == (found.champion.digest if found.champion else None)
+
+
+def record_of(repository: "Repository", found: "Comparison", environment: str) -> "Record":
     """The record that the comparison earned.
 
     Raises:
-        ConfigError: The champion, or the version, is not what was compared.
+        ConfigError: The version is not what was compared.
         GateRefused: The version was trained from uncommitted files.
     """
     from gitops.registry import record
 
     before = champion(repository, environment)
-    if (before.digest if before else None) != (found.champion.digest if found.champion else None):
-        raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
     run, described = _version(repository, found.challenger)
     return record.Record(
         environment=environment,

@@ -13,7 +13,9 @@ from gitops.commands import find
 @click.option(
     "--run", "folder", type=click.Path(path_type=Path), help="The folder that `train` left.  [default: .gitops/run]"
 )
-@click.option("--digest", help="Its digest, as `train` gave it out.  [default: the folder's own]")
+@click.option(
+    "--digest", envvar="GITOPS_DIGEST", help="Its digest, as `train` gave it out.  [default: the folder's own]"
+)
 @click.pass_obj
 def command(project: Path, folder: Path | None, digest: str | None) -> None:
     """Make a run a model version in MLflow.

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: .gitops/run]")
-@click.option("--force", is_flag=True, help="Train although the same training made a version already.")
+@click.option(
+    "--force", is_flag=True, envvar="GITOPS_FORCE", help="Train although the same training made a version already."
+)
 @click.pass_obj
 def command(project: Path, out: Path | None, force: bool) -> None:
     """Fit the pipeline; leave a sealed folder.

@@ -79,11 +79,9 @@ class Branch:
             listed = git.run(root, "config", "--local", "--null", "--get-regexp", REACH)
         except git.GitError:  # no such setting
             listed = ""
-        pairs = [entry.partition("\n") for entry in listed.split("\0") if entry]
-        env = {"GIT_CONFIG_COUNT": str(len(pairs)), **git.IDENTITY, **git.AUTHOR}
-        for number, (key, _, value) in enumerate(pairs):
-            env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return env
+        entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
+        pairs = [(key, value) for key, _, value in entries]
+        return {**git.settings([*pairs, *git.credentials()]), **git.IDENTITY, **git.AUTHOR}
 
     def git(self, *args: str) -> str:
         """Run git in the private clone."""

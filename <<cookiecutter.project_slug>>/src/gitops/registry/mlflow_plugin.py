@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from gitops import git
-from gitops.registry.store import DATABASE, ROOT, SCHEME
+from gitops.registry.store import ARTIFACTS, DATABASE, ROOT, SCHEME
 
 if TYPE_CHECKING:
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
-
-ARTIFACTS = "artifacts"
 
 
 class StoreArtifacts(LocalArtifactRepository):

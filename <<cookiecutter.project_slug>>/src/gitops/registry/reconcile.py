@@ -43,12 +43,13 @@ class Move:
         return f"Alias {self.alias} set to version {self.after}{came}."
 
 
-def reconcile(repository: Repository, environment: str) -> list[Move]:
+def reconcile(repository: Repository, environment: str, *, offered: bool = True) -> list[Move]:
     """Move what has to move, and nothing else; twice is once.
 
     Args:
         repository: The clone; its main says what the champion is.
         environment: Whose record.
+        offered: Whether a proposal's branch counts; not where its pull request is known to be closed.
 
     Returns:
         The aliases that were moved.
@@ -61,7 +62,7 @@ def reconcile(repository: Repository, environment: str) -> list[Move]:
     branch.refresh()
     entries = record.history(root, environment, git.main_ref(root))
     champion = ledger.wanted(record.since_removal(entries), ledger.read(branch.root))
-    targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment)}
+    targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment) if offered else None}
     model = repository.config.project.name
     moves = store.read(lambda client: _moves(client, model, targets), list[Move]())
     if moves:

@@ -3,6 +3,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SERVER = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
 SCHEME = "gitstore"
+PASSWORD = re.compile(r"://[^/\s]+@")
 # Where the artefacts of the open store lie; mlflow_plugin reads it.
 ROOT = "GITOPS_STORE_ROOT"
 
@@ -118,8 +121,10 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
     try:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, requests.RequestException) as error:
+        # MLflow quotes the address that it asked, and a password may stand in it.
+        said = PASSWORD.sub("://", str(error).splitlines()[0])
         raise StoreError(
-            f"MLflow at {uri.split('@')[-1]} answered: {str(error).splitlines()[0]}",
+            f"MLflow at {uri.split('@')[-1]} answered: {said}",
             f"Check that it can be reached and allows this ({SERVER}).",
         ) from error
 

@@ -1,0 +1,186 @@
+# machinery
+"""Keep the one promotion pull request as it should be: compute what differs, and do only that.
+
+The order of effects is branch, pull request, comment, CI, aliases: whatever is cut off in between, the next run finds
+what is missing and does no more.
+"""
+
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from gitops import console, git
+from gitops.commands.promote import against_champion, record_of
+from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
+from gitops.forge import checks, pull_request
+from gitops.forge.github import GitHub, Unsure, connect
+from gitops.forge.proposal import Offer
+from gitops.registry.ledger import is_held, read
+from gitops.registry.pictures import pictures
+from gitops.registry.propose import Raced, Standing, branch_name, publish, standing
+from gitops.registry.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from gitops.config import Repository
+    from gitops.forge.pull_request import PullRequest
+    from gitops.registry.record import Record
+    from gitops.training.compare import Comparison
+
+TRAIN = "train.yml"
+ATTEMPTS = 4
+WAIT = 2.0  # seconds before looking again
+
+
+def keep(repository: "Repository", found: "Comparison", environment: str) -> None:
+    """Open, refresh, supersede or leave the pull request; then let MLflow's aliases follow.
+
+    Raises:
+        ForgeError: GitHub, or somebody's commits on the branch, are in the way.
+        PullRequestsForbidden: The repository's settings are; an issue says so.
+    """
+    github = connect(repository.root)
+    # Whoever cannot know whether a write was done looks at the state again, and decides anew.
+    again = Retrying(
+        retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
+        reraise=True,
+    )  # fmt: skip
+    told = again(_converge, github, repository, found, environment)
+    console.say(told)
+    console.summarise(f"### Promotion\n\n{told}")
+    # The challenger is what an open pull request offers; a branch that stayed behind offers nothing.
+    open_now = pull_request.find(github, branch_name(environment)) is not None
+    for move in reconcile(repository, environment, offered=open_now):
+        console.say(move.sentence)
+
+
+def _converge(github: GitHub, repository: "Repository", found: "Comparison", environment: str) -> str:
+    """One look at the state, and what has to be done about it; what was done, in words."""
+    root, challenger = repository.root, found.challenger
+    git.refresh(root)
+    if found.verdict == "champion":
+        return f"Nothing to promote: version {challenger.version} is the champion already."
+    if not against_champion(repository, found, environment):
+        return _compare_again(github, found, "the champion has changed since")
+    wanted = record_of(repository, found, environment)
+    offer = _offer(github, repository, found, wanted)
+    there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
+    if open_now is None:
+        return _first(github, repository, offer, wanted, there)
+    if there is None:
+        raise Raced(f"The branch {offer.branch} is gone.", "Run the same command again.")
+    return _next(github, repository, offer, wanted, there, open_now)
+
+
+def _first(github: GitHub, repository: "Repository", offer: Offer, wanted: "Record", there: Standing | None) -> str:
+    """No pull request is open: open one, unless a person has refused this very version."""
+    page = pull_request.closed_by_a_person(github, offer.branch, offer.short)
+    if page:
+        return f"Version {wanted.version} is not proposed: a person closed {page}. A later version may be."
+    if _held(repository, wanted):
+        return f"Version {wanted.version} is not proposed: it is held in {wanted.environment}."
+    head = _push(repository, wanted, there)
+    return _open(github, offer, head)
+
+
+def _next(
+    github: GitHub, repository: "Repository", offer: Offer, wanted: "Record", there: Standing, open_now: "PullRequest"
+) -> str:
+    """A pull request is open: keep it, refresh it, supersede it, or leave it to the better version that it has."""
+    message = "main has a new record, so it was cut from main again."
+    if there.record is None or there.record.digest != wanted.digest:
+        verdict = _against_rival(github, offer, there, open_now)
+        if verdict is not None:
+            return verdict
+        message = str(offer.comparison["rival"]["message"]) if there.record else ""
+        if pull_request.approved(github, open_now):
+            pull_request.supersede(github, open_now, offer)
+            return _first(github, repository, offer, wanted, there)
+    elif there.current and open_now.digest == offer.short:
+        done = _finish(github, offer, open_now, there.tip, "")
+        return f"Nothing to do: {open_now.page} offers version {wanted.version} already." + done
+    head = _push(repository, wanted, there)
+    changed = pull_request.rewrite(github, open_now, offer)
+    done = _finish(github, offer, changed, head, message)
+    return f"Refreshed {changed.page}: it offers version {wanted.version} now." + done
+
+
+def _against_rival(github: GitHub, offer: Offer, there: Standing, open_now: "PullRequest") -> str | None:
+    """Why the version that the pull request has stays; None where the new one beats it on the same holdout."""
+    if there.record is None:
+        return None
+    rival = offer.comparison["rival"]
+    if rival is None or rival["side"]["digest"] != there.record.digest:
+        return _again(github, offer.version, offer.digest, f"{open_now.page} has changed since")
+    if rival["beaten"]:
+        return None
+    return f"Left {open_now.page} as it is, with version {there.record.version}. {rival['message']}"
+
+
+def _push(repository: "Repository", wanted: "Record", there: Standing | None) -> str:
+    """Bring the branch to the wanted record; its tip."""
+    if there and there.record == wanted and there.current and not there.foreign:
+        return there.tip
+    if there and there.foreign:
+        name = branch_name(wanted.environment)
+        raise ForgeError(
+            f"The branch {name} holds what gitops did not put there: {'; '.join(there.foreign)}. It was left alone.",
+            f"Bring that to main by a pull request of its own, delete the branch (`git push origin :{name}`), and run "
+            "Train again.",
+        )
+    return publish(repository.root, wanted, there.tip if there else None)
+
+
+def _open(github: GitHub, offer: Offer, head: str) -> str:
+    """Open the pull request; where the settings forbid it, leave an issue that says so."""
+    try:
+        opened = pull_request.create(github, offer)
+    except PullRequestsForbidden as refusal:
+        page = pull_request.ask_for_permission(github, offer, refusal)
+        console.summarise(f"### Promotion\n\nVersion {offer.version} waits: {page}")
+        raise PullRequestsForbidden(f"{refusal.what} See {page}.", refusal.next, refusal.status) from refusal
+    except ForgeError as error:
+        if error.status == 422 and "already exists" in error.what:
+            raise Unsure(error.what, error.next) from error
+        raise
+    pull_request.label(github, opened)
+    done = _finish(github, offer, opened, head, "")
+    return f"Opened {opened.page}: it offers version {offer.version} as release {offer.release}." + done
+
+
+def _finish(github: GitHub, offer: Offer, pull: "PullRequest", head: str, message: str) -> str:
+    """What must be true of an open pull request, whichever way it came about; what was done, in words."""
+    pull_request.tell(github, pull, offer, message)
+    asked = checks.request(github, offer.branch, head)
+    pull_request.permission_was_given(github)
+    return " CI was asked to check it." if asked else ""
+
+
+def _held(repository: "Repository", wanted: "Record") -> bool:
+    from gitops.registry.branch import Branch
+
+    branch = Branch(repository)
+    branch.refresh()
+    return is_held(read(branch.root), wanted.environment, wanted.digest)
+
+
+def _offer(github: GitHub, repository: "Repository", found: "Comparison", wanted: "Record") -> Offer:
+    return Offer(
+        environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
+        digest=wanted.digest, branch=branch_name(wanted.environment), comparison=found.model_dump(mode="json"),
+        run=checks.run_page(github), plots=pictures(repository, wanted.run, github.page),
+    )  # fmt: skip
+
+
+def _compare_again(github: GitHub, found: "Comparison", why: str) -> str:
+    return _again(github, found.challenger.version, found.challenger.digest, why)
+
+
+def _again(github: GitHub, version: str, digest: str, why: str) -> str:
+    """What was compared is no longer what is: in a workflow, have it compared again; here, say so."""
+    if not git.in_actions():
+        raise ConfigError(f"The comparison is out of date: {why}.", "Run `gitops compare` again.")
+    github.send(
+        "POST", f"/actions/workflows/{TRAIN}/dispatches",
+        {"ref": "main", "inputs": {"version": version, "digest": digest}},
+    )  # fmt: skip
+    return f"The comparison is out of date: {why}. Version {version} will be compared again, in a run of its own."

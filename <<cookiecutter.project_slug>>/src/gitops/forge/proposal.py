@@ -1,0 +1,138 @@
+# machinery
+"""The words of the promotion pull request: its title, which is read back, its body, and its comments."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitops.forge.comparison import render
+from gitops.forge.report import escape
+
+LIMIT = 60_000
+TITLE = re.compile(r"Promote \S+ version \S+ to \S+ \((?P<digest>[0-9a-f]{12})\)")
+MARK = re.compile(r"<!-- gitops (\{[^<>]*\}) -->")
+CUT = "\n\n… cut here; the whole report is in the [run's summary]({run})."
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the pull request offers.
+
+    Attributes:
+        environment: Where the version would serve.
+        model: The registered model's name.
+        version: The registry's number.
+        release: The semantic version that it would have.
+        digest: Of the version's files, whole.
+        branch: That the pull request proposes.
+        comparison: The JSON document that `compare` left.
+        run: The address of the workflow run; empty outside of one.
+        plots: Addresses of pictures, by their names.
+    """
+
+    environment: str
+    model: str
+    version: str
+    release: str
+    digest: str
+    branch: str
+    comparison: dict[str, Any] = field(repr=False)
+    run: str = ""
+    plots: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits of the digest: enough to tell versions apart."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+    @property
+    def title(self) -> str:
+        """Of the pull request; `offered` reads it back."""
+        return f"Promote {self.model} version {self.version} to {self.environment} ({self.short})"
+
+
+def offered(title: str) -> str | None:
+    """The short digest that a title offers; None where it is not one of ours."""
+    found = TITLE.search(title)
+    return found.group("digest") if found else None
+
+
+def first_offered(body: str) -> str | None:
+    """The short digest that the pull request was opened with; None where nobody knows."""
+    found = MARK.search(body)
+    return json.loads(found.group(1)).get("first") if found else None
+
+
+def body(offer: Offer, first: str) -> str:
+    """The whole text of the pull request, in Markdown, under 60,000 characters.
+
+    Args:
+        offer: What is offered now.
+        first: The short digest that the pull request was opened with.
+    """
+    mark = f"<!-- gitops {json.dumps({'digest': offer.short, 'first': first})} -->"
+    tail = "\n\n".join([*_plots(offer), _try(offer), _decide(offer), mark]) + "\n"
+    return f"{_fit(render(offer.comparison), LIMIT - len(tail) - 200, offer.run)}\n\n{tail}"
+
+
+def refreshed(offer: Offer, message: str) -> str:
+    """The comment that says what changed."""
+    return (
+        f"This pull request now offers version {offer.version} (`{offer.short}`), release {offer.release}. "
+        f"{escape(message)}\n\n{mark_of_comment(offer)}"
+    )
+
+
+def mark_of_comment(offer: Offer) -> str:
+    """By which the comment about this version is found again."""
+    return f"<!-- gitops refreshed {offer.short} -->"
+
+
+def superseded(offer: Offer) -> str:
+    """The last comment in an approved pull request: an approval is for what was read, and for nothing else."""
+    return (
+        f"Version {offer.version} (`{offer.short}`) is better on the same holdout. This pull request was approved as "
+        "it is, so it is closed and not rewritten; the better version comes in a pull request of its own."
+    )
+
+
+def _fit(text: str, limit: int, run: str) -> str:
+    """At most so many characters, cut at the end of a line, with a link to the rest."""
+    if len(text) <= limit:
+        return text.rstrip("\n")
+    kept = text[: limit - 200].rsplit("\n", 1)[0]
+    # What was folded open must be closed, or everything below would fold too.
+    closing = "\n\n</details>" * (kept.count("<details>") - kept.count("</details>"))
+    return kept + closing + CUT.format(run=run)
+
+
+def _plots(offer: Offer) -> list[str]:
+    if not offer.plots:
+        return []
+    links = " · ".join(f"[{escape(name)}]({url})" for name, url in sorted(offer.plots.items()))
+    return [f"**Pictures of the training run**: {links}"]
+
+
+def _try(offer: Offer) -> str:
+    pinned = f"--version {offer.version} --digest {offer.digest}"
+    return f"""<details><summary>Try it on your machine</summary>
+
+```
+git fetch origin && git switch --detach origin/main && make setup
+.venv/bin/gitops compare {pinned}
+.venv/bin/gitops score {pinned} --rows ROWS.csv --out predictions.csv
+.venv/bin/gitops ui
+```
+
+</details>"""
+
+
+def _decide(offer: Offer) -> str:
+    run = f" Made by [this run]({offer.run})." if offer.run else ""
+    return (
+        f"**Merge** to make version {offer.version} the champion of {escape(offer.environment)} as release "
+        f"{offer.release}: one file changes, `registry/{escape(offer.environment)}.json`. **Close** to refuse it: this "
+        f"version is not proposed again, a later one may be. A better version refreshes this pull request.{run}"
+    )
