@@ -1,0 +1,40 @@
+"""How issues and pull requests end, and begin again."""
+
+from . import events
+from .hub import Hub
+from .model import Token
+from .state import Issue, Pull, now
+
+
+def close(hub: Hub, actor: Token, issue: Issue, reason: str | None = None) -> None:
+    """Close an issue or a pull request, without a merge."""
+    pull = hub.state.pulls.get(issue.number)
+    _end(actor, issue, reason if pull or reason else "completed")
+    if pull is None:
+        events.issue(hub, actor, "closed", issue)
+    else:
+        events.pull_request(hub, actor, "closed", pull)
+
+
+def merged(hub: Hub, actor: Token, pull: Pull, commit: str) -> None:
+    """Note that a pull request's commits have arrived."""
+    pull.merged, pull.merger, pull.commit = now(), actor, commit
+    _end(actor, pull.issue, None)
+    events.pull_request(hub, actor, "closed", pull)
+
+
+def _end(actor: Token, issue: Issue, reason: str | None) -> None:
+    issue.state, issue.closed, issue.closer, issue.reason = "closed", now(), actor, reason
+    issue.updated = issue.closed
+
+
+def reopen(hub: Hub, actor: Token, issue: Issue) -> None:
+    """Take an end back."""
+    issue.state, issue.closed, issue.closer = "open", None, None
+    issue.reason, issue.updated = "reopened", now()
+    pull = hub.state.pulls.get(issue.number)
+    if pull is None:
+        events.issue(hub, actor, "reopened", issue)
+    else:
+        issue.reason = None
+        events.pull_request(hub, actor, "reopened", pull)

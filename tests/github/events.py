@@ -1,0 +1,102 @@
+"""The events that may start workflows, with the payload that GITHUB_EVENT_PATH will hold."""
+
+from typing import Any
+
+from . import merging
+from .git import ZERO
+from .hub import Hub
+from .model import Event, Token
+from .resources import commits, issues, pulls
+from .resources.repositories import repository
+from .resources.users import user
+from .state import Comment, Issue, Pull
+
+# As many commits as GitHub lists in one push.
+LISTED = 2048
+
+
+def _common(hub: Hub, actor: Token) -> dict[str, Any]:
+    return {"repository": repository(hub), "sender": user(hub, actor.login)}
+
+
+def push(hub: Hub, actor: Token, ref: str, before: str, after: str) -> None:
+    """A branch or a tag was pushed; an annotated tag stands for its commit."""
+    tip = hub.git.resolve(after) or after
+    payload = {
+        **_push(hub, ref, before, after),
+        "head_commit": commits.pushed(hub, hub.git.commit(tip)),
+        "pusher": {"name": actor.login, "email": f"{actor.login}@users.noreply.github.com"},
+        **_common(hub, actor),
+    }
+    head = (ref.removeprefix("refs/heads/").removeprefix("refs/tags/"), tip)
+    hub.happened(actor, Event("push", ref, tip, actor.login, payload, before=before, head=head))
+
+
+def _push(hub: Hub, ref: str, before: str, after: str) -> dict[str, Any]:
+    created = before == ZERO
+    span = hub.git.between(_known(hub, after) if created else before, after)
+    return {
+        "ref": ref,
+        "before": before,
+        "after": after,
+        "base_ref": None,
+        "created": created,
+        "deleted": False,
+        "forced": not created and not hub.git.contains(after, before),
+        "compare": f"{hub.page}/compare/{before[:12]}...{after[:12]}",
+        "commits": [commits.pushed(hub, hub.git.commit(sha)) for sha in span[-LISTED:]],
+    }
+
+
+def _known(hub: Hub, after: str) -> str:
+    # A new branch lists what the default branch has not; the default branch itself, all.
+    main = hub.git.branch(hub.settings.default_branch)
+    return ZERO if main in {None, after} else str(main)
+
+
+def pull_request(hub: Hub, actor: Token, action: str, pull: Pull, **extra: Any) -> None:
+    """Something happened to a pull request; while it conflicts GitHub starts nothing."""
+    head, merge = merging.head(hub, pull), merging.merge(hub, pull)
+    ref, sha = f"refs/pull/{pull.number}/merge", merge
+    if pull.merged:
+        ref, sha = f"refs/heads/{pull.base}", pull.commit
+    if sha is None:
+        return
+    payload = {"action": action, "number": pull.number, "pull_request": pulls.pull(hub, pull), **extra}
+    event = Event(
+        "pull_request", ref, sha, actor.login, {**payload, **_common(hub, actor)}, action, head=(pull.head, head)
+    )  # fmt: skip
+    hub.happened(actor, event)
+
+
+def issue(hub: Hub, actor: Token, action: str, it: Issue, comment: Comment | None = None) -> None:
+    """Something happened to an issue; with a comment, an issue_comment."""
+    payload = {"action": action, "issue": issues.issue(hub, it), **_common(hub, actor)}
+    if comment is not None:
+        payload["comment"] = issues.comment(hub, comment)
+    branch = hub.settings.default_branch
+    sha = hub.git.branch(branch)
+    if sha is None:
+        return
+    name = "issue_comment" if comment else "issues"
+    hub.happened(actor, Event(name, f"refs/heads/{branch}", sha, actor.login, payload, action, head=(branch, sha)))
+
+
+def workflow_dispatch(hub: Hub, actor: Token, file: str, ref: str, sha: str, inputs: dict[str, str]) -> None:
+    """Somebody asked for a workflow."""
+    payload = {"inputs": inputs, "ref": ref, "workflow": f".github/workflows/{file}", **_common(hub, actor)}
+    branch = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    hub.happened(
+        actor, Event("workflow_dispatch", ref, sha, actor.login, payload, workflow=file, head=(branch, sha))
+    )  # fmt: skip
+
+
+def repository_dispatch(hub: Hub, actor: Token, kind: str, client: dict[str, Any]) -> None:
+    """The outside world said something."""
+    branch = hub.settings.default_branch
+    sha = hub.git.branch(branch)
+    if sha is None:
+        return
+    payload = {"action": kind, "branch": branch, "client_payload": client, **_common(hub, actor)}
+    event = Event("repository_dispatch", f"refs/heads/{branch}", sha, actor.login, payload, kind, head=(branch, sha))
+    hub.happened(actor, event)

@@ -1,0 +1,136 @@
+"""Pull requests: listed, opened, read, changed."""
+
+from typing import Any
+
+from .. import closing, events, merging
+from ..errors import PULL_REQUESTS, RefusedError, custom, invalid, not_found
+from ..hub import Hub
+from ..model import Token
+from ..resources import pulls
+from ..routing import Answer, Call, route
+from ..state import Pull, now
+from .issues import measured, ordered
+
+WRITE, READ = "pull_requests=write", "pull_requests=read"
+
+
+def found(call: Call) -> Pull:
+    """The pull request in the path."""
+    pull = call.hub.state.pulls.get(call.number("pull_number"))
+    if pull is None:
+        raise not_found()
+    return pull
+
+
+def permitted(hub: Hub, token: Token) -> None:
+    """A job may only open and approve where the owner allows it."""
+    if token.kind == "actions" and not hub.settings.actions_may_open_pull_requests:
+        raise RefusedError(403, PULL_REQUESTS)
+
+
+@route("GET", "/repos/{owner}/{repo}/pulls", READ)
+def listed(call: Call) -> list[dict[str, Any]]:
+    """Pull requests, the newest first."""
+    state, base, head = call.query.get("state", "open"), call.query.get("base"), call.query.get("head", "")
+    chosen = [
+        pull
+        for pull in call.hub.state.pulls.values()
+        if state in {"all", pull.issue.state}
+        and base in {None, pull.base}
+        # GitHub ignores a head without its owner, and lists everything.
+        and (":" not in head or head == f"{call.hub.owner_login}:{pull.head}")
+    ]
+    direction = "desc" if call.query.get("sort", "created") == "created" else "asc"
+    chosen = ordered(call, chosen, lambda pull: pull.issue, direction)
+    return [pulls.simple(call.hub, pull) for pull in call.paged(chosen)]
+
+
+@route("POST", "/repos/{owner}/{repo}/pulls", WRITE)
+def create(call: Call) -> Answer:
+    """Ask for a branch to be merged."""
+    body = call.body
+    measured("PullRequest", {**body, "title": body.get("title")})
+    pull = propose(call.hub, call.caller, body["title"], body.get("body"), body["head"], body["base"])
+    pull.draft = bool(body.get("draft"))
+    return Answer(201, pulls.pull(call.hub, pull))
+
+
+def propose(hub: Hub, actor: Token, title: str, text: str | None, head: str, base: str) -> Pull:
+    """Open a pull request in somebody's name."""
+    permitted(hub, actor)
+    head, base = _branch(hub, head, "head"), _branch(hub, base, "base")
+    _welcome(hub, head, base)
+    issue = hub.state.issue(actor, title, text)
+    pull = hub.state.pulls[issue.number] = Pull(issue, head, base)
+    merging.refresh(hub, pull)
+    events.pull_request(hub, actor, "opened", pull)
+    return pull
+
+
+def _branch(hub: Hub, name: str, field: str) -> str:
+    owner, _, branch = name.rpartition(":")
+    if owner not in {"", hub.owner_login} or hub.git.branch(branch) is None:
+        raise invalid("PullRequest", field)
+    return branch
+
+
+def _welcome(hub: Hub, head: str, base: str) -> None:
+    new, old = hub.git.branch(head) or "", hub.git.branch(base) or ""
+    if _opened(hub, head, base):
+        raise custom("PullRequest", f"A pull request already exists for {hub.owner_login}:{head}.")
+    if hub.git.base(old, new) is None:
+        raise custom("PullRequest", f"The {head} branch has no history in common with {base}")
+    if not hub.git.between(old, new):
+        raise custom("PullRequest", f"No commits between {base} and {head}")
+
+
+def _opened(hub: Hub, head: str, base: str) -> Pull | None:
+    return next((it for it in hub.state.pulls.values() if it.open and (it.head, it.base) == (head, base)), None)
+
+
+@route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", READ)
+def one(call: Call) -> dict[str, Any]:
+    """One pull request in full."""
+    pull = found(call)
+    merging.refresh(call.hub, pull)
+    return pulls.pull(call.hub, pull)
+
+
+@route("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", WRITE)
+def update(call: Call) -> dict[str, Any]:
+    """Change the title, the body, the base, or the state."""
+    pull, body = found(call), call.body
+    measured("PullRequest", body)
+    if body.get("base", pull.base) != pull.base:
+        pull.base = _branch(call.hub, body["base"], "base")
+        merging.refresh(call.hub, pull)
+    _rewrite(call, pull)
+    if body.get("state") == "closed" and pull.open:
+        closing.close(call.hub, call.caller, pull.issue)
+    elif body.get("state") == "open" and not pull.open:
+        reopen(call.hub, call.caller, pull)
+    return pulls.pull(call.hub, pull)
+
+
+def _rewrite(call: Call, pull: Pull) -> None:
+    issue, body = pull.issue, call.body
+    old = {"title": issue.title, "body": issue.body}
+    changes = {name: {"from": text} for name, text in old.items() if name in body and body[name] != text}
+    issue.title, issue.body, issue.updated = body.get("title", issue.title), body.get("body", issue.body), now()
+    if changes:
+        events.pull_request(call.hub, call.caller, "edited", pull, changes=changes)
+
+
+def reopen(hub: Hub, actor: Token, pull: Pull) -> None:
+    """Take an end back, if the branch is still there and nothing took its place."""
+    reasons = {
+        "The pull request cannot be reopened.": pull.merged is not None,
+        f"The {pull.head} branch has been deleted.": hub.git.branch(pull.head) is None,
+        f"There is already an open pull request from {pull.head} to {pull.base}.": _opened(hub, pull.head, pull.base),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise invalid("PullRequest", "state", message=f"state cannot be changed. {reason}")
+    pull.issue.state = "open"
+    merging.refresh(hub, pull)
+    closing.reopen(hub, actor, pull.issue)

@@ -1,0 +1,29 @@
+"""GitHub's filter patterns for branches, tags and paths."""
+
+import re
+from collections.abc import Iterable
+
+PIECE = re.compile(r"(\*\*/)|(\*\*)|(\*)|([?+])|(\[[^\]]+\])|\\(.)|(.)", re.DOTALL)
+
+
+def matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether a name passes a list in which the last pattern that fits decides, and `!` takes away."""
+    passes = False
+    for pattern in patterns:
+        if _regex(pattern.removeprefix("!")).fullmatch(name):
+            passes = not pattern.startswith("!")
+    return passes
+
+
+def _regex(pattern: str) -> re.Pattern[str]:
+    """A pattern as a regular expression: only `**` crosses a slash; `?` and `+` repeat what stands before them."""
+    return re.compile("".join(_piece(*found.groups("")) for found in PIECE.finditer(pattern)))
+
+
+def _piece(folders: str, anything: str, star: str, repeat: str, letters: str, escaped: str, other: str) -> str:
+    """One piece of a pattern as a regular expression."""
+    if folders:
+        return "(?:.*/)?"
+    if anything or star:
+        return ".*" if anything else "[^/]*"
+    return repeat or letters or re.escape(escaped or other)

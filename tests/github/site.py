@@ -1,0 +1,104 @@
+"""The whole local GitHub: the server, the runner beside it, and a person with a clone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from .model import Run
+from .person import Person
+from .runner import Runner
+from .server import LocalGitHub
+
+PERSON = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+          for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.com"))}  # fmt: skip
+
+
+class Site(Person):
+    """A person's clone, and the GitHub that it is pushed to."""
+
+    def __init__(self, hub: LocalGitHub, runner: Runner, clone: Path) -> None:
+        """The clone's remote is the hub."""
+        super().__init__(hub)
+        self.server, self.runner, self.clone = hub, runner, clone
+        self._seen: set[int] = set()
+
+    def run(self, *command: str) -> str:
+        """Run a command in the clone, as the person."""
+        around = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
+        done = subprocess.run(
+            command, cwd=self.clone, env={**around, **PERSON}, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-4000:]}"
+        return done.stdout
+
+    def commit(self, message: str) -> str:
+        """Commit everything; the commit."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+        return self.run("git", "rev-parse", "HEAD").strip()
+
+    def push(self, message: str, branch: str = "main") -> str:
+        """Commit everything and push it; the commit."""
+        commit = self.commit(message)
+        self.run("git", "push", "--quiet", "origin", f"HEAD:{branch}")
+        return commit
+
+    def settled(self, timeout: float = 900) -> dict[str, Run]:
+        """Wait until nothing runs; the runs since the last look, by workflow (the last of each)."""
+        found = [run for run in self.runner.wait(timeout) if run.id not in self._seen]
+        self._seen |= {run.id for run in found}
+        return {run.workflow: run for run in found}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace a text in a file of the clone, which must be there."""
+        text = (self.clone / path).read_text()
+        assert old in text, f"{path} does not hold {old!r}"
+        (self.clone / path).write_text(text.replace(old, new))
+
+    def choose(self, columns: str) -> None:
+        """Let the pipeline see these columns."""
+        file = next((self.clone / "src").glob("*/features.py"))
+        text = file.read_text()
+        start, end = text.index("COLUMNS = [\n") + len("COLUMNS = [\n"), text.index("]\n")
+        file.write_text(text[:start] + columns + text[end:])
+
+
+@contextmanager
+def site(folder: Path, clone: Path, *, env: Mapping[str, str] | None = None, port: int = 0) -> Iterator[Site]:
+    """Serve a new repository whose first push will come from this clone; workflows may open pull requests.
+
+    Args:
+        folder: Where everything is kept.
+        clone: A Git repository; its remote `origin` becomes the hub.
+        env: What the machines that run workflows have in their environment.
+        port: Where to listen; a free one unless named.
+    """
+    hub = LocalGitHub(folder / "hub").start(port)
+    try:
+        with Runner(hub, folder / "runs", env=env or {}) as runner:
+            hub.listeners.append(runner.on_event)
+            hub.settings.actions_may_open_pull_requests = True
+            made = Site(hub, runner, clone)
+            made.run("git", "remote", "add", "origin", hub.remote)
+            yield made
+    finally:
+        hub.stop()
+
+
+def warm_cache(folder: Path) -> dict[str, str]:
+    """A copy of uv's cache in which everything is compiled already, as an environment for the runner.
+
+    Each job installs its packages anew, as on GitHub, and Python would compile them anew too; on a machine with two
+    cores that takes longer than the job. uv links what it finds in its cache, compiled files included.
+    """
+    asked = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], check=True, capture_output=True, text=True)
+    source = Path(asked.stdout.strip())
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
+    compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(folder / "archive-v0")]
+    subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return {"UV_CACHE_DIR": str(folder)}
