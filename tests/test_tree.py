@@ -8,13 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from house import GENERATED, TASKS, bake
 
 GOLDEN = Path(__file__).parent / "golden"
-TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ""}
+TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ""}
 JINJA = re.compile(r"<<\s*cookiecutter|cookiecutter\.(?!json)|<%|%>|<#|#>|^\s*#\s?%", re.MULTILINE)
 # Nothing here is rendered, so nothing here may differ from where it lies.
-UNRENDERED = ("src/gitops", "tests/gitops", "tests/model", "requirements", "Makefile")
+UNRENDERED = (".github/workflows", "src/gitops", "tests/gitops", "tests/model", "requirements", "Makefile")
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -47,12 +48,14 @@ def test_no_trace_of_the_template_is_left(baked: Path) -> None:
 
 
 def test_every_file_parses(baked: Path) -> None:
-    """Python, TOML and JSON, as their own parsers see them."""
+    """Python, TOML, YAML and JSON, as their own parsers see them."""
     for file in files(baked):
         if file.suffix == ".py":
             ast.parse(file.read_text(encoding="utf-8"))
         elif file.suffix == ".toml":
             tomllib.loads(file.read_text(encoding="utf-8"))
+        elif file.suffix == ".yml":
+            yaml.safe_load(file.read_text(encoding="utf-8"))
         elif file.suffix == ".json":
             json.loads(file.read_text(encoding="utf-8"))
 

@@ -23,6 +23,9 @@ COMMANDS = (
     "store",
     "ui",
     "config",
+    "conclude",
+    "doctor",
+    "setup",
 )
 # Meanings: design section 2. A word may stand where it means something else: those places are listed.
 BANNED = {

@@ -1,0 +1,166 @@
+"""A repository with three versions on the local GitHub, and the commands that a job would run there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from github.model import Event, Grant, Run, Token
+from github.person import Person
+from github.server import LocalGitHub
+from house import PERSON, run
+
+DRIVER = Path(__file__).with_name("driver.py")
+BRANCH = "promote/production"
+PULLS_ALLOWED = "actions_may_open_pull_requests"
+# What the job `promote` declares.
+GRANTS: dict[str, Grant] = {
+    "contents": "write", "pull_requests": "write", "issues": "write", "statuses": "write", "actions": "write",
+}  # fmt: skip
+FEATURES = "src/tumour_screening/features.py"
+START = '    "mean_radius",\n    "mean_texture",\n    "mean_smoothness",\n'
+BETTER = START + '    "worst_radius",\n    "worst_texture",\n    "worst_concave_points",\n'
+WORSE = '    "mean_radius",\n'
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Driver:
+    """One process of the generated repository's own Python that runs its commands, each with its own environment."""
+
+    def __init__(self, repository: Path) -> None:
+        """Start it."""
+        python = repository / ".venv" / "bin" / "python"
+        self.process = subprocess.Popen([python, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
+        """Run one command of `gitops` in a folder."""
+        assert self.process.stdin
+        assert self.process.stdout
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "MLFLOW_"))}
+        asked = {"folder": str(folder), "arguments": list(arguments), "env": {**kept, **PERSON, **(env or {})}}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return Result(**json.loads(self.process.stdout.readline()))
+
+    def must(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
+        """Run one that has to succeed."""
+        done = self.run(folder, *arguments, env=env)
+        assert done.code == 0, f"gitops {' '.join(arguments)}: exit {done.code}\n{done.out}\n{done.err}"
+        return done
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+def choose(root: Path, columns: str) -> None:
+    """Let the pipeline see these columns, and commit."""
+    file = root / FEATURES
+    text = file.read_text()
+    start, end = text.index("COLUMNS = [\n") + len("COLUMNS = [\n"), text.index("]\n")
+    file.write_text(text[:start] + columns + text[end:])
+    run(root, "git", "commit", "--quiet", "--all", "--message", "Change the columns")
+
+
+def prepare(repository: Path, folder: Path, driver: Driver) -> Path:
+    """Three versions (as generated, better, worse), none promoted, and what `compare` says of them.
+
+    Below the folder: `remote.git`, `clone`, and `comparisons/`: 1, 2, 3 where nothing is proposed; 2-over-1, 3-over-1
+    and 1-over-2 where another version is; 2-over-champion-1 after version 1 was merged.
+    """
+    bare, clone = folder / "remote.git", folder / "clone"
+    shutil.copytree(repository.parent / "remote.git", bare)
+    start = run(repository, "git", "rev-list", "--max-parents=0", "main").strip()
+    run(bare, "git", "update-ref", "refs/heads/main", start)
+    run(folder, "git", "clone", "--quiet", str(bare), "clone")
+    compare(driver, clone, folder, "1")
+    for number, columns in {"2": BETTER, "3": WORSE}.items():
+        choose(clone, columns)
+        driver.must(clone, "train")
+        driver.must(clone, "register")
+        compare(driver, clone, folder, number)
+    run(clone, "git", "push", "--quiet", "origin", "main")
+    for offered, others in {"1": "23", "2": "1"}.items():
+        driver.must(clone, "promote", "--local", "--comparison", str(folder / "comparisons" / offered))
+        run(clone, "git", "push", "--quiet", "--force", "origin", BRANCH)
+        for number in others:
+            compare(driver, clone, folder, number, f"{number}-over-{offered}")
+        run(clone, "git", "push", "--quiet", "origin", f":{BRANCH}")
+    driver.must(clone, "promote", "--local", "--comparison", str(folder / "comparisons" / "1"))
+    run(clone, "git", "update-ref", "refs/remotes/origin/main", BRANCH)
+    compare(driver, clone, folder, "2", "2-over-champion-1")
+    run(clone, "git", "update-ref", "refs/remotes/origin/main", "main")
+    run(clone, "git", "branch", "--quiet", "-D", BRANCH)
+    return folder
+
+
+def compare(driver: Driver, clone: Path, folder: Path, number: str, name: str = "") -> None:
+    """Keep what `compare` says of a version."""
+    driver.must(clone, "compare", "--version", number, "--out", str(folder / "comparisons" / (name or number)))
+
+
+class Desk(Person):
+    """The local GitHub with that repository, and a clone as a job has it."""
+
+    def __init__(self, hub: LocalGitHub, clone: Path, comparisons: Path, driver: Driver) -> None:
+        """The job may what the workflow declares, until a test takes a grant away."""
+        super().__init__(hub)
+        self.clone, self.comparisons, self.driver = clone, comparisons, driver
+        self.grants = dict(GRANTS)
+        hub.listeners.append(self._begin)
+
+    def _begin(self, event: Event) -> None:
+        """A dispatched workflow has a run from then on; here nothing runs in it."""
+        if event.name == "workflow_dispatch":
+            number = len(self.hub.runs) + 1
+            made = Run(number, event.workflow, event.workflow, event, self.clone, "2026-11-21T00:00:00Z", "in_progress")
+            self.hub.runs[number] = made
+
+    def environment(self, token: Token) -> dict[str, str]:
+        """What Actions sets for a job."""
+        return {
+            "GITHUB_ACTIONS": "true", "GITHUB_API_URL": self.hub.api, "GITHUB_SERVER_URL": self.hub.url,
+            "GITHUB_REPOSITORY": self.hub.repository, "GITHUB_TOKEN": token.value, "GITHUB_RUN_ID": "77",
+            "GITHUB_STEP_SUMMARY": str(self.clone.parent / "summary.md"), "NO_PROXY": "127.0.0.1",
+        }  # fmt: skip
+
+    def promote(self, name: str, code: int = 0) -> str:
+        """Run `gitops promote` on a comparison with a fresh token of a job; all that it printed."""
+        env = self.environment(self.hub.issue_token(self.grants))
+        done = self.driver.run(self.clone, "promote", "--comparison", str(self.comparisons / name), env=env)
+        assert done.code == code, f"exit {done.code}, not {code}\n{done.out}\n{done.err}"
+        return done.out + done.err
+
+    def as_person(self, *arguments: str) -> str:
+        """Run git in a clone of the person's own."""
+        clone = self.clone.with_name("person")
+        if not clone.exists():
+            run(clone.parent, "git", "clone", "--quiet", self.hub.remote, clone.name)
+        return run(clone, "git", *arguments)
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """Every write that was sent to the API or pushed, in order."""
+        return [
+            (asked.method, re.sub(r"/[0-9a-f]{40}$", "/SHA", asked.path.split(self.hub.repository, 1)[-1]))
+            for asked in self.hub.requests
+            if asked.method in {"POST", "PATCH", "PUT", "DELETE"} and "git-upload-pack" not in asked.path
+        ]
+
+    def forget(self) -> None:
+        """Start the log of requests anew."""
+        self.hub.requests.clear()

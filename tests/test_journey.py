@@ -1,0 +1,204 @@
+"""The journey: a generated repository on the local GitHub, driven by pushes and clicks, through its own workflows."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk import BETTER, BRANCH, START, WORSE
+from github.model import Run
+from github.site import Site, site, warm_cache
+from house import bake, run
+
+DATA = "data/breast_cancer.csv"
+TRAIN_JOBS = ["train", "register", "compare", "promote"]
+
+
+@pytest.fixture(scope="module")
+def machine(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the machines that run workflows have: a cache of packages, filled when `repository` was set up."""
+    return warm_cache(tmp_path_factory.mktemp("uv"))
+
+
+@pytest.fixture
+def github(machine: dict[str, str], tmp_path: Path) -> Iterator[Site]:
+    """A freshly generated repository, committed but not pushed, and its GitHub."""
+    clone = bake(tmp_path)
+    run(clone, "git", "init", "--quiet", "--initial-branch", "main")
+    run(clone, "git", "add", "--all")
+    run(clone, "git", "commit", "--quiet", "--message", "Start from the template")
+    with site(tmp_path, clone, env=machine) as made:
+        yield made
+        assert made.hub.violations == []
+
+
+def green(ended: dict[str, Run], *workflows: str) -> None:
+    """These ran, and nothing in them failed."""
+    for workflow in workflows:
+        found = ended[workflow]
+        logs = "\n".join(job.log[-3000:] for job in found.jobs.values() if job.conclusion == "failure")
+        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"
+
+
+def conclusions(found: Run) -> dict[str, str | None]:
+    """How each job ended."""
+    return {name: job.conclusion for name, job in found.jobs.items()}
+
+
+def offer(github: Site) -> tuple[int, str, str, str, int]:
+    """What a reviewer sees of the open pull request."""
+    pull = github.pull
+    return pull["number"], pull["title"], pull["body"], pull["head"]["sha"], len(github.comments(pull["number"]))
+
+
+def test_the_journey(github: Site) -> None:
+    """From the first push to the second champion, as people walk it."""
+    github.push("Hello")
+    ended = github.settled()
+    green(ended, "ci.yml", "train.yml")
+    assert conclusions(ended["train.yml"]) == dict.fromkeys(TRAIN_JOBS, "success")
+    first = github.pull
+    assert re.fullmatch(r"Promote tumour-screening version 1 to production \([0-9a-f]{12}\)", first["title"])
+    assert first["body"].startswith("## ✅ Version 1 can be promoted")
+    assert github.git("diff", "--name-only", f"main...{BRANCH}") == "registry/production.json"
+    head = first["head"]["sha"]
+    assert github.statuses(head)[0] == ("required", "success"), "the dispatched CI posts what it found"
+    assert ended["ci.yml"].event.head == (BRANCH, head)
+    assert "Version 1 can be promoted" in ended["train.yml"].jobs["compare"].summary
+
+    _unchanged_code_changes_nothing(github)
+    _a_worse_estimator_opens_nothing(github)
+    _a_better_one_refreshes(github, first["number"])
+    _a_person_closes_it_and_it_stays_closed(github)
+    _a_newer_one_opens_and_is_merged(github)
+    _a_worse_one_than_the_champion_is_refused(github)
+
+
+def _unchanged_code_changes_nothing(github: Site) -> None:
+    """Nothing is trained, pushed or edited."""
+    before = offer(github)
+    (github.clone / "NOTES.md").write_text("Words.\n")
+    github.push("Write words")
+    ended = github.settled()
+    green(ended, "ci.yml", "train.yml")
+    assert "Nothing to train" in ended["train.yml"].jobs["train"].summary
+    assert "Nothing to do" in ended["train.yml"].jobs["promote"].summary
+    assert offer(github) == before
+
+
+def _a_worse_estimator_opens_nothing(github: Site) -> None:
+    """Train stays green and says why the offered version stays."""
+    before = offer(github)
+    github.choose(WORSE)
+    github.push("Simplify the features")
+    ended = github.settled()
+    green(ended, "ci.yml", "train.yml")
+    assert f"Left {github.pull['html_url']}" in ended["train.yml"].jobs["promote"].summary
+    assert offer(github) == before
+
+
+def _a_better_one_refreshes(github: Site, number: int) -> None:
+    """The same pull request, with the better version; CI looks at its new head."""
+    github.choose(START + '    "worst_radius",\n')
+    github.push("Look at the worst radius")
+    ended = github.settled()
+    green(ended, "ci.yml", "train.yml")
+    now = github.pull
+    assert now["number"] == number
+    assert "version 3" in now["title"]
+    assert github.record(BRANCH)["version"] == "3"
+    assert any("now offers version 3" in comment for comment in github.comments(number))
+    assert github.statuses(now["head"]["sha"])[0] == ("required", "success")
+
+
+def _a_person_closes_it_and_it_stays_closed(github: Site) -> None:
+    """Dispatching Train offers nothing new."""
+    github.close(github.pull["number"])
+    github.ask("POST", "/actions/workflows/train.yml/dispatches", ref="main")
+    ended = github.settled()
+    green(ended, "train.yml")
+    assert "a person closed" in ended["train.yml"].jobs["promote"].summary
+    assert [pull["state"] for pull in github.pulls] == ["closed"]
+
+
+def _a_newer_one_opens_and_is_merged(github: Site) -> None:
+    """A failing test on its branch is red; mended, it is green; the merge makes it champion, and trains nothing."""
+    github.choose(BETTER)
+    github.push("Look at the worst cells")
+    green(github.settled(), "ci.yml", "train.yml")
+    pull = github.pull
+    assert "version 4" in pull["title"]
+    github.merge(pull["number"])
+    ended = github.settled()
+    green(ended, "ci.yml", "train.yml")
+    assert "Nothing to train" in ended["train.yml"].jobs["train"].summary
+    assert github.record("main")["version"] == "4"
+    assert "Alias champion set to version 4" in ended["train.yml"].jobs["promote"].log
+    github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
+
+
+def _a_worse_one_than_the_champion_is_refused(github: Site) -> None:
+    """The gate says no: Train is green, the verdict is in its summary, and promote does not even start."""
+    github.choose(WORSE)
+    github.push("Simplify again")
+    ended = github.settled()
+    green(ended, "train.yml")
+    assert conclusions(ended["train.yml"])["promote"] == "skipped"
+    assert "refused by CHAMPION" in ended["train.yml"].jobs["compare"].summary
+    assert [pull["state"] for pull in github.pulls if not pull["merged_at"]] == ["closed"]
+
+
+def test_two_pushes_at_the_same_moment_end_in_one_pull_request_with_the_better_model(github: Site) -> None:
+    """Whichever run comes last, nothing is lost: what was compared too early is compared again."""
+    github.runner.pause()
+    github.choose(BETTER)
+    github.push("The better one")
+    github.choose(WORSE)
+    github.push("The worse one")
+    github.runner.resume()
+    green(github.settled(), "ci.yml", "train.yml")
+    (pull,) = github.pulls
+    assert "version 1" in pull["title"] or "version 2" in pull["title"]
+    proposed = github.record(BRANCH)
+    assert proposed["figure"]["value"] > 0.98
+    assert set(proposed["columns"]) >= {"worst_radius"}
+
+
+def test_what_a_person_breaks_turns_red(github: Site) -> None:
+    """A failing test on the promotion branch, and a bad data file in a pull request with a readable table."""
+    github.push("Hello")
+    green(github.settled(), "ci.yml", "train.yml")
+    head = _break_a_test(github)
+    ended = github.settled()
+    assert ended["ci.yml"].conclusion == "failure"
+    github.ask("POST", "/actions/workflows/ci.yml/dispatches", ref=BRANCH)
+    assert github.settled()["ci.yml"].conclusion == "failure"
+    assert github.statuses(head)[0] == ("required", "failure")
+    _spoil_the_data(github)
+    ended = github.settled()
+    assert conclusions(ended["ci.yml"]) == {"code": "success", "data": "failure", "required": "failure"}
+    summary = ended["ci.yml"].jobs["data"].summary
+    assert re.search(r"\| *mean\\_radius *\|", summary)
+    assert "-17.99" in summary
+    assert "machinery.yml" not in ended
+
+
+def _break_a_test(github: Site) -> str:
+    github.run("git", "fetch", "--quiet", "origin")
+    github.run("git", "switch", "--quiet", "--detach", f"origin/{BRANCH}")
+    (github.clone / "tests" / "model" / "test_doubt.py").write_text(
+        '"""Doubts."""\n\n\ndef test_doubt() -> None:\n    """It is not so."""\n    assert not __name__\n'
+    )
+    head = github.push("A doubt", BRANCH)
+    github.run("git", "switch", "--quiet", "main")
+    return head
+
+
+def _spoil_the_data(github: Site) -> None:
+    file = github.clone / DATA
+    lines = file.read_text().splitlines()
+    cells = lines[1].split(",")
+    lines[1] = ",".join([cells[0], "-17.99", *cells[2:]])
+    file.write_text("\n".join(lines) + "\n")
+    github.push("New data", "new-data")
+    github.ask("POST", "/pulls", title="New data", head="new-data", base="main")
