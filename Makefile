@@ -6,8 +6,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## Generate a repository from the template and run its loop on real data, offline
-	$(BIN)/python -m tests.demo
+demo: setup ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
+	$(BIN)/python tests/demo.py
 
 test: setup tools ## Run every test
 	$(BIN)/ruff check --no-cache tests hooks benchmarks
@@ -16,7 +16,7 @@ test: setup tools ## Run every test
 	$(BIN)/pytest
 
 bench: setup ## Measure what the machinery costs, as a table
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 setup: .venv/ready
 .venv/ready: requirements/dev.txt

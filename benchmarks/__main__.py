@@ -1,4 +1,4 @@
-"""Measure everything and print one table: `python -m benchmarks`, or `--quick` for a smoke run of about a minute.
+"""Measure everything and print one table: `python -m benchmarks`, or `--quick` for a smoke run of a few minutes.
 
 The full run takes most of an hour on two busy cores, 3 GB of memory, and some gigabytes of the temporary folder.
 """
@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import startup, store, train, validate
+from benchmarks import pull_request, startup, store, train, validate
 from benchmarks.bake import bake
 from benchmarks.table import table
 
@@ -27,6 +27,7 @@ class Sizes:
         trained: Numbers of rows that are trained on beside the sample's own.
         trainings: How often each training runs.
         runs: Numbers of runs in the store after which it is measured, ascending.
+        pushes: How often a new repository is pushed.
     """
 
     starts: int
@@ -34,10 +35,11 @@ class Sizes:
     trained: tuple[int, ...]
     trainings: int
     runs: tuple[int, ...]
+    pushes: int
 
 
-FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000))
-QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4))
+FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), 3)
+QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4), 1)
 
 
 def main() -> None:
@@ -54,6 +56,7 @@ def main() -> None:
         figures += validate.measure(baked, sizes.validated, say)
         figures += train.measure(baked, sizes.trained, sizes.trainings, say)
         figures += store.measure(baked, sizes.runs, say)
+        figures += pull_request.measure(baked, sizes.pushes, say)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))
 

@@ -4,6 +4,6 @@ print("""
 <<cookiecutter.project_slug>> is ready. Next:
 
   cd <<cookiecutter.project_slug>> && git init -b main && git add -A && git commit -m "Start from the template"
-  make setup       # Python packages from hash-pinned locks, into .venv
-  make loop        # validate, train, register, compare and promote, on this machine
+  make setup && make loop     # try it here: validate, train, register, compare and propose
+  git remote add origin https://github.com/<<cookiecutter.github_owner>>/<<cookiecutter.project_slug>>.git && git push -u origin main
 """)

@@ -1,9 +1,12 @@
 """Repositories to test with."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from desk import PULLS_ALLOWED, Desk, Driver, prepare
+from github.server import LocalGitHub
 from house import bake, run, set_up
 
 
@@ -21,6 +24,33 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(root, "git", "push", "--quiet", "origin", "main")
     run(root, ".venv/bin/gitops", "reconcile")
     return root
+
+
+@pytest.fixture(scope="session")
+def driver(repository: Path) -> Iterator[Driver]:
+    """The generated repository's Python, warm."""
+    started = Driver(repository)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared(repository: Path, driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three versions and their comparisons."""
+    return prepare(repository, tmp_path_factory.mktemp("prepared"), driver)
+
+
+@pytest.fixture
+def desk(prepared: Path, driver: Driver, tmp_path: Path) -> Iterator[Desk]:
+    """The local GitHub with three registered versions and no pull request; workflows may open one."""
+    with LocalGitHub(tmp_path / "hub") as hub:
+        run(prepared / "remote.git", "git", "push", "--quiet", "--mirror", str(hub.bare))
+        clone = tmp_path / "clone"
+        run(tmp_path, "cp", "-a", str(prepared / "clone"), str(clone))
+        run(clone, "git", "remote", "set-url", "origin", f"{hub.page}.git")
+        setattr(hub.settings, PULLS_ALLOWED, True)
+        yield Desk(hub, clone, prepared / "comparisons", driver)
+        assert hub.violations == []
 
 
 @pytest.fixture(autouse=True)

@@ -1,106 +1,125 @@
-"""`make demo`: generate a repository from the template and run its loop on real data, on this machine.
+"""`make demo`: generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models.
 
-Every verdict that is told was read from the command's own result; when one is not what the story says, the demo stops
-and names it.
+Nothing leaves this machine: the server (tests/github) is a real Git remote with GitHub's rules, and act runs the
+repository's own workflow files. Every verdict that is told was read from what GitHub and Git hold; when one is not what
+the story says, the demo stops and names it. KEEP=1 leaves the server up to look around.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
+from desk import BETTER, WORSE
+from github.model import Job, Run
+from github.site import Site, site, warm_cache
 
 TEMPLATE = Path(__file__).parents[1]
 FOLDER = TEMPLATE / ".demo"
 DATA = "data/breast_cancer.csv"
-FEATURES = "src/tumour_screening/features.py"
-START = '    "mean_radius",\n    "mean_texture",\n    "mean_smoothness",\n'
-PERSON = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
-          for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.com"))}  # fmt: skip
+MARKS = {"success": "✓", "failure": "✗", "skipped": "–", "cancelled": "–"}
+
+
+# Jobs that were told of already, by run and name.
+TOLD: set[tuple[int, str]] = set()
 
 
 class NotAsTold(Exception):
-    """A command ended otherwise than the story says."""
+    """Something ended otherwise than the story says."""
 
 
-@dataclass
-class Demo:
-    """A generated repository, and what its commands said."""
-
-    root: Path
-    outputs: dict[str, str] = field(default_factory=dict)
-
-    def run(self, *command: str, expect: int = 0) -> None:
-        """Show a command, run it, and insist on its exit code."""
-        shown = " ".join(command).replace(".venv/bin/", "")
-        print(f"\n{_dim('$')} {_bold(shown)}", flush=True)
-        result = FOLDER / "outputs"
-        result.write_text("")
-        env = {
-            **os.environ,
-            **PERSON,
-            "GITHUB_OUTPUT": str(result),
-            "MAKEFLAGS": "",
-            "COLUMNS": os.environ.get("COLUMNS", "110"),
-        }
-        code = subprocess.run(command, cwd=self.root, env=env, check=False).returncode
-        self.outputs = dict(line.split("=", 1) for line in result.read_text().splitlines())
-        if code != expect:
-            raise NotAsTold(f"`{shown}` ended with exit code {code}, not {expect}.")
-
-    def gitops(self, *arguments: str, expect: int = 0) -> None:
-        """Run one of the repository's own commands."""
-        self.run(".venv/bin/gitops", *arguments, expect=expect)
-
-    def commit(self, message: str) -> None:
-        """Commit everything, and push it as a person would."""
-        self.run("git", "commit", "--quiet", "--all", "--message", message)
-        self.run("git", "push", "--quiet", "origin", "main")
-
-    def features(self, columns: str) -> None:
-        """Rewrite the list of columns that the pipeline sees."""
-        file = self.root / FEATURES
-        text = file.read_text()
-        start, end = text.index("COLUMNS = [\n") + len("COLUMNS = [\n"), text.index("]\n")
-        file.write_text(text[:start] + columns + text[end:])
-
-    def compare(self, verdict: str) -> None:
-        """Train, register and compare what is committed, and insist on the verdict that `compare` gives out."""
-        for step in ("train", "register", "compare"):
-            self.gitops(step)
-        if self.outputs["verdict"] != verdict:
-            raise NotAsTold(f"`gitops compare` says {self.outputs['verdict']!r}, not {verdict!r}.")
-
-    def merge(self) -> None:
-        """Merge the proposal, as a person who has read it, and let the aliases follow."""
-        self.run("git", "--no-pager", "show", "--stat", "--format=%s%n%n%b", "promote/production")
-        self.run("git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
-        self.run("git", "push", "--quiet", "origin", "main")
-        self.gitops("reconcile")
+def insist(told: bool, what: str) -> None:
+    """Stop where the story is not true."""
+    if not told:
+        raise NotAsTold(what)
 
 
-def generate() -> Demo:
-    """A repository from the template with every default answer, and a bare Git remote beside it."""
+def tell(title: str, text: str = "") -> None:
+    """A heading and a sentence."""
+    print(f"\n{_bold('━' * 100)}\n{_bold(title)}" + (f"\n{text}" if text else ""), flush=True)
+
+
+def show(text: str) -> None:
+    """What somebody sees, a little to the right."""
+    print("\n".join(f"    {line}" for line in text.rstrip().splitlines()), flush=True)
+
+
+def shell(github: Site, *command: str) -> None:
+    """What a person types, and what comes of it."""
+    print(f"\n{_dim('$')} {_bold(' '.join(command).replace('.venv/bin/', ''))}", flush=True)
+    show(github.run(*command))
+
+
+def push(github: Site, message: str) -> None:
+    """Commit and push, as a person does."""
+    print(f"\n{_dim('$')} {_bold(f'git commit -am {message!r} && git push')}", flush=True)
+    github.push(message)
+
+
+def watch(github: Site, *, red: tuple[str, ...] = ()) -> dict[str, Run]:
+    """Say how each job ends, as it ends, until nothing runs; only the workflows named in `red` may fail."""
+    done: dict[str, Run] = {}
+    waiting = threading.Thread(target=lambda: done.update(github.settled()))
+    waiting.start()
+    while waiting.is_alive():
+        waiting.join(0.3)
+        for run in list(github.server.runs.values()):
+            for job in list(run.jobs.values()):
+                if job.conclusion and (run.id, job.id) not in TOLD:
+                    TOLD.add((run.id, job.id))
+                    _job(run, job)
+    for name, run in done.items():
+        wanted = "failure" if name in red else "success"
+        insist(run.conclusion in (wanted, "action_required"), f"{name} ended with {run.conclusion}: {run.folder}")
+    return done
+
+
+def _job(run: Run, job: Job) -> None:
+    where = f"{run.name} / {job.id}"
+    print(f"    {MARKS.get(str(job.conclusion), '?')} {where:<22} {job.seconds:5.1f} s  {_dim(_last(job))}", flush=True)
+
+
+def _last(job: Job) -> str:
+    """The sentence that a job ended with, where it ended with one."""
+    said = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
+            "Version ", "Registered", "Accepted", "Alias"))]  # fmt: skip
+    return said[0][:110] if said else ""
+
+
+def pull_request(github: Site) -> int:
+    """Show the open pull request as a reviewer sees it."""
+    pull = github.pull
+    print(f"\n  {_bold('#' + str(pull['number']) + ' ' + pull['title'])}\n  {pull['html_url']}\n", flush=True)
+    show(pull["body"].split("<details>")[0].replace("\\", ""))
+    checks = github.statuses(pull["head"]["sha"])
+    show(f"Check `required`: {checks[0][1]}")
+    insist(checks[0] == ("required", "success"), "CI's status on the pull request is not green.")
+    return int(pull["number"])
+
+
+def verdict(run: Run) -> None:
+    """Show the verdict in a run's summary."""
+    summary = run.jobs["compare"].summary
+    start = summary.index("## ")
+    show(summary[start:].split("<details>")[0].replace("\\", ""))
+
+
+def generate() -> Path:
+    """A repository from the template with every default answer, under Git."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     root = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(FOLDER)))
-    demo = Demo(root)
-    demo.run("git", "init", "--quiet", "--initial-branch", "main")
-    demo.run("git", "init", "--quiet", "--bare", "--initial-branch", "main", "../remote.git")
-    demo.run("git", "remote", "add", "origin", "../remote.git")
-    demo.run("git", "add", "--all")
-    demo.commit("Start from the template")
-    demo.run("make", "setup", f"PYTHON={sys.executable}")
-    return demo
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=root, check=True)
+    return root
 
 
-def break_data(demo: Demo) -> None:
+def spoil(github: Site) -> None:
     """Spoil three values of the data, as a bad export would."""
-    file = demo.root / DATA
+    file = github.clone / DATA
     lines = file.read_text().splitlines()
     cells = lines[1].split(",")
     lines[1] = ",".join([cells[0], "-17.99", *cells[2:]])
@@ -110,48 +129,66 @@ def break_data(demo: Demo) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
-def tell(title: str, text: str) -> None:
-    """A heading and a sentence."""
-    print(f"\n{_bold('━' * 100)}\n{_bold(title)}\n{text}", flush=True)
+def story(github: Site) -> None:
+    """The loop, from the first push to the second champion."""
+    tell("2. Push", f"To {github.server.page}, a GitHub on this machine. Its workflows start.")
+    push(github, "Start from the template")
+    watch(github)
+    tell("3. One pull request offers the first model", "Opened by the workflow Train; CI has checked it.")
+    first = pull_request(github)
+    tell("4. A person merges it", "The record on main changes; nothing is trained; MLflow's alias follows.")
+    github.merge(first)
+    watch(github)
+    insist(github.record("main")["version"] == "1", "The record on main does not name version 1.")
+    github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
+
+    tell("5. A worse model", "Somebody leaves the pipeline a single column.")
+    github.choose(WORSE)
+    push(github, "Simplify the features")
+    ended = watch(github)
+    verdict(ended["train.yml"])
+    insist(not [pull for pull in github.pulls if pull["state"] == "open"], "A pull request was opened.")
+    tell("   ... is not offered", "Train is green: a refusal is a result. No pull request was opened.")
+
+    tell("6. A better model", "Somebody adds what the tumour looks like at its worst.")
+    github.choose(BETTER)
+    push(github, "Look at the worst cells too")
+    watch(github)
+    second = pull_request(github)
+    insist(second != first, "The better model has no pull request of its own.")
+
+    tell("7. A bad export of the data, in a pull request", "CI checks every row against schema.py.")
+    github.run("git", "switch", "--quiet", "--create", "new-data")
+    spoil(github)
+    github.push("New data", "new-data")
+    github.ask("POST", "/pulls", title="New data", head="new-data", base="main")
+    ended = watch(github, red=("ci.yml",))
+    show(ended["ci.yml"].jobs["data"].summary)
+    github.run("git", "switch", "--quiet", "main")
+
+    tell("8. The better model is merged", "Main's record names it from now on.")
+    github.merge(second)
+    watch(github)
+    insist(github.record("main")["version"] == "3", "The record on main does not name version 3.")
+    github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
+    shell(github, ".venv/bin/gitops", "history")
 
 
-def story() -> None:
-    """The loop, from an empty folder to the second champion."""
+def main() -> None:
+    """Set the stage, tell the story, and leave nothing running unless asked."""
     began = time.monotonic()
-    tell("1. Generate", "One template, every default answer; the remote is a folder beside it, so nothing leaves here.")
-    demo = generate()
-
-    tell("2. Validate", "569 rows of real data keep the schema that pandera checks.")
-    demo.gitops("validate")
-    tell("   ... and a bad export does not", "All problems at once; exit code 4; nothing is trained.")
-    break_data(demo)
-    demo.gitops("validate", expect=4)
-    demo.run("git", "restore", DATA)
-
-    tell("3. The first champion", "No champion yet, so the floor and the baseline decide, at their defaults.")
-    demo.compare("promote")
-    demo.gitops("promote", "--local")
-    demo.merge()
-
-    tell("4. A worse model", f"Somebody leaves the pipeline a single column. {FEATURES} changes, nothing else.")
-    demo.features('    "mean_radius",\n')
-    demo.commit("Simplify the features")
-    demo.compare("refuse")
-    tell("   ... is not proposed", "The gates said no; promote ends with exit code 6 and makes no branch.")
-    demo.gitops("promote", "--local", expect=6)
-
-    tell("5. A better model", "Somebody adds what the tumour looks like at its worst.")
-    demo.features(START + '    "worst_radius",\n    "worst_texture",\n    "worst_concave_points",\n')
-    demo.commit("Look at the worst cells too")
-    demo.compare("promote")
-    demo.gitops("promote", "--local")
-    demo.merge()
-
-    tell("6. Who served when", "From Git alone: the record on main, and who merged it.")
-    demo.gitops("history")
-    demo.gitops("store", "status")
-    where = demo.root.relative_to(Path.cwd()) if demo.root.is_relative_to(Path.cwd()) else demo.root
-    tell(f"Done in {time.monotonic() - began:.0f} s", f"Look around: cd {where} && .venv/bin/gitops ui")
+    tell("1. Generate", "One template, every default answer.")
+    root = generate()
+    machine = warm_cache(FOLDER / "machine", root / "requirements")
+    with site(FOLDER, root, env=machine) as github:
+        os.environ.update(machine)
+        shell(github, "make", "setup", f"PYTHON={sys.executable}")
+        story(github)
+        where = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+        tell(f"Done in {time.monotonic() - began:.0f} s", f"Look around: cd {where} && .venv/bin/gitops ui")
+        if os.environ.get("KEEP"):
+            tell("Kept", f"The server stays at {github.server.page} until you press Ctrl-C.")
+            threading.Event().wait()
 
 
 def _bold(text: str) -> str:
@@ -164,6 +201,8 @@ def _dim(text: str) -> str:
 
 if __name__ == "__main__":
     try:
-        story()
+        main()
     except NotAsTold as stopped:
         sys.exit(f"\nThe demo stopped: {stopped}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -49,7 +49,8 @@ class Driver:
         assert self.process.stdin
         assert self.process.stdout
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "MLFLOW_"))}
-        asked = {"folder": str(folder), "arguments": list(arguments), "env": {**kept, **PERSON, **(env or {})}}
+        asked = {"folder": str(folder), "arguments": list(arguments), "package": "tumour_screening",
+                 "env": {**kept, **PERSON, **(env or {})}}  # fmt: skip
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return Result(**json.loads(self.process.stdout.readline()))

@@ -16,6 +16,7 @@ from gitops.cli import main
 from gitops.commands import pull_request
 from gitops.forge import github
 
+PATH = list(sys.path)
 github.PAUSE = 0.0
 pull_request.WAIT = 0.0
 
@@ -25,6 +26,10 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["folder"])
+    # Your code may have changed since, or lie elsewhere.
+    sys.path[:] = PATH
+    for name in [name for name in sys.modules if name.split(".")[0] == asked["package"]]:
+        del sys.modules[name]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(asked["arguments"])

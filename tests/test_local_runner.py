@@ -669,6 +669,16 @@ def test_a_bots_pull_request_waits_for_approval(world: World) -> None:
     assert (run.status, run.conclusion, run.jobs) == ("completed", "action_required", {})
 
 
+def test_an_approved_run_starts(world: World) -> None:
+    """Once a person has allowed it, it is a run like any other."""
+    world.runner.on_event(replace(_pull_request(world, ci=workflow("pull_request")), waits=True))
+    run = world.run()
+    world.runner.approve(run, Token("", "person", "ada"))
+    world.runner.wait(60)
+    assert run.conclusion == "success"
+    assert run.jobs
+
+
 def test_a_matrix_runs_each_leg_and_a_job_may_fail(world: World) -> None:
     """Legs are listed as GitHub lists them; `continue-on-error` spares the run."""
     extra = "    strategy: {matrix: {v: [1, 2], w: [x]}}\n    continue-on-error: true\n"

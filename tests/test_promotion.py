@@ -1,42 +1,11 @@
 """`gitops promote` against the local GitHub: every case of the living pull request, and every way GitHub can fail."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from desk import BRANCH, GRANTS, PULLS_ALLOWED, Desk, Driver, prepare
+from desk import BRANCH, GRANTS, PULLS_ALLOWED, Desk
 from github.faults import Kind
-from github.server import LocalGitHub
 from house import run
 
 DISPATCH = ("POST", "/actions/workflows/ci.yml/dispatches")
-
-
-@pytest.fixture(scope="module")
-def driver(repository: Path) -> Iterator[Driver]:
-    """The generated repository's Python, warm."""
-    started = Driver(repository)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def prepared(repository: Path, driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three versions and their comparisons."""
-    return prepare(repository, tmp_path_factory.mktemp("prepared"), driver)
-
-
-@pytest.fixture
-def desk(prepared: Path, driver: Driver, tmp_path: Path) -> Iterator[Desk]:
-    """The local GitHub with three registered versions and no pull request; workflows may open one."""
-    with LocalGitHub(tmp_path / "hub") as hub:
-        run(prepared / "remote.git", "git", "push", "--quiet", "--mirror", str(hub.bare))
-        clone = tmp_path / "clone"
-        run(tmp_path, "cp", "-a", str(prepared / "clone"), str(clone))
-        run(clone, "git", "remote", "set-url", "origin", f"{hub.page}.git")
-        setattr(hub.settings, PULLS_ALLOWED, True)
-        yield Desk(hub, clone, prepared / "comparisons", driver)
-        assert hub.violations == []
 
 
 @pytest.fixture
@@ -273,6 +242,7 @@ def test_a_read_that_is_refused_stops_with_a_sentence(desk: Desk, kind: Kind) ->
     desk.hub.faults.add(method="GET", path=r"/pulls$", kind=kind, times=20)
     told = desk.promote("1", code=8)
     assert "Traceback" not in told
+    desk.hub.faults.clear()
     assert desk.pulls == []
 
 

@@ -82,6 +82,7 @@ def site(folder: Path, clone: Path, *, env: Mapping[str, str] | None = None, por
     try:
         with Runner(hub, folder / "runs", env=env or {}) as runner:
             hub.listeners.append(runner.on_event)
+            hub.approvers.append(runner.approve)
             hub.settings.actions_may_open_pull_requests = True
             made = Site(hub, runner, clone)
             made.run("git", "remote", "add", "origin", hub.remote)
@@ -90,15 +91,24 @@ def site(folder: Path, clone: Path, *, env: Mapping[str, str] | None = None, por
         hub.stop()
 
 
-def warm_cache(folder: Path) -> dict[str, str]:
-    """A copy of uv's cache in which everything is compiled already, as an environment for the runner.
+def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
+    """Caches for the machines that run workflows, in which every package is compiled already; as an environment.
 
     Each job installs its packages anew, as on GitHub, and Python would compile them anew too; on a machine with two
     cores that takes longer than the job. uv links what it finds in its cache, compiled files included.
+
+    Args:
+        folder: Where the caches are kept.
+        locks: The folder of the lock files that will be installed.
     """
-    asked = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], check=True, capture_output=True, text=True)
-    source = Path(asked.stdout.strip())
-    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
-    compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(folder / "archive-v0")]
+    cache, venv = folder / "uv", folder / "venv"
+    uv = [sys.executable, "-m", "uv", "--cache-dir", str(cache), "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, str(venv)], check=True)
+    wanted = ["-r", str(locks / "build.txt"), "-r", str(locks / "dev.txt")]
+    install = [*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted]
+    subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
+    shutil.rmtree(venv)
+    # Packages carry files that no Python of today can compile; whatever can be, is.
+    compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(cache / "archive-v0")]
     subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return {"UV_CACHE_DIR": str(folder)}
+    return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(folder / "pip")}

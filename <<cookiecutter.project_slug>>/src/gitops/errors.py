@@ -84,7 +84,7 @@ class PullRequestsForbidden(ForgeError):
 class ChecksFailed(GitopsError):
     """CI found something; the log of the job that failed says what."""
 
-    exit_code = 1
+    exit_code = 14
     title = "CI"
 
 

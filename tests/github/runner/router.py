@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from github.model import BOT, Event, Run
+from github.model import BOT, Event, Run, Token
 from github.runner.check import check
 from github.runner.clock import Clock
 from github.runner.concurrency import ticket
@@ -39,6 +39,7 @@ class Runner:
         self.ready: list[Execution] = []
         self.working: list[Execution] = []
         self.tickets: dict[int, Ticket] = {}
+        self.held: dict[int, Workflow] = {}
         self.paused = self.closed = False
         self.clock = Clock(self.repository, self._strike) if cron else None
 
@@ -149,8 +150,22 @@ class Runner:
         """A run that is checked and queued, or that waits for a person."""
         run = self._new(workflow.file, workflow.name, event)
         if event.waits:
+            self.held[run.id] = workflow
             self._conclude(run, "action_required")
             return
+        self._admit(run, workflow)
+
+    def approve(self, run: Run, by: Token) -> None:
+        """A person lets a run start that waited for it; register this with the server's approvers."""
+        with self.state:
+            workflow = self.held.pop(run.id, None)
+            if workflow:
+                run.status, run.conclusion = "queued", None
+                self._admit(run, workflow)
+                self._schedule()
+
+    def _admit(self, run: Run, workflow: Workflow) -> None:
+        """Queue a run whose workflow can be run."""
         try:
             check(workflow)
             for job in workflow.jobs:

@@ -1,0 +1,76 @@
+"""From a push to the promotion pull request, through the real workflows, and how the seconds divide among the steps."""
+
+import shutil
+import time
+from pathlib import Path
+
+from github.model import Run
+from github.site import Site, site, warm_cache
+
+from benchmarks.bake import Baked, commit
+from benchmarks.process import run
+from benchmarks.table import Figure, Say
+
+WORKFLOW = "train.yml"
+POLL = 0.1
+
+
+def measure(baked: Baked, pushes: int, say: Say) -> list[Figure]:
+    """Pushes, each of a better model or of the first, on the local GitHub; CI runs beside, on the same cores."""
+    found: list[tuple[float, Run]] = []
+    for number in range(pushes):
+        say(f"push to pull request, {number + 1} of {pushes}")
+        found.append(_push(baked, baked.root.with_name(f"push-{number}")))
+    total = _median([seconds for seconds, _ in found])
+    figures = [Figure("push to pull request: all", "s", total, None, "", pushes)]
+    steps = [_steps(run) for _, run in found]
+    for name in steps[0]:
+        figures.append(Figure(f"push to pull request: {name}", "s", _median([each[name] for each in steps]), None, "",
+                              pushes))  # fmt: skip
+    rest = total - _median([sum(each.values()) for each in steps])
+    return [*figures, Figure("push to pull request: between the steps", "s", rest, None, "", pushes)]
+
+
+def _push(baked: Baked, folder: Path) -> tuple[float, Run]:
+    """One new repository, pushed once: the seconds until the pull request is there, and the run that opened it."""
+    folder.mkdir()
+    clone = baked.another(f"{folder.name}-clone")
+    commit(clone)
+    machine = _machine(baked)
+    with site(folder, clone, env=machine) as github:
+        began = time.monotonic()
+        run("git", "push", "--quiet", "origin", "main", cwd=clone)
+        while not github.pulls:
+            if all(each.status == "completed" for each in github.server.runs.values()):
+                raise RuntimeError(f"No pull request was opened; see {folder / 'runs'}.")
+            time.sleep(POLL)
+        seconds = time.monotonic() - began
+        ended = _train(github)
+    shutil.rmtree(folder)
+    return seconds, ended
+
+
+def _machine(baked: Baked) -> dict[str, str]:
+    """Caches for the machines that run workflows, made once."""
+    folder = baked.root.with_name("machine")
+    if folder.exists():
+        return {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip")}
+    return warm_cache(folder, baked.root / "requirements")
+
+
+def _train(github: Site) -> Run:
+    """The run of the workflow Train, once all is quiet."""
+    return github.settled()[WORKFLOW]
+
+
+def _steps(ended: Run) -> dict[str, float]:
+    """Seconds by the names of the steps, over all jobs, largest first."""
+    found: dict[str, float] = {}
+    for job in ended.jobs.values():
+        for name, _, seconds in job.steps:
+            found[name] = found.get(name, 0.0) + seconds
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]

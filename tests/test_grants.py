@@ -1,0 +1,81 @@
+"""Each grant that a workflow declares is needed: take it away, and what the job does fails."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from desk import PULLS_ALLOWED, Desk
+from github.model import Grant, Token
+from house import GENERATED
+
+FOLDER = GENERATED / ".github" / "workflows"
+DECLARED: list[tuple[str, str, str, Grant]] = [
+    (file.stem, name, grant, level)
+    for file in sorted(FOLDER.glob("*.yml"))
+    for name, job in yaml.safe_load(file.read_text())["jobs"].items()
+    for grant, level in job["permissions"].items()
+]
+
+
+def reads_store(desk: Desk, token: Token) -> bool:
+    """What a job that may only read does with its token, on a private repository."""
+    desk.hub.settings.private = True
+    return desk.driver.run(desk.clone, "store", "status", env=desk.environment(token)).code == 0
+
+
+def registers(desk: Desk, token: Token) -> bool:
+    """Train something new, and register it."""
+    toml = desk.clone / "model.toml"
+    toml.write_text(toml.read_text().replace("seed = 0", "seed = 9"))
+    desk.driver.must(desk.clone, "train", "--force")
+    return desk.driver.run(desk.clone, "register", env=desk.environment(token)).code == 0
+
+
+def promotes(desk: Desk, token: Token) -> bool:
+    """Open the promotion pull request."""
+    comparison = str(desk.comparisons / "1")
+    env = desk.environment(token)
+    return desk.driver.run(desk.clone, "promote", "--comparison", comparison, env=env).code == 0
+
+
+def asks_for_permission(desk: Desk, token: Token) -> bool:
+    """Leave the issue that says which setting forbids pull requests."""
+    setattr(desk.hub.settings, PULLS_ALLOWED, False)
+    promotes(desk, token)
+    return any("waits for promotion" in issue["title"] for issue in desk.ask("GET", "/issues"))
+
+
+def concludes(desk: Desk, token: Token) -> bool:
+    """Post the result of a dispatched CI."""
+    env = {**desk.environment(token), "GITHUB_EVENT_NAME": "workflow_dispatch"}
+    return desk.driver.run(desk.clone, "conclude", "--results", "code=success", env=env).code == 0
+
+
+Probe = Callable[[Desk, Token], bool]
+PROBES: dict[tuple[str, str], Probe] = {
+    ("required", "statuses"): concludes,
+    ("register", "contents"): registers,
+    ("promote", "issues"): asks_for_permission,
+    **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
+}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "job", "grant", "level"), DECLARED, ids=[f"{one[0]}-{one[1]}-{one[2]}" for one in DECLARED]
+)
+def test_without_this_grant_the_job_fails(desk: Desk, workflow: str, job: str, grant: str, level: Grant) -> None:
+    """With all that it declares the job's command succeeds; with one grant less it does not."""
+    declared: dict[str, Any] = yaml.safe_load((FOLDER / f"{workflow}.yml").read_text())["jobs"][job]["permissions"]
+    probe = PROBES[job, grant] if level == "write" else reads_store
+    less = {name: each for name, each in declared.items() if name != grant}
+    assert not probe(desk, desk.hub.issue_token(less))
+    assert probe(desk, desk.hub.issue_token(declared))
+
+
+def test_a_grant_is_not_larger_than_needed() -> None:
+    """A job with a pen says for each what it writes with it."""
+    for file in FOLDER.glob("*.yml"):
+        for reason in re.findall(r": write # (.*)", file.read_text()):
+            assert reason.startswith(("to ", "where ")), reason
