@@ -163,7 +163,7 @@ def story(github: Site) -> None:
     github.push("New data", "new-data")
     github.ask("POST", "/pulls", title="New data", head="new-data", base="main")
     ended = watch(github, red=("ci.yml",))
-    show(ended["ci.yml"].jobs["data"].summary)
+    show(ended["ci.yml"].jobs["data"].summary.replace("\\", ""))
     github.run("git", "switch", "--quiet", "main")
 
     tell("8. The better model is merged", "Main's record names it from now on.")

@@ -34,10 +34,7 @@ def test_every_supported_answer_passes_what_depends_on_it(
     """It installs from its locks and passes lint, types and the tests of yours; the machinery never differs."""
     root = bake(tmp_path, **{"python_version": version, **answers})
     set_up(root, PYTHONS[version])
-    run(root, ".venv/bin/ruff", "check", "--no-cache", ".")
-    run(root, ".venv/bin/ruff", "format", "--no-cache", "--check", ".")
-    run(root, ".venv/bin/mypy", env={"MYPY_CACHE_DIR": str(cache / version)})
-    run(root, ".venv/bin/pytest", "--quiet", "tests/model")
+    run(root, "make", "lint", "types", "test", env={"MYPY_CACHE_DIR": str(cache / version)})
     run(root, ".venv/bin/gitops", "validate")
 
 

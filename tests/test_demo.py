@@ -8,14 +8,18 @@ from pathlib import Path
 from house import TEMPLATE, run
 
 TOLD = (
-    "Accepted: 569 rows",
-    "Data refused",
-    "no champion yet",
-    "makes version 1 the champion, release 1.0.0",
-    "is refused by CHAMPION",
-    "nothing was proposed",
-    "makes version 3 the champion, release 1.1.0",
+    "✓ Train / train",
+    "#1 Promote tumour-screening version 1 to production",
+    "Version 1 can be promoted",
+    "Check `required`: success",
+    "Nothing to train: version 1",
+    "Version 2 is refused by CHAMPION",
+    "No pull request was opened",
+    "#2 Promote tumour-screening version 3 to production",
+    "✗ CI / data",
+    "rule(s) broken in 569 rows",
     "Champions of production",
+    "1.1.0",
 )
 
 

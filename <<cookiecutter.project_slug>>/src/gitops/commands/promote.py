@@ -13,6 +13,7 @@ from gitops.errors import ConfigError, GateRefused, IntegrityError
 if TYPE_CHECKING:
     from gitops.config import Repository
     from gitops.registry.record import Figure, Record
+    from gitops.registry.store import Store
     from gitops.run import Run
     from gitops.training.compare import Comparison, Side
 
@@ -51,13 +52,14 @@ def command(
 
 def _locally(repository: "Repository", found: "Comparison", environment: str) -> None:
     from gitops.registry.propose import branch_name, propose
+    from gitops.registry.store import connect
 
     if found.verdict == "champion":
         console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
         return
     if not against_champion(repository, found, environment):
         raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
-    wanted = record_of(repository, found, environment)
+    wanted = record_of(repository, connect(repository), found, environment)
     branch = branch_name(environment)
     if propose(repository.root, wanted):
         console.say(f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}.")
@@ -90,7 +92,7 @@ def against_champion(repository: "Repository", found: "Comparison", environment:
     return (now.digest if now else None) == (found.champion.digest if found.champion else None)
 
 
-def record_of(repository: "Repository", found: "Comparison", environment: str) -> "Record":
+def record_of(repository: "Repository", store: "Store", found: "Comparison", environment: str) -> "Record":
     """The record that the comparison earned.
 
     Raises:
@@ -100,7 +102,7 @@ def record_of(repository: "Repository", found: "Comparison", environment: str) -
     from gitops.registry import record
 
     before = champion(repository, environment)
-    run, described = _version(repository, found.challenger)
+    run, described = _version(repository, store, found.challenger)
     return record.Record(
         environment=environment,
         model=described.model,
@@ -116,13 +118,12 @@ def record_of(repository: "Repository", found: "Comparison", environment: str) -
     )
 
 
-def _version(repository: "Repository", side: "Side") -> "tuple[str, Run]":
+def _version(repository: "Repository", store: "Store", side: "Side") -> "tuple[str, Run]":
     """MLflow's run behind the version that was compared, and what its training said of itself, verified."""
     from gitops import run
-    from gitops.registry.store import connect
     from gitops.registry.versions import fetch, known, place
 
-    store, model = connect(repository), repository.config.project.name
+    model = repository.config.project.name
     version = next((v for v in known(store, model) if v.number == side.version), None)
     if version is None or version.digest != side.digest:
         raise ConfigError(

@@ -15,10 +15,12 @@ from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, pull_request
 from gitops.forge.github import GitHub, Unsure, connect
 from gitops.forge.proposal import Offer
-from gitops.registry.ledger import is_held, read
+from gitops.registry.ledger import is_held
 from gitops.registry.pictures import pictures
 from gitops.registry.propose import Raced, Standing, branch_name, publish, standing
-from gitops.registry.reconcile import reconcile
+from gitops.registry.reconcile import facts_of, reconcile
+from gitops.registry.store import Store
+from gitops.registry.store import connect as open_store
 
 if TYPE_CHECKING:
     from gitops.config import Repository
@@ -38,22 +40,22 @@ def keep(repository: "Repository", found: "Comparison", environment: str) -> Non
         ForgeError: GitHub, or somebody's commits on the branch, are in the way.
         PullRequestsForbidden: The repository's settings are; an issue says so.
     """
-    github = connect(repository.root)
+    github, store = connect(repository.root), open_store(repository)
     # Whoever cannot know whether a write was done looks at the state again, and decides anew.
     again = Retrying(
         retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
         reraise=True,
     )  # fmt: skip
-    told = again(_converge, github, repository, found, environment)
+    told = again(_converge, github, repository, store, found, environment)
     console.say(told)
     console.summarise(f"### Promotion\n\n{told}")
     # The challenger is what an open pull request offers; a branch that stayed behind offers nothing.
     open_now = pull_request.find(github, branch_name(environment)) is not None
-    for move in reconcile(repository, environment, offered=open_now):
+    for move in reconcile(repository, environment, store=store, offered=open_now):
         console.say(move.sentence)
 
 
-def _converge(github: GitHub, repository: "Repository", found: "Comparison", environment: str) -> str:
+def _converge(github: GitHub, repository: "Repository", store: Store, found: "Comparison", environment: str) -> str:
     """One look at the state, and what has to be done about it; what was done, in words."""
     root, challenger = repository.root, found.challenger
     git.refresh(root)
@@ -61,9 +63,11 @@ def _converge(github: GitHub, repository: "Repository", found: "Comparison", env
         return f"Nothing to promote: version {challenger.version} is the champion already."
     if not against_champion(repository, found, environment):
         return _compare_again(github, found, "the champion has changed since")
-    wanted = record_of(repository, found, environment)
-    offer = _offer(github, repository, found, wanted)
+    wanted = record_of(repository, store, found, environment)
+    offer = _offer(github, store, found, wanted)
     there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
+    if open_now is None and is_held(facts_of(repository, store), environment, wanted.digest):
+        return f"Version {wanted.version} is not proposed: it is held in {environment}."
     if open_now is None:
         return _first(github, repository, offer, wanted, there)
     if there is None:
@@ -76,8 +80,6 @@ def _first(github: GitHub, repository: "Repository", offer: Offer, wanted: "Reco
     page = pull_request.closed_by_a_person(github, offer.branch, offer.short)
     if page:
         return f"Version {wanted.version} is not proposed: a person closed {page}. A later version may be."
-    if _held(repository, wanted):
-        return f"Version {wanted.version} is not proposed: it is held in {wanted.environment}."
     head = _push(repository, wanted, there)
     return _open(github, offer, head)
 
@@ -155,19 +157,11 @@ def _finish(github: GitHub, offer: Offer, pull: "PullRequest", head: str, messag
     return " CI was asked to check it." if asked else ""
 
 
-def _held(repository: "Repository", wanted: "Record") -> bool:
-    from gitops.registry.branch import Branch
-
-    branch = Branch(repository)
-    branch.refresh()
-    return is_held(read(branch.root), wanted.environment, wanted.digest)
-
-
-def _offer(github: GitHub, repository: "Repository", found: "Comparison", wanted: "Record") -> Offer:
+def _offer(github: GitHub, store: Store, found: "Comparison", wanted: "Record") -> Offer:
     return Offer(
         environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
         digest=wanted.digest, branch=branch_name(wanted.environment), comparison=found.model_dump(mode="json"),
-        run=checks.run_page(github), plots=pictures(repository, wanted.run, github.page),
+        run=checks.run_page(github), plots=pictures(store, wanted.run, github.page),
     )  # fmt: skip
 
 

@@ -6,19 +6,17 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from gitops import run
-from gitops.config import Repository
-from gitops.registry.store import ARTIFACTS, SERVER, BranchStore, connect
+from gitops.registry.store import ARTIFACTS, SERVER, BranchStore, Store
 
 
-def pictures(repository: Repository, run_id: str, page: str) -> dict[str, str]:
+def pictures(store: Store, run_id: str, page: str) -> dict[str, str]:
     """Addresses, by the pictures' names.
 
     Args:
-        repository: Whose store.
+        store: Where the run is.
         run_id: MLflow's run.
         page: The repository's page on the forge.
     """
-    store = connect(repository)
     if not isinstance(store, BranchStore):
         server = urlsplit(os.environ[SERVER])
         address = f"{server.scheme}://{server.hostname}" + (f":{server.port}" if server.port else "")

@@ -11,7 +11,7 @@ from gitops.registry import ledger, record
 from gitops.registry.branch import Branch
 from gitops.registry.propose import proposed
 from gitops.registry.record import Record
-from gitops.registry.store import BranchStore, connect
+from gitops.registry.store import BranchStore, Store, connect
 from gitops.registry.versions import versions
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ class Move:
         return f"Alias {self.alias} set to version {self.after}{came}."
 
 
-def reconcile(repository: Repository, environment: str, *, offered: bool = True) -> list[Move]:
+def reconcile(
+    repository: Repository, environment: str, *, store: Store | None = None, offered: bool = True
+) -> list[Move]:
     """Move what has to move, and nothing else; twice is once.
 
     Args:
         repository: The clone; its main says what the champion is.
         environment: Whose record.
+        store: Whose aliases; the repository's own unless named.
         offered: Whether a proposal's branch counts; not where its pull request is known to be closed.
 
     Returns:
@@ -57,11 +60,9 @@ def reconcile(repository: Repository, environment: str, *, offered: bool = True)
     Raises:
         IntegrityError: The registry's version is not the one that the record pins.
     """
-    root, store = repository.root, connect(repository)
-    branch = store.branch if isinstance(store, BranchStore) else Branch(repository)
-    branch.refresh()
+    root, store = repository.root, store or connect(repository)
     entries = record.history(root, environment, git.main_ref(root))
-    champion = ledger.wanted(record.since_removal(entries), ledger.read(branch.root))
+    champion = ledger.wanted(record.since_removal(entries), facts_of(repository, store))
     targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment) if offered else None}
     model = repository.config.project.name
     moves = store.read(lambda client: _moves(client, model, targets), list[Move]())
@@ -69,6 +70,13 @@ def reconcile(repository: Repository, environment: str, *, offered: bool = True)
         said = " ".join(move.sentence for move in moves)
         moves = store.write(f"Reconcile {environment}: {said}", lambda client: _apply(client, model, targets))
     return moves
+
+
+def facts_of(repository: Repository, store: Store) -> list[ledger.AnyFact]:
+    """The newest ledger, which lies on the branch even where MLflow is a server; oldest first."""
+    branch = store.branch if isinstance(store, BranchStore) else Branch(repository)
+    branch.refresh()
+    return ledger.read(branch.root)
 
 
 def _moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:
