@@ -102,4 +102,4 @@ def test_it_greets_with_the_next_three_commands(tmp_path: Path) -> None:
     """The last thing a newcomer sees is what to type."""
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(tmp_path), str(TEMPLATE)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert [line.split()[0] for line in told.splitlines() if line.startswith("  ")] == ["cd", "make", "make"]
+    assert [line.split()[0] for line in told.splitlines() if line.startswith("  ")] == ["cd", "make", "git"]

@@ -13,7 +13,6 @@ from gitops.forge.report import escape
 LIMIT = 60_000
 TITLE = re.compile(r"Promote \S+ version \S+ to \S+ \((?P<digest>[0-9a-f]{12})\)")
 MARK = re.compile(r"<!-- gitops (\{[^<>]*\}) -->")
-CUT = "\n\n… cut here; the whole report is in the [run's summary]({run})."
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def body(offer: Offer, first: str) -> str:
     """
     mark = f"<!-- gitops {json.dumps({'digest': offer.short, 'first': first})} -->"
     tail = "\n\n".join([*_plots(offer), _try(offer), _decide(offer), mark]) + "\n"
-    return f"{_fit(render(offer.comparison), LIMIT - len(tail) - 200, offer.run)}\n\n{tail}"
+    return f"{render(offer.comparison, LIMIT - len(tail) - 2)}\n{tail}"
 
 
 def refreshed(offer: Offer, message: str) -> str:
@@ -96,16 +95,6 @@ def superseded(offer: Offer) -> str:
         f"Version {offer.version} (`{offer.short}`) is better on the same holdout. This pull request was approved as "
         "it is, so it is closed and not rewritten; the better version comes in a pull request of its own."
     )
-
-
-def _fit(text: str, limit: int, run: str) -> str:
-    """At most so many characters, cut at the end of a line, with a link to the rest."""
-    if len(text) <= limit:
-        return text.rstrip("\n")
-    kept = text[: limit - 200].rsplit("\n", 1)[0]
-    # What was folded open must be closed, or everything below would fold too.
-    closing = "\n\n</details>" * (kept.count("<details>") - kept.count("</details>"))
-    return kept + closing + CUT.format(run=run)
 
 
 def _plots(offer: Offer) -> list[str]:
