@@ -1,5 +1,7 @@
 """`gitops promote` against the local GitHub: every case of the living pull request, and every way GitHub can fail."""
 
+import json
+
 import pytest
 from desk import BRANCH, GRANTS, PULLS_ALLOWED, Desk
 from github.faults import Kind
@@ -161,9 +163,42 @@ def test_a_new_record_on_main_rebuilds_the_branch(offered: Desk) -> None:
     offered.as_person("commit", "--quiet", "--message", "Promote by hand")
     offered.as_person("push", "--quiet", "origin", "main")
     told = offered.promote("2-over-champion-1")
-    assert "compared again" in told or "Refreshed" in told
-    offered.promote("1", code=0)
-    assert offered.writes
+    assert "Refreshed" in told
+    assert offered.git("rev-parse", f"{BRANCH}^") == offered.git("rev-parse", "main")
+    assert (offered.record(BRANCH)["version"], offered.record(BRANCH)["release"]) == ("2", "1.1.0")
+
+
+def test_a_comparison_with_an_earlier_champion_is_made_again(offered: Desk) -> None:
+    """Somebody merged between compare and promote."""
+    offered.merge(offered.pull["number"])
+    offered.forget()
+    assert "the champion has changed since" in offered.promote("2")
+    assert offered.writes == [("POST", "/actions/workflows/train.yml/dispatches")]
+
+
+def test_after_a_merge_the_next_version_has_a_pull_request_of_its_own(offered: Desk) -> None:
+    """The branch that the merge left behind is used again."""
+    first = offered.pull["number"]
+    offered.merge(first)
+    offered.promote("2-over-champion-1")
+    assert offered.pull["number"] != first
+    assert offered.record(BRANCH)["release"] == "1.1.0"
+    assert offered.git("rev-parse", f"{BRANCH}^") == offered.git("rev-parse", "main")
+
+
+def test_a_held_version_is_not_offered(desk: Desk) -> None:
+    """The brake is faster than a review."""
+    digest = json.loads((desk.comparisons / "1" / "comparison.json").read_text())["challenger"]["digest"]
+    fact = {"kind": "held", "environment": "production", "digest": digest, "at": "2026-01-01T00:00:00Z", "by": "ada",
+            "why": "it failed"}  # fmt: skip
+    desk.as_person("switch", "--quiet", "mlflow")
+    (desk.clone.with_name("person") / "ledger.jsonl").write_text(json.dumps(fact) + "\n")
+    desk.as_person("add", "ledger.jsonl")
+    desk.as_person("commit", "--quiet", "--message", "Hold")
+    desk.as_person("push", "--quiet", "origin", "mlflow")
+    desk.forget()
+    assert "it is held in production" in desk.promote("1")
+    assert [write for write in desk.writes if "/pulls" in write[1]] == []
 
 
 def test_a_stale_comparison_is_made_again(desk: Desk) -> None:

@@ -538,3 +538,12 @@ def test_a_holdout_of_one_class_has_no_metric(project: Project) -> None:
     project.data(frame.assign(label=np.where(frame["id"].isin(held), "yes", frame["label"])))
     _, described = trained(project)
     assert np.isnan(described.metrics["roc_auc"])
+
+
+@pytest.mark.parametrize(("value", "trains"), [("true", True), ("false", False), ("", False)])
+def test_a_workflow_forces_by_an_environment_variable(
+    at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch, value: str, trains: bool
+) -> None:
+    """An input that was not given arrives as an empty variable, which asks for nothing."""
+    monkeypatch.setenv("GITOPS_FORCE", value)
+    assert ("Nothing to train" in at_stage("registered").must("train").out) != trains

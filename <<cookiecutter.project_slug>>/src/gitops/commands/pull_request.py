@@ -14,7 +14,7 @@ from gitops.commands.promote import against_champion, record_of
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, pull_request
 from gitops.forge.github import GitHub, Unsure, connect
-from gitops.forge.proposal import Offer
+from gitops.forge.proposal import Offer, linked
 from gitops.registry.ledger import is_held
 from gitops.registry.pictures import pictures
 from gitops.registry.propose import Raced, Standing, branch_name, publish, standing
@@ -48,7 +48,7 @@ def keep(repository: "Repository", found: "Comparison", environment: str) -> Non
     )  # fmt: skip
     told = again(_converge, github, repository, store, found, environment)
     console.say(told)
-    console.summarise(f"### Promotion\n\n{told}")
+    console.summarise(f"### Promotion\n\n{linked(told, github.page)}")
     # The challenger is what an open pull request offers; a branch that stayed behind offers nothing.
     open_now = pull_request.find(github, branch_name(environment)) is not None
     for move in reconcile(repository, environment, store=store, offered=open_now):
@@ -66,7 +66,7 @@ def _converge(github: GitHub, repository: "Repository", store: Store, found: "Co
     wanted = record_of(repository, store, found, environment)
     offer = _offer(github, store, found, wanted)
     there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
-    if open_now is None and is_held(facts_of(repository, store), environment, wanted.digest):
+    if is_held(facts_of(repository, store), environment, wanted.digest):
         return f"Version {wanted.version} is not proposed: it is held in {environment}."
     if open_now is None:
         return _first(github, repository, offer, wanted, there)
@@ -88,29 +88,28 @@ def _next(
     github: GitHub, repository: "Repository", offer: Offer, wanted: "Record", there: Standing, open_now: "PullRequest"
 ) -> str:
     """A pull request is open: keep it, refresh it, supersede it, or leave it to the better version that it has."""
-    message = "main has a new record, so it was cut from main again."
     if there.record is None or there.record.digest != wanted.digest:
-        verdict = _against_rival(github, offer, there, open_now)
-        if verdict is not None:
-            return verdict
-        message = str(offer.comparison["rival"]["message"]) if there.record else ""
+        stays = _against_rival(github, offer, there, open_now)
+        if stays is not None:
+            return stays
+        _stop_at_foreign(offer.branch, there)
         if pull_request.approved(github, open_now):
             pull_request.supersede(github, open_now, offer)
             return _first(github, repository, offer, wanted, there)
     elif there.current and open_now.digest == offer.short:
-        done = _finish(github, offer, open_now, there.tip, "")
+        done = _finish(github, offer, open_now, there.tip)
         return f"Nothing to do: {open_now.page} offers version {wanted.version} already." + done
     head = _push(repository, wanted, there)
     changed = pull_request.rewrite(github, open_now, offer)
-    done = _finish(github, offer, changed, head, message)
+    done = _finish(github, offer, changed, head)
     return f"Refreshed {changed.page}: it offers version {wanted.version} now." + done
 
 
 def _against_rival(github: GitHub, offer: Offer, there: Standing, open_now: "PullRequest") -> str | None:
     """Why the version that the pull request has stays; None where the new one beats it on the same holdout."""
-    if there.record is None:
-        return None
-    rival = offer.comparison["rival"]
+    champion, rival = offer.comparison["champion"], offer.comparison["rival"]
+    if there.record is None or (champion and champion["digest"] == there.record.digest):
+        return None  # what it offers is the champion by now, and that one was beaten
     if rival is None or rival["side"]["digest"] != there.record.digest:
         return _again(github, offer.version, offer.digest, f"{open_now.page} has changed since")
     if rival["beaten"]:
@@ -122,14 +121,18 @@ def _push(repository: "Repository", wanted: "Record", there: Standing | None) ->
     """Bring the branch to the wanted record; its tip."""
     if there and there.record == wanted and there.current and not there.foreign:
         return there.tip
+    _stop_at_foreign(branch_name(wanted.environment), there)
+    return publish(repository.root, wanted, there.tip if there else None)
+
+
+def _stop_at_foreign(name: str, there: Standing | None) -> None:
+    """What others put on the branch is never overwritten."""
     if there and there.foreign:
-        name = branch_name(wanted.environment)
         raise ForgeError(
             f"The branch {name} holds what gitops did not put there: {'; '.join(there.foreign)}. It was left alone.",
             f"Bring that to main by a pull request of its own, delete the branch (`git push origin :{name}`), and run "
             "Train again.",
         )
-    return publish(repository.root, wanted, there.tip if there else None)
 
 
 def _open(github: GitHub, offer: Offer, head: str) -> str:
@@ -145,13 +148,14 @@ def _open(github: GitHub, offer: Offer, head: str) -> str:
             raise Unsure(error.what, error.next) from error
         raise
     pull_request.label(github, opened)
-    done = _finish(github, offer, opened, head, "")
+    done = _finish(github, offer, opened, head)
     return f"Opened {opened.page}: it offers version {offer.version} as release {offer.release}." + done
 
 
-def _finish(github: GitHub, offer: Offer, pull: "PullRequest", head: str, message: str) -> str:
+def _finish(github: GitHub, offer: Offer, pull: "PullRequest", head: str) -> str:
     """What must be true of an open pull request, whichever way it came about; what was done, in words."""
-    pull_request.tell(github, pull, offer, message)
+    rival = offer.comparison["rival"]
+    pull_request.tell(github, pull, offer, rival["message"] if rival else "")
     asked = checks.request(github, offer.branch, head)
     pull_request.permission_was_given(github)
     return " CI was asked to check it." if asked else ""

@@ -210,12 +210,7 @@ def _refusal(method: str, path: str, answer: requests.Response) -> ForgeError:
             status,
         )
     if status == 403:
-        needed = answer.headers.get("x-accepted-github-permissions", "").replace("_", "-").replace("=", ": ")
-        return ForgeError(
-            f"The token may not {asked} ({said}).",
-            f"Grant `{needed}` under `permissions:` of the job in .github/workflows." if needed else
-            "`gitops doctor` says which permissions are missing.", status,
-        )  # fmt: skip
+        return ForgeError(f"The token may not {asked} ({said}).", _grant(answer), status)
     if status == 404:
         return ForgeError(
             f"GitHub does not know {asked}, or does not show it to this token.", "Check GITHUB_REPOSITORY and the "
@@ -225,6 +220,14 @@ def _refusal(method: str, path: str, answer: requests.Response) -> ForgeError:
         problem = ForgeError if method == "GET" else Unsure
         return problem(f"GitHub failed at {asked}: {status} {said}.", "Run the same command again later.", status)
     return ForgeError(f"GitHub refuses {asked}: {status} {said}.", "Mend what it names, then run again.", status)
+
+
+def _grant(answer: requests.Response) -> str:
+    """Which permission is missing, as GitHub names it, and where to give it."""
+    needed = answer.headers.get("x-accepted-github-permissions", "").replace("_", "-").replace("=", ": ")
+    if not git.in_actions():
+        return f"Use a token that has `{needed}`." if needed else "Use a token of the repository's owner."
+    return f"Grant `{needed or 'more'}` under `permissions:` of the job in .github/workflows."
 
 
 def _said(answer: requests.Response) -> str:

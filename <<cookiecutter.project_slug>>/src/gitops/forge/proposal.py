@@ -84,6 +84,11 @@ def refreshed(offer: Offer, message: str) -> str:
     )
 
 
+def linked(text: str, page: str) -> str:
+    """A sentence of ours for a step summary: addresses below the repository's page are links, all else is escaped."""
+    return " ".join(word if word.startswith(f"{page}/") else escape(word) for word in text.split())
+
+
 def mark_of_comment(offer: Offer) -> str:
     """By which the comment about this version is found again."""
     return f"<!-- gitops refreshed {offer.short} -->"
