@@ -34,10 +34,10 @@ class Hub:
 
     def __init__(self, folder: Path, repository: str = "ada/tumour-screening") -> None:
         """Make the bare repository in the folder, unless it is there."""
-        self.folder = folder
+        self.folder = folder.resolve()
         self.repository = repository
         self.owner_login, _, self.name = repository.partition("/")
-        self.git = Bare(folder / f"{self.name}.git")
+        self.git = Bare(self.folder / f"{self.name}.git")
         self.settings = Settings()
         self.state = State()
         self.faults = Faults()
