@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from github.model import Run
-from github.site import Site, site, warm_cache
+from github.site import Site, caches, site, warm_cache
 
 from benchmarks.bake import Baked, commit
 from benchmarks.process import run
@@ -54,7 +54,7 @@ def _machine(baked: Baked) -> dict[str, str]:
     """Caches for the machines that run workflows, made once."""
     folder = baked.root.with_name("machine")
     if folder.exists():
-        return {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip")}
+        return caches(folder)
     return warm_cache(folder, baked.root / "requirements")
 
 

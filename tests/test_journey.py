@@ -69,6 +69,7 @@ def test_the_journey(github: Site) -> None:
     _unchanged_code_changes_nothing(github)
     _a_worse_estimator_opens_nothing(github)
     _a_better_one_refreshes(github, first["number"])
+    _what_a_person_breaks_turns_red(github)
     _a_person_closes_it_and_it_stays_closed(github)
     _a_newer_one_opens_and_is_merged(github)
     _a_worse_one_than_the_champion_is_refused(github)
@@ -118,14 +119,39 @@ def _a_person_closes_it_and_it_stays_closed(github: Site) -> None:
     ended = github.settled()
     green(ended, "train.yml")
     assert "a person closed" in ended["train.yml"].jobs["promote"].summary
-    assert [pull["state"] for pull in github.pulls] == ["closed"]
+    assert {pull["state"] for pull in github.pulls} == {"closed"}
+
+
+def _what_a_person_breaks_turns_red(github: Site) -> None:
+    """A failing test on the promotion branch, and a bad data file in a pull request with a readable table."""
+    head = _break_a_test(github)
+    _spoil_the_data(github)
+    github.ask("POST", "/actions/workflows/ci.yml/dispatches", ref=BRANCH)
+    found = [run for run in github.runner.wait() if run.id not in github.seen and run.workflow == "ci.yml"]
+    github.settled()
+    by_event = {(run.event.name, run.event.head[0]): run for run in found}
+    assert by_event["pull_request", BRANCH].conclusion == "failure"
+    assert by_event["workflow_dispatch", BRANCH].conclusion == "failure"
+    assert github.statuses(head)[0] == ("required", "failure")
+    bad = by_event["pull_request", "new-data"]
+    assert (conclusions(bad)["data"], conclusions(bad)["required"]) == ("failure", "failure")
+    assert re.search(r"\| *mean\\_radius *\|", bad.jobs["data"].summary)
+    assert "-17.99" in bad.jobs["data"].summary
+    assert not [run for run in github.server.runs.values() if run.workflow == "machinery.yml"]
+    github.close(next(pull["number"] for pull in github.pulls if pull["title"] == "New data"))
+    github.run("git", "switch", "--quiet", "main")
 
 
 def _a_newer_one_opens_and_is_merged(github: Site) -> None:
-    """A failing test on its branch is red; mended, it is green; the merge makes it champion, and trains nothing."""
+    """What others left on the branch is not overwritten; once it is gone, the next version comes, and is merged."""
     github.choose(BETTER)
     github.push("Look at the worst cells")
-    green(github.settled(), "ci.yml", "train.yml")
+    ended = github.settled()
+    assert ended["train.yml"].conclusion == "failure"
+    assert "by Ada" in ended["train.yml"].jobs["promote"].log
+    github.run("git", "push", "--quiet", "origin", f":{BRANCH}")
+    github.ask("POST", "/actions/workflows/train.yml/dispatches", ref="main")
+    green(github.settled(), "train.yml")
     pull = github.pull
     assert "version 4" in pull["title"]
     github.merge(pull["number"])
@@ -145,7 +171,7 @@ def _a_worse_one_than_the_champion_is_refused(github: Site) -> None:
     green(ended, "train.yml")
     assert conclusions(ended["train.yml"])["promote"] == "skipped"
     assert "refused by CHAMPION" in ended["train.yml"].jobs["compare"].summary
-    assert [pull["state"] for pull in github.pulls if not pull["merged_at"]] == ["closed"]
+    assert {pull["state"] for pull in github.pulls} == {"closed"}
 
 
 def test_two_pushes_at_the_same_moment_end_in_one_pull_request_with_the_better_model(github: Site) -> None:
@@ -165,26 +191,6 @@ def test_two_pushes_at_the_same_moment_end_in_one_pull_request_with_the_better_m
     assert set(proposed["columns"]) >= {"worst_radius"}
 
 
-def test_what_a_person_breaks_turns_red(github: Site) -> None:
-    """A failing test on the promotion branch, and a bad data file in a pull request with a readable table."""
-    github.push("Hello")
-    green(github.settled(), "ci.yml", "train.yml")
-    head = _break_a_test(github)
-    ended = github.settled()
-    assert ended["ci.yml"].conclusion == "failure"
-    github.ask("POST", "/actions/workflows/ci.yml/dispatches", ref=BRANCH)
-    assert github.settled()["ci.yml"].conclusion == "failure"
-    assert github.statuses(head)[0] == ("required", "failure")
-    _spoil_the_data(github)
-    ended = github.settled()
-    found = conclusions(ended["ci.yml"])
-    assert (found["data"], found["required"]) == ("failure", "failure")
-    summary = ended["ci.yml"].jobs["data"].summary
-    assert re.search(r"\| *mean\\_radius *\|", summary)
-    assert "-17.99" in summary
-    assert "machinery.yml" not in ended
-
-
 def _break_a_test(github: Site) -> str:
     github.run("git", "fetch", "--quiet", "origin")
     github.run("git", "switch", "--quiet", "--detach", f"origin/{BRANCH}")
@@ -202,5 +208,6 @@ def _spoil_the_data(github: Site) -> None:
     cells = lines[1].split(",")
     lines[1] = ",".join([cells[0], "-17.99", *cells[2:]])
     file.write_text("\n".join(lines) + "\n")
+    github.run("git", "switch", "--quiet", "--create", "new-data")
     github.push("New data", "new-data")
     github.ask("POST", "/pulls", title="New data", head="new-data", base="main")

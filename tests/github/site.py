@@ -24,7 +24,7 @@ class Site(Person):
         """The clone's remote is the hub."""
         super().__init__(hub)
         self.server, self.runner, self.clone = hub, runner, clone
-        self._seen: set[int] = set()
+        self.seen: set[int] = set()
 
     def run(self, *command: str) -> str:
         """Run a command in the clone, as the person."""
@@ -50,8 +50,8 @@ class Site(Person):
 
     def settled(self, timeout: float = 900) -> dict[str, Run]:
         """Wait until nothing runs; the runs since the last look, by workflow (the last of each)."""
-        found = [run for run in self.runner.wait(timeout) if run.id not in self._seen]
-        self._seen |= {run.id for run in found}
+        found = [run for run in self.runner.wait(timeout) if run.id not in self.seen]
+        self.seen |= {run.id for run in found}
         return {run.workflow: run for run in found}
 
     def edit(self, path: str, old: str, new: str) -> None:
@@ -111,4 +111,10 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
     # Packages carry files that no Python of today can compile; whatever can be, is.
     compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(cache / "archive-v0")]
     subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(folder / "pip")}
+    return caches(folder)
+
+
+def caches(folder: Path) -> dict[str, str]:
+    """The caches in a folder, as an environment; what mypy learns of the libraries is kept there too."""
+    return {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip"),
+            "MYPY_CACHE_DIR": str(folder / "mypy")}  # fmt: skip
