@@ -9,9 +9,9 @@ from .features import features
 
 def pipeline(seed: int) -> Pipeline:
     """The unfitted pipeline; whatever is random in it must draw from `seed`."""
-    # % if cookiecutter.task == "classification"
+#% if cookiecutter.task == "classification"
     estimator = linear_model.LogisticRegression(max_iter=1000, random_state=seed)
-    # % else
+#% else
     estimator = linear_model.Ridge(random_state=seed)
-    # % endif
+#% endif
     return Pipeline([("features", features()), ("estimator", estimator)])

@@ -13,7 +13,7 @@ class Schema(pa.DataFrameModel):
         strict = True
         coerce = True
 
-    # % if cookiecutter.task == "classification"
+#% if cookiecutter.task == "classification"
     sample_id: str = pa.Field(unique=True)
     mean_radius: float = pa.Field(gt=0, lt=100)
     mean_texture: float = pa.Field(gt=0, lt=100)
@@ -46,7 +46,7 @@ class Schema(pa.DataFrameModel):
     worst_symmetry: float = pa.Field(gt=0, lt=1)
     worst_fractal_dimension: float = pa.Field(gt=0, lt=1)
     diagnosis: str = pa.Field(isin=["malignant", "benign"])
-    # % else
+#% else
     patient_id: str = pa.Field(unique=True)
     age: int = pa.Field(ge=0, le=120)
     sex: int = pa.Field(isin=[1, 2])
@@ -59,6 +59,4 @@ class Schema(pa.DataFrameModel):
     s5: float = pa.Field(gt=0, lt=20, description="logarithm of serum triglycerides")
     s6: float = pa.Field(gt=0, lt=1000, description="blood sugar, mg/dl")
     progression: float = pa.Field(gt=0, lt=1000, description="disease progression after one year")
-
-
-# % endif
+#% endif
