@@ -102,9 +102,9 @@ def prepare(repository: Path, folder: Path, driver: Driver) -> Path:
             compare(driver, clone, folder, number, f"{number}-over-{offered}")
         run(clone, "git", "push", "--quiet", "origin", f":{BRANCH}")
     driver.must(clone, "promote", "--local", "--comparison", str(folder / "comparisons" / "1"))
-    run(clone, "git", "update-ref", "refs/remotes/origin/main", BRANCH)
+    run(clone, "git", "push", "--quiet", "origin", f"{BRANCH}:main")
     compare(driver, clone, folder, "2", "2-over-champion-1")
-    run(clone, "git", "update-ref", "refs/remotes/origin/main", "main")
+    run(clone, "git", "push", "--quiet", "--force", "origin", "main")
     run(clone, "git", "branch", "--quiet", "-D", BRANCH)
     return folder
 

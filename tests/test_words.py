@@ -20,6 +20,7 @@ COMMANDS = (
     "reconcile",
     "history",
     "score",
+    "serve",
     "store",
     "ui",
     "config",
