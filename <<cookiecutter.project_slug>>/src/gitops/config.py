@@ -151,9 +151,12 @@ class Store(Table):
 
 
 class Serving(Table):
-    """What a model file may contain."""
+    """What a model file may contain, and what a request may ask for."""
 
     trusted_types: tuple[Text, ...] = Field((), strict=False, description="Types beyond scikit-learn's own.")
+    max_body_mib: int = Field(16, ge=1, le=1024, description="Refuse a larger request before it is read (MiB).")
+    max_rows: int = Field(100_000, ge=1, description="Refuse a request with more rows.")
+    timeout_seconds: int = Field(30, ge=1, le=3600, description="Give up on a request that takes longer.")
 
 
 class Config(Table):

@@ -9,7 +9,8 @@ from conftest import Project
 
 from gitops import cli, errors
 
-HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "pydantic", "pandera", "scipy", "rich", "sqlalchemy", "requests")
+HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "pydantic", "pandera", "scipy", "rich", "sqlalchemy", "requests",
+         "fastapi", "starlette", "uvicorn", "prometheus_client")  # fmt: skip
 
 
 def _classes(kind: type[errors.GitopsError]) -> list[type[errors.GitopsError]]:

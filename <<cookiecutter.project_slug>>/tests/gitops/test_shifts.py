@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from evidence_of import REGRESSION, evidence, frame, labels, numbers, version
 
+from gitops.bins import bins, count, counted
 from gitops.config import Config
-from gitops.training.reference import bins, count, counted, reference
+from gitops.training.reference import reference
 from gitops.training.shifts import Changes, changes
 
 SAID = labels(["no", "yes"], [0.1, 0.9])

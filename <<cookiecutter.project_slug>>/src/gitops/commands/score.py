@@ -47,7 +47,7 @@ def command(
     if digest is None:
         folder, digest = _champion(repository, environment)
     elif number is not None:
-        folder = _fetch(repository, number, digest)
+        folder = fetch_version(repository, number, digest)
     assert folder is not None  # noqa: S101 (one of the three was named)
     described, model = open_run(folder, digest, repository.config.serving.trusted_types)
     frame = to_frame(predict(model, read_rows(rows, described)))
@@ -59,13 +59,18 @@ def _champion(repository: "Repository", environment: str) -> tuple[Path, str]:
     """The champion's files, and the digest that the record pins."""
     record = champion(repository, environment)
     if record is None:
-        raise ConfigError(
-            f"There is no champion in {environment} yet.", "Promote a version first, or name one: --version, --run."
-        )
-    return _fetch(repository, record.version, record.digest), record.digest
+        raise no_champion(environment)
+    return fetch_version(repository, record.version, record.digest), record.digest
 
 
-def _fetch(repository: "Repository", number: str, digest: str) -> Path:
+def no_champion(environment: str) -> ConfigError:
+    """Before the first promotion, somebody asked for the champion."""
+    return ConfigError(
+        f"There is no champion in {environment} yet.", "Promote a version first, or name one: --version, --run."
+    )
+
+
+def fetch_version(repository: "Repository", number: str, digest: str) -> Path:
     """A version's files, fetched from the store and verified."""
     from gitops.registry.store import connect
     from gitops.registry.versions import fetch, place

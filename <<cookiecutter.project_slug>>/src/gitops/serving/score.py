@@ -11,6 +11,7 @@ from gitops import run
 from gitops.errors import DataUnreadable
 from gitops.model_file import load
 from gitops.predictions import PROBABILITY, VALUE, Predictions, predict, same
+from gitops.serving.body import text_columns
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -56,7 +57,7 @@ def read_rows(file: Path, described: run.Run) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        rows = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+        rows = pd.read_parquet(file) if file.suffix == ".parquet" else _csv(file, described)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataUnreadable(f"{file} cannot be read: {error}.", "It must be a CSV or a Parquet file.") from error
     missing = [name for name in described.columns if name not in rows.columns]
@@ -68,3 +69,7 @@ def read_rows(file: Path, described: run.Run) -> pd.DataFrame:
         return rows[list(described.columns)].astype(described.columns)
     except (ValueError, TypeError) as error:
         raise DataUnreadable(f"{file}: {error}.", "Each value must be of its column's type.") from error
+
+
+def _csv(file: Path, described: run.Run) -> pd.DataFrame:
+    return pd.read_csv(file, dtype=text_columns(described.columns), low_memory=False)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import chi2
 
+from gitops.bins import bins, count, counted
 from gitops.run import Document
 from gitops.training.evidence import Evidence
-from gitops.training.reference import bins, count, counted
 
 LARGEST = 5
 

@@ -116,7 +116,8 @@ def train(
         progress("draw")
         _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
         described = _describe(repository, prepared, predictions, parameters, forced)
-        _write(partial / run.FILE, described.model_dump(mode="json"))
+        # Unsorted: the columns stand in the order in which the model takes them.
+        _write(partial / run.FILE, described.model_dump(mode="json"), sort=False)
         return seal(partial)
 
 
@@ -230,5 +231,5 @@ def _describe(
     )
 
 
-def _write(file: Path, value: Any) -> None:
-    file.write_text(json.dumps(value, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
+def _write(file: Path, value: Any, *, sort: bool = True) -> None:
+    file.write_text(json.dumps(value, sort_keys=sort) + "\n", encoding="utf-8", newline="\n")

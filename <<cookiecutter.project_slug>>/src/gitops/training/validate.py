@@ -9,21 +9,14 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from gitops.check import MEANINGS, check
+from gitops.coerce import restored
 from gitops.config import Repository
 from gitops.contract import Yours
 from gitops.manifest import digest_bytes
-from gitops.training.coerce import loosened, numbers, restored
 from gitops.training.data import Chunk, chunks, digest_files, row_hashes
 
 EXAMPLES = 3
-MEANINGS = {
-    "not_nullable": "must not be missing",
-    "column_in_dataframe": "column is missing",
-    "column_in_schema": "column is not in the schema",
-    "unique": "must be unique",
-    "finite": "must be finite",
-    "present": "is missing in every row",
-}
 
 
 @dataclass(frozen=True)
@@ -73,16 +66,16 @@ class _Findings:
     hashes: dict[tuple[str, ...], list[np.ndarray]] = field(default_factory=dict)
     content: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, column: str, check: str, failing: int, examples: list[str]) -> None:
-        place = (column, check)
+    def add(self, column: str, rule: str, failing: int, examples: list[str]) -> None:
+        place = (column, rule)
         self.failing[place] = self.failing.get(place, 0) + failing
         known = self.examples.setdefault(place, [])
         known += [example for example in examples if example not in known][: EXAMPLES - len(known)]
 
     def problems(self) -> tuple[Problem, ...]:
         return tuple(
-            Problem(column, MEANINGS.get(check, check), failing, tuple(self.examples[column, check]))
-            for (column, check), failing in sorted(self.failing.items())
+            Problem(column, MEANINGS.get(rule, rule), failing, tuple(self.examples[column, rule]))
+            for (column, rule), failing in sorted(self.failing.items())
         )
 
 
@@ -137,38 +130,11 @@ def _unique_groups(schema: pa.DataFrameSchema, key: str) -> tuple[tuple[str, ...
 
 def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.DataFrame:
     """The chunk with the schema's types, as far as its values allow."""
-    frame, wrong = numbers(schema, chunk.frame)
-    for name, bad in wrong.items():
-        values = pd.to_numeric(chunk.frame.loc[bad, name], errors="coerce").astype(object)
-        values = values.fillna(chunk.frame[name])
-        examples = [_example(chunk, value, row) for row, value in values.head(EXAMPLES).items()]
-        findings.add(name, f"must be {schema.columns[name].dtype}", len(values), examples)
-    try:
-        checked: pd.DataFrame = loosened(schema, findings.key).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-        coerced = set(cases.loc[cases["check"].str.startswith("coerce_dtype"), "column"])
-        for (column, check), some in cases.groupby(["column", "check"], dropna=False, sort=False):
-            if column in coerced and not check.startswith("coerce_dtype"):
-                continue  # a check on text that should be a date says nothing new
-            if column in wrong:
-                some = some[~some["index"].isin(chunk.frame.index[wrong[column]])]
-            if len(some):
-                _note(chunk, frame, str(column), str(check), some, findings)
-        checked = errors.data  # coerced all the same, where it can be
+    checked, broken = check(schema, findings.key, chunk.frame)
+    for rule in broken:
+        examples = [_example(chunk, value, row) for row, value in rule.values.head(EXAMPLES).items()]
+        findings.add(rule.column, rule.check, len(rule.values), examples or [chunk.source])
     return checked
-
-
-def _note(chunk: Chunk, frame: pd.DataFrame, column: str, check: str, cases: pd.DataFrame, findings: _Findings) -> None:
-    if check in {"column_in_dataframe", "column_in_schema"}:
-        for name in cases["failure_case"]:
-            findings.add(str(name), check, 0, [chunk.source])
-        return
-    check = "must be " + check.split("'")[1] if check.startswith("coerce_dtype") else check
-    placed = cases.dropna(subset="index").drop_duplicates("index").head(EXAMPLES).set_index("index")["failure_case"]
-    values = frame.loc[placed.index, column] if column in frame else placed
-    examples = [_example(chunk, value, row) for row, value in values.items()]
-    findings.add(column, check, cases["index"].nunique(), examples or [chunk.source])
 
 
 def _example(chunk: Chunk, value: Any, row: object) -> str:
@@ -181,11 +147,6 @@ def _count(chunk: Chunk, checked: pd.DataFrame, findings: _Findings, *, content:
     findings.rows += len(checked)
     for name, present in chunk.frame.notna().sum().items():
         findings.present[str(name)] = findings.present.get(str(name), 0) + int(present)
-    for name in checked.select_dtypes("float"):
-        infinite = checked.index[np.isinf(checked[name].to_numpy())]
-        if len(infinite):
-            examples = [_example(chunk, checked.at[row, name], row) for row in infinite[:EXAMPLES]]
-            findings.add(str(name), "finite", len(infinite), examples)
     for group in findings.groups:
         if set(group) <= set(checked.columns):
             findings.hashes.setdefault(group, []).append(row_hashes(checked[list(group)].dropna()))

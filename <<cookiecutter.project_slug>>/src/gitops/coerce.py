@@ -14,13 +14,14 @@ import pandera.pandas as pa
 
 def loosened(schema: pa.DataFrameSchema, key: str) -> pa.DataFrameSchema:
     """The same schema for one chunk: integers may be missing in the type, though not in the rule; repeats are left to
-    who sees all chunks; the key is never missing."""
+    who sees all chunks; the key, where it is asked for, is never missing."""
     columns: dict[str, dict[str, Any]] = {name: {} for name in schema.columns}
-    columns[key]["nullable"] = False
+    if key in columns:
+        columns[key]["nullable"] = False
     for name, column in schema.columns.items():
         if column.unique:
             columns[name]["unique"] = False
-        if _kind(column) in "iu":
+        if kind_of(column) in "iu":
             columns[name]["dtype"] = _nullable(column)
     copy = schema.update_columns({name: change for name, change in columns.items() if change})
     copy.unique = None
@@ -39,11 +40,11 @@ def numbers(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> tuple[pd.DataFra
     """
     typed, wrong = {}, {}
     for name, column in schema.columns.items():
-        if _kind(column) not in "iuf" or name not in frame or pd.api.types.is_datetime64_any_dtype(frame[name]):
+        if kind_of(column) not in "iuf" or name not in frame or pd.api.types.is_datetime64_any_dtype(frame[name]):
             continue
         values = pd.to_numeric(frame[name], errors="coerce")
         bad = (frame[name].notna() & values.isna()).astype(bool)
-        if _kind(column) in "iu":
+        if kind_of(column) in "iu":
             if frame[name].dtype != column.dtype.type:
                 bad |= ~_fits(values, column)
             values = values.mask(bad).astype(_nullable(column))
@@ -57,17 +58,17 @@ def numbers(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> tuple[pd.DataFra
 
 def restored(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that kept the loosened schema, with the types of yours."""
-    types = {name: column.dtype.type for name, column in schema.columns.items() if _kind(column) in "iu"}
+    types = {name: column.dtype.type for name, column in schema.columns.items() if kind_of(column) in "iu"}
     return frame.astype({name: kind for name, kind in types.items() if name in frame})
 
 
-def _kind(column: pa.Column) -> str:
+def kind_of(column: pa.Column) -> str:
     """numpy's letter for the kind of type: i and u are integers, f is a float; another where there is none."""
     return str(getattr(getattr(column.dtype, "type", None), "kind", "O"))
 
 
 def _nullable(column: pa.Column) -> str:
-    return "UInt64" if _kind(column) == "u" else "Int64"
+    return "UInt64" if kind_of(column) == "u" else "Int64"
 
 
 def _fits(values: pd.Series, column: pa.Column) -> pd.Series:

@@ -1,0 +1,55 @@
+# machinery
+"""`gitops serve`"""
+
+from pathlib import Path
+
+import click
+
+from gitops import console
+from gitops.commands import champion, find
+from gitops.commands.score import fetch_version, no_champion
+
+
+@click.command()
+@click.option("--environment", default="production", show_default=True, help="Whose champion.")
+@click.option("--version", "number", envvar="GITOPS_VERSION", help="A version instead of the champion; with --digest.")
+@click.option("--run", "folder", type=click.Path(path_type=Path), envvar="GITOPS_RUN", help="A version's files.")
+@click.option("--digest", envvar="GITOPS_DIGEST", help="Their digest, from a record or from `register`.")
+@click.option("--release", envvar="GITOPS_RELEASE", help="What /metadata calls the release of --run.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="The port; 0 takes any.")
+@click.pass_obj
+def command(
+    project: Path, environment: str, number: str | None, folder: Path | None, digest: str | None, release: str | None,
+    host: str, port: int,
+) -> None:  # fmt: skip
+    """Answer requests with the champion, a version, or a version's files.
+
+    Their digest is verified before anything is opened. With GITOPS_TOKEN set, callers must bear it.
+    """
+    import os
+
+    from gitops.serving.listen import bind, listen
+    from gitops.serving.service import Named, open_service
+
+    if (folder is None and number is None) != (digest is None):
+        raise click.UsageError("--digest goes with --version or with --run: files are worth nothing without it.")
+    repository = find(project)
+    with bind(host, port) as place:
+        if digest is None:
+            record = champion(repository, environment)
+            if record is None:
+                raise no_champion(environment)
+            number, digest, release = record.version, record.digest, record.release
+        if folder is None:
+            assert number is not None  # noqa: S101 (one of the three was named)
+            folder = fetch_version(repository, number, digest)
+        service = open_service(repository, folder, Named(digest, number, release))
+
+        from gitops.serving.app import application
+
+        app = application(service, os.environ.get("GITOPS_TOKEN") or None)
+        what = f"{service.described.model} {service.named.short} ({digest[:19]})"
+        console.say(f"http://{host}:{place.getsockname()[1]} answers with {what}. Ctrl-C ends it.")
+        listen(app, place, repository.config.serving.timeout_seconds)
+    console.say("Ended.")

@@ -1,0 +1,128 @@
+# machinery
+"""The HTTP side of a service: paths, limits and refusals; what is predicted is none of its business."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
+
+from gitops.serving import body, openapi
+from gitops.serving.desk import Desk, refuse, visit
+from gitops.serving.meter import Meter, answer
+from gitops.serving.refusal import Refusal
+from gitops.serving.service import Service
+
+PATHS = frozenset({"/predict", "/metadata", "/metrics", "/health/live", "/health/ready", "/openapi.json", "/docs"})
+
+
+def application(service: Service, token: str | None = None) -> ASGIApp:
+    """The service as an ASGI application.
+
+    Args:
+        service: A version that was opened; the application rehearses it when it starts.
+        token: What a caller must bear; None lets everybody ask.
+    """
+    # As many threads as processors: more would only wait for each other. What nobody waits for any more still ends.
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="predict")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        rehearsal = asyncio.get_running_loop().run_in_executor(None, service.rehearse)
+        yield
+        await rehearsal
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(
+        title=service.described.model, version=service.named.release or service.named.short, lifespan=lifespan,
+        docs_url="/docs", redoc_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    meter = Meter(service)
+    _refusals(app)
+    _paths(app, service, meter, pool)
+    said = openapi.document(app.title, app.version, service, guarded=token is not None)
+    app.openapi = lambda: said  # type: ignore[method-assign]
+
+    return Desk(app, meter, PATHS, token)
+
+
+def _refusals(app: FastAPI) -> None:
+    """One shape for every answer that is none."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> Any:
+        return refuse(refusal, visit(request.scope))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Any:
+        bug = Refusal(500, "A bug; the log of the server has more under this request id.")
+        return refuse(bug, visit(request.scope))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Any:
+        words = {404: f"Nothing is here; perhaps you meant one of {', '.join(sorted(PATHS))}.",
+                 405: f"{request.method} is not for this path."}  # fmt: skip
+        said = Refusal(error.status_code, words.get(error.status_code, error.detail), headers=dict(error.headers or {}))
+        return refuse(said, visit(request.scope))
+
+
+def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecutor) -> None:
+    limits = service.repository.config.serving
+
+    @app.post("/predict")
+    async def predict(request: Request) -> Response:
+        here, reading = visit(request.scope), True
+        kind = body.check_kind(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
+        try:
+            async with asyncio.timeout(limits.timeout_seconds):
+                content = await _content(request, limits.max_body_mib)
+                reading = False
+                predictions = await asyncio.get_running_loop().run_in_executor(pool, service.answer, kind, content)
+        except TimeoutError:
+            slow = "The request took too long to arrive" if reading else "The prediction took too long"
+            raise Refusal(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
+        here.rows = len(predictions.values)
+        meter.predicted(predictions)
+        return JSONResponse({**answer(predictions), "version": service.named.short, "request_id": here.id})
+
+    @app.get("/metadata")
+    async def metadata() -> Response:
+        return JSONResponse(service.about)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(meter.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/health/live")
+    async def live() -> Response:
+        return JSONResponse({"status": "live"})
+
+    @app.get("/health/ready")
+    async def ready() -> Response:
+        if not service.ready:
+            raise Refusal(503, service.failure or "The model is being rehearsed; ask again in a moment.")
+        return JSONResponse({"status": "ready", "version": service.named.short, "digest": service.named.digest})
+
+
+async def _content(request: Request, max_mib: int) -> bytes:
+    """The body, but never more of it than is allowed."""
+    most, parts, size = max_mib * 2**20, list[bytes](), 0
+    too_large = Refusal(413, f"The body is larger than the {max_mib} MiB that are allowed; send it in parts.")
+    if int(request.headers.get("content-length", "0") or 0) > most:
+        raise too_large
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise too_large
+            parts.append(part)
+    except ClientDisconnect:
+        raise Refusal(400, "The caller hung up before the body was whole.") from None
+    return b"".join(parts)

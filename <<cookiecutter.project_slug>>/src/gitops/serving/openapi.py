@@ -1,0 +1,132 @@
+# machinery
+"""What /openapi.json says: the paths, and a row as your schema has it."""
+
+from typing import Any
+
+from gitops.serving import body
+from gitops.serving.refusal import CODES
+from gitops.serving.service import Service
+
+WORDS = {
+    400: "The body cannot be read.", 401: "A bearer token is needed.", 408: "The request took too long to arrive.",
+    413: "The body is too large, or has too many rows.", 415: "The content type is none that is read.",
+    422: "A row breaks a rule of the schema; each is named.", 503: "The model is not ready.",
+    504: "The prediction took too long.",
+}  # fmt: skip
+PROBLEM = {
+    "type": "object",
+    "required": ["row", "column", "rule"],
+    "properties": {
+        "row": {"type": ["integer", "null"], "description": "Counted from 1."},
+        "column": {"type": ["string", "null"]},
+        "rule": {"type": "string", "description": "What must be, in words."},
+    },
+}
+ERROR = {
+    "type": "object",
+    "required": ["code", "message", "problems", "more", "request_id"],
+    "properties": {
+        "code": {"type": "string", "enum": sorted({*CODES.values(), "refused"})},
+        "message": {"type": "string"},
+        "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
+        "more": {"type": "integer", "description": "How many problems are not listed."},
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def document(title: str, version: str, service: Service, *, guarded: bool) -> dict[str, Any]:
+    """The whole document.
+
+    Args:
+        title: Of the model.
+        version: Of the model.
+        service: Whose rows and answers are described.
+        guarded: Whether a token is needed.
+    """
+    error = {"type": "object", "required": ["error"], "properties": {"error": {"$ref": "#/components/schemas/Error"}}}
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version},
+        "paths": _paths(guarded),
+        "components": {
+            "schemas": {
+                "Row": _row(service), "Rows": _rows(service), "Columns": _columns(service), "Answer": _answer(service),
+                "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
+            },
+        },
+    }  # fmt: skip
+    if guarded:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["paths"]["/predict"]["post"]["requestBody"] = _body(service)
+    return document
+
+
+def _row(service: Service) -> dict[str, Any]:
+    said = service.acceptance.said
+    return {"type": "object", "required": list(said), "additionalProperties": False, "properties": said}
+
+
+def _rows(service: Service) -> dict[str, Any]:
+    most = service.repository.config.serving.max_rows
+    rows = {"type": "array", "minItems": 1, "maxItems": most, "items": {"$ref": "#/components/schemas/Row"}}
+    return {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": rows}}
+
+
+def _columns(service: Service) -> dict[str, Any]:
+    most = service.repository.config.serving.max_rows
+    lists = {name: {"type": "array", "minItems": 1, "maxItems": most, "items": said}
+             for name, said in service.acceptance.said.items()}  # fmt: skip
+    columns = {"type": "object", "required": list(lists), "additionalProperties": False, "properties": lists}
+    return {
+        "type": "object", "required": ["columns"], "additionalProperties": False, "properties": {"columns": columns},
+    }  # fmt: skip
+
+
+def _answer(service: Service) -> dict[str, Any]:
+    classes = service.described.classes
+    said: dict[str, Any] = {
+        "predictions": {"type": "array", "items": {"enum": list(classes)} if classes else {"type": "number"}},
+        "version": {"type": "string"},
+        "request_id": {"type": "string"},
+    }
+    if classes:
+        chance = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
+        said["probabilities"] = {"type": "object", "properties": {str(label): chance for label in classes}}
+    return {"type": "object", "required": ["predictions", "version", "request_id"], "properties": said}
+
+
+def _body(service: Service) -> dict[str, Any]:
+    rows = service.example
+    columns = {name: [row[name] for row in rows] for name in service.described.columns}
+    either = [{"$ref": "#/components/schemas/Rows"}, {"$ref": "#/components/schemas/Columns"}]
+    examples = {"one row": {"value": {"rows": rows[:1]}}, "rows": {"value": {"rows": rows}},
+                "columns": {"value": {"columns": columns}}}  # fmt: skip
+    raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+    content: dict[str, Any] = {body.JSON: {"schema": {"oneOf": either}, "examples": examples},
+                               body.CSV: {"schema": {"type": "string"}}, body.PARQUET: raw,
+                               body.ARROW: raw}  # fmt: skip
+    return {"required": True, "content": content}
+
+
+def _paths(guarded: bool) -> dict[str, Any]:
+    refusals = {str(status): _said(words, "Refusal") for status, words in WORDS.items() if guarded or status != 401}
+    security: dict[str, Any] = {"security": [{"token": []}]} if guarded else {}
+    unready = {"503": _said(WORDS[503], "Refusal")}
+    only_token = {"401": refusals["401"]} if guarded else {}
+    text = {"description": "In Prometheus' format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {
+        "/predict": {"post": {"summary": "Predict one row or many", **security,
+                              "responses": {"200": _said("The predictions, in the order of the rows.", "Answer"),
+                                            **refusals}}},
+        "/metadata": {"get": {"summary": "Which version answers", "responses": {"200": _said("The version.")}}},
+        "/metrics": {"get": {"summary": "Counters", **security, "responses": {"200": text, **only_token}}},
+        "/health/live": {"get": {"summary": "Whether it runs", "responses": {"200": _said("It runs.")}}},
+        "/health/ready": {"get": {"summary": "Whether it answers as it did in training",
+                                  "responses": {"200": _said("It does."), **unready}}},
+    }  # fmt: skip
+
+
+def _said(words: str, schema: str | None = None) -> dict[str, Any]:
+    described = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
+    return {"description": words, "content": {"application/json": {"schema": described}}}
