@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from github.model import Run
-from github.site import Site, caches, site, warm_cache
+from github.site import caches, site, warm_cache
 
 from benchmarks.bake import Baked, commit
 from benchmarks.process import run
@@ -17,22 +17,24 @@ POLL = 0.1
 
 def measure(baked: Baked, pushes: int, say: Say) -> list[Figure]:
     """Pushes, each of a better model or of the first, on the local GitHub; CI runs beside, on the same cores."""
-    found: list[tuple[float, Run]] = []
+    found: list[tuple[float, float, Run]] = []
     for number in range(pushes):
         say(f"push to pull request, {number + 1} of {pushes}")
         found.append(_push(baked, baked.root.with_name(f"push-{number}")))
-    total = _median([seconds for seconds, _ in found])
-    figures = [Figure("push to pull request: all", "s", total, None, "", pushes)]
-    steps = [_steps(run) for _, run in found]
-    for name in steps[0]:
-        figures.append(Figure(f"push to pull request: {name}", "s", _median([each[name] for each in steps]), None, "",
-                              pushes))  # fmt: skip
-    rest = total - _median([sum(each.values()) for each in steps])
-    return [*figures, Figure("push to pull request: between the steps", "s", rest, None, "", pushes)]
+    steps = [_steps(run) for *_, run in found]
+    rows = {
+        "push to pull request: all": [opened for opened, *_ in found],
+        "push to the end of Train: all": [ended for _, ended, _ in found],
+        **{f"push to the end of Train: {name}": [each[name] for each in steps] for name in steps[0]},
+        "push to the end of Train: between the steps": [
+            ended - sum(each.values()) for (_, ended, _), each in zip(found, steps, strict=True)
+        ],
+    }
+    return [Figure(what, "s", _median(values), None, "", pushes) for what, values in rows.items()]
 
 
-def _push(baked: Baked, folder: Path) -> tuple[float, Run]:
-    """One new repository, pushed once: the seconds until the pull request is there, and the run that opened it."""
+def _push(baked: Baked, folder: Path) -> tuple[float, float, Run]:
+    """One new repository, pushed once: seconds until the pull request is there, until Train ended, and its run."""
     folder.mkdir()
     clone = baked.another(f"{folder.name}-clone")
     commit(clone)
@@ -44,10 +46,14 @@ def _push(baked: Baked, folder: Path) -> tuple[float, Run]:
             if all(each.status == "completed" for each in github.server.runs.values()):
                 raise RuntimeError(f"No pull request was opened; see {folder / 'runs'}.")
             time.sleep(POLL)
-        seconds = time.monotonic() - began
-        ended = _train(github)
+        opened = time.monotonic() - began
+        train = next(each for each in github.server.runs.values() if each.workflow == WORKFLOW)
+        while train.status != "completed":
+            time.sleep(POLL)
+        ended = time.monotonic() - began
+        github.settled()
     shutil.rmtree(folder)
-    return seconds, ended
+    return opened, ended, train
 
 
 def _machine(baked: Baked) -> dict[str, str]:
@@ -56,11 +62,6 @@ def _machine(baked: Baked) -> dict[str, str]:
     if folder.exists():
         return caches(folder)
     return warm_cache(folder, baked.root / "requirements")
-
-
-def _train(github: Site) -> Run:
-    """The run of the workflow Train, once all is quiet."""
-    return github.settled()[WORKFLOW]
 
 
 def _steps(ended: Run) -> dict[str, float]:

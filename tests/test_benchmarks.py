@@ -12,7 +12,7 @@ MEASURED = (
     "register run 1 ",
     "bytes of the first run",
     "push to pull request: all",
-    "push to pull request: Install what the lock pins",
+    "push to the end of Train: Install what the lock pins",
 )
 
 
