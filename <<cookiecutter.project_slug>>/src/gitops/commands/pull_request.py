@@ -62,7 +62,7 @@ def _converge(github: GitHub, repository: "Repository", store: Store, found: "Co
     if found.verdict == "champion":
         return f"Nothing to promote: version {challenger.version} is the champion already."
     if not against_champion(repository, found, environment):
-        return _compare_again(github, found, "the champion has changed since")
+        return _again(github, challenger.version, challenger.digest, "the champion has changed since")
     wanted = record_of(repository, store, found, environment)
     offer = _offer(github, store, found, wanted)
     there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
@@ -167,10 +167,6 @@ def _offer(github: GitHub, store: Store, found: "Comparison", wanted: "Record") 
         digest=wanted.digest, branch=branch_name(wanted.environment), comparison=found.model_dump(mode="json"),
         run=checks.run_page(github), plots=pictures(store, wanted.run, github.page),
     )  # fmt: skip
-
-
-def _compare_again(github: GitHub, found: "Comparison", why: str) -> str:
-    return _again(github, found.challenger.version, found.challenger.digest, why)
 
 
 def _again(github: GitHub, version: str, digest: str, why: str) -> str:

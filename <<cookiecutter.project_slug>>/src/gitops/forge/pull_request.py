@@ -1,7 +1,7 @@
 # machinery
 """The promotion pull request, as it is on GitHub, and the few things that may be done to it."""
 
-import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,14 +142,14 @@ def _permission_issue(github: GitHub) -> dict[str, Any] | None:
     return next((issue for issue in listed if issue["title"] == FORBIDDEN_TITLE), None)
 
 
-def _of(github: GitHub, branch: str, state: str) -> "itertools.chain[Any]":
+def _of(github: GitHub, branch: str, state: str) -> Iterator[dict[str, Any]]:
     """Pull requests from this branch of this repository, newest first; a fork's branch of that name is not ours."""
     listed = github.each(
         "/pulls", state=state, head=f"{github.owner}:{branch}", base=BASE, sort="created", direction="desc"
     )  # fmt: skip
-    return itertools.chain(
-        found for found in listed if found["head"]["repo"] and found["head"]["repo"]["full_name"] == github.repository
-    )
+    for found in listed:
+        if found["head"]["repo"] and found["head"]["repo"]["full_name"] == github.repository:
+            yield found
 
 
 def _read(found: dict[str, Any]) -> PullRequest:
