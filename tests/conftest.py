@@ -9,6 +9,19 @@ from desk import PULLS_ALLOWED, Desk, Driver, prepare
 from github.server import LocalGitHub
 from house import bake, run, set_up
 
+# What takes minutes comes first, so that no processor waits for the last file; each file runs in one process.
+LONGEST = ("test_journey", "test_bakes", "test_demo", "test_promotion")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:

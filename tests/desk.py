@@ -65,7 +65,7 @@ class Driver:
         """End the process."""
         assert self.process.stdin
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(300)  # a busy machine once took more than 30
 
 
 def choose(root: Path, columns: str) -> None:

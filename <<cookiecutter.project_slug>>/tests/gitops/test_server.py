@@ -39,7 +39,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     while time.monotonic() < until:
         assert process.poll() is None, "the server ended by itself"
         try:
-            if requests.get(url, timeout=5).ok:
+            if requests.get(url, timeout=60).ok:
                 return
         except requests.ConnectionError:
             time.sleep(0.3)

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Project, prepare_environment, rows, start
 from served import ARROW, CSV, JSON, PARQUET, Caller, asked, body_of, caller_of, records, service_of
+
+from gitops.serving.service import Service
 
 ROW = records(asked(1))[0]
 HEADER = "x1,x2,count,kind,note\n"
@@ -27,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         prepare_environment(patch, folder)
         made = start(folder / "sample-repository")
         made.edit("model.toml", "[gates]\n",
-                  "[serving]\nmax_body_mib = 1\nmax_rows = 2000\ntimeout_seconds = 1\n\n[gates]\n")  # fmt: skip
+                  "[serving]\nmax_body_mib = 1\nmax_rows = 2000\ntimeout_seconds = 120\n\n[gates]\n")  # fmt: skip
         made.must("train", "--force")
         yield made
 
@@ -175,18 +178,26 @@ def test_a_body_that_is_too_large_is_not_read_whole(caller: Caller) -> None:
     assert (chunked.status, len(caller.taken)) == (413, 17)
 
 
-def test_a_body_that_never_ends_is_not_waited_for(caller: Caller) -> None:
+def hasty(project: Project) -> Service:
+    """Its model, where a request may take five seconds."""
+    service = service_of(project)
+    config = service.repository.config
+    short = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": 5})})
+    return replace(service, repository=replace(service.repository, config=short))
+
+
+def test_a_body_that_never_ends_is_not_waited_for(project: Project) -> None:
     """408 after `timeout_seconds`."""
-    answer = caller.ask("/predict", [b"{"], "POST", stall=True, content_type=JSON)
+    answer = caller_of(hasty(project)).ask("/predict", [b"{"], "POST", stall=True, content_type=JSON)
     assert (answer.status, answer.json["error"]["code"]) == (408, "too_slow")
 
 
 def test_a_prediction_that_takes_too_long_is_given_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """504 after `timeout_seconds`; the next request is answered."""
-    service = service_of(project)
+    service = hasty(project)
     slow = caller_of(service)
     with monkeypatch.context() as patch:
-        patch.setattr(service, "answer", lambda kind, body: time.sleep(1.5))
+        patch.setattr(service, "answer", lambda kind, body: time.sleep(6))
         assert slow.predict(GOOD["rows"]).status == 504
     assert slow.predict(GOOD["rows"]).status == 200
 

@@ -10,7 +10,10 @@ from scipy.stats import bootstrap
 
 from gitops.config import Config
 from gitops.predictions import Predictions, same
-from gitops.training.metrics import measure, orient
+from gitops.training.metrics import measure_many, orient
+
+# Resamples that are measured at once: few enough for the memory, whatever the number of rows.
+BATCH = 250
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,20 @@ def gain(config: Config, truth: "np.ndarray[Any, Any]", ours: Predictions, their
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13)."""
     metric, positive, gates = config.evaluation.metric, config.data.positive, config.gates
 
-    def of(rows: "np.ndarray[Any, Any]") -> float:
-        left, right = (measure(metric, truth[rows], side.take(rows), positive) for side in (ours, theirs))
-        return orient(metric, left) - orient(metric, right)
+    def of(rows: "np.ndarray[Any, Any]", axis: int = -1) -> "np.ndarray[Any, Any]":
+        many = np.moveaxis(np.atleast_2d(rows), axis, -1)
+        left, right = (measure_many(metric, truth, side, many, positive) for side in (ours, theirs))
+        gained: np.ndarray[Any, Any] = sign * (left - right)
+        return gained
 
-    every = np.arange(len(truth))
-    point = of(every)
+    every, sign = np.arange(len(truth)), orient(metric, 1.0)
+    point = float(of(every)[0])
     if not np.isfinite(point) or same(ours, theirs, 0.0):
         return Interval(point, point, point)
     # The same arrays are measured a thousand times; they need no checking each time.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         found = bootstrap(
-            (every,), of, vectorized=False, n_resamples=gates.resamples, confidence_level=gates.confidence,
+            (every,), of, vectorized=True, batch=BATCH, n_resamples=gates.resamples, confidence_level=gates.confidence,
             method="percentile", rng=config.training.seed,
         )  # fmt: skip
     # A resample without a single row of a rare class has no roc_auc; it says nothing, the others do.
