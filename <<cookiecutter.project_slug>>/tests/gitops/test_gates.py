@@ -245,6 +245,13 @@ def test_who_replaces_the_champion(make: Make, wins: bool, sentence: str) -> Non
     assert sentence in outcome.message
 
 
+def test_the_interval_does_not_depend_on_how_many_are_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large holdout is resampled one by one, for the sake of memory; a small one a thousand times at once."""
+    together = gathered(says(1.2), says(1)).champion_gain
+    monkeypatch.setattr("gitops.training.gain.AT_ONCE", 1)
+    assert gathered(says(1.2), says(1)).champion_gain == together
+
+
 def test_the_interval_is_about_the_gain() -> None:
     """It holds the gain, is the same for the same seed, and a higher confidence widens it."""
     first, again = (gathered(says(1.2), says(1)).champion_gain for _ in range(2))

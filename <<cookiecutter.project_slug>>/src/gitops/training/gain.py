@@ -12,8 +12,8 @@ from gitops.config import Config
 from gitops.predictions import Predictions, same
 from gitops.training.metrics import measure_many, orient
 
-# Resamples that are measured at once: few enough for the memory, whatever the number of rows.
-BATCH = 250
+# How many rows of all resamples together are measured at once, so that memory does not grow with the holdout.
+AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def gain(config: Config, truth: "np.ndarray[Any, Any]", ours: Predictions, their
     # The same arrays are measured a thousand times; they need no checking each time.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         found = bootstrap(
-            (every,), of, vectorized=True, batch=BATCH, n_resamples=gates.resamples, confidence_level=gates.confidence,
-            method="percentile", rng=config.training.seed,
+            (every,), of, vectorized=True, batch=max(1, AT_ONCE // len(every)), n_resamples=gates.resamples,
+            confidence_level=gates.confidence, method="percentile", rng=config.training.seed,
         )  # fmt: skip
     # A resample without a single row of a rare class has no roc_auc; it says nothing, the others do.
     tail = (1 - gates.confidence) / 2
