@@ -78,7 +78,9 @@ def of_answer(request: Request, route: Route, status: int, body: bytes) -> list[
 def _lines(error: Exception) -> Iterator[str]:
     schema_errors: list[Any] = list(getattr(error.__cause__ or error, "schema_errors", []))
     for found in schema_errors:
-        yield _words(found)
+        # Where GitHub has no address it says "", whatever its own schema's `uri` means.
+        if not (found.validator == "format" and found.instance == ""):
+            yield _words(found)
     if not schema_errors:
         yield f"{type(error).__name__}: {error} {error.__cause__ or ''}".strip()
 

@@ -6,10 +6,10 @@ from . import merging
 from .git import ZERO
 from .hub import Hub
 from .model import Event, Token
-from .resources import commits, issues, pulls
+from .resources import commits, issues, pulls, releases
 from .resources.repositories import repository
 from .resources.users import user
-from .state import Comment, Issue, Pull
+from .state import Comment, Issue, Pull, Release
 
 # As many commits as GitHub lists in one push.
 LISTED = 2048
@@ -100,3 +100,11 @@ def repository_dispatch(hub: Hub, actor: Token, kind: str, client: dict[str, Any
     payload = {"action": kind, "branch": branch, "client_payload": client, **_common(hub, actor)}
     event = Event("repository_dispatch", f"refs/heads/{branch}", sha, actor.login, payload, kind, head=(branch, sha))
     hub.happened(actor, event)
+
+
+def release(hub: Hub, actor: Token, action: str, it: Release) -> None:
+    """Something happened to a release."""
+    ref = f"refs/tags/{it.tag}"
+    sha = hub.git.resolve(ref) or ""
+    payload = {"action": action, "release": releases.release(hub, it), **_common(hub, actor)}
+    hub.happened(actor, Event("release", ref, sha, actor.login, payload, action, head=(it.tag, sha)))

@@ -105,6 +105,10 @@ class Bare:
         """What a branch is at."""
         return self.ref(f"refs/heads/{name}")
 
+    def well_formed(self, ref: str) -> bool:
+        """Whether Git takes this for the name of a ref."""
+        return self._ask("check-ref-format", ref) is not None
+
     def kind(self, sha: str) -> str:
         """Whether an object is a commit, a tag, a tree or a blob."""
         return self.run("cat-file", "-t", sha).strip()

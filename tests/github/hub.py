@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from .deployments import Deployments
 from .faults import Faults
 from .git import Bare
 from .model import BOT, Event, Grant, Listener, Run, Token
@@ -30,7 +31,13 @@ class Asked(NamedTuple):
 
 
 class Hub:
-    """One repository, its tokens, its issues and pull requests, and its listeners."""
+    """One repository, its tokens, its issues and pull requests, and its listeners.
+
+    Attributes:
+        listeners: Hear of events.
+        approvers: Hear that a person lets a bot's run start.
+        reviewers: Hear that a person has decided whether jobs of a run may deploy; which, the deployments say.
+    """
 
     def __init__(self, folder: Path, repository: str = "ada/tumour-screening") -> None:
         """Make the bare repository in the folder, unless it is there."""
@@ -40,12 +47,14 @@ class Hub:
         self.git = Bare(self.folder / f"{self.name}.git")
         self.settings = Settings()
         self.state = State()
+        self.deployments = Deployments(self.state)
         self.faults = Faults()
         self.tokens: dict[str, Token] = {}
         self.person = self.issue_token({}, "person", self.owner_login)
         self.runs: dict[int, Run] = {}
         self.listeners: list[Listener] = []
         self.approvers: list[Callable[[Run, Token], None]] = []
+        self.reviewers: list[Callable[[Run, bool], None]] = []
         self.requests: list[Asked] = []
         self.violations: list[str] = []
         self.url = ""

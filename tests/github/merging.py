@@ -34,6 +34,14 @@ def refresh(hub: Hub, pull: Pull) -> None:
         hub.git.point(f"refs/pull/{pull.number}/merge", _attempt(hub, pull, onto, sha))
 
 
+def brought(hub: Hub, pull: Pull) -> list[str]:
+    """The commits that a pull request brings to its base, with the one that merged it."""
+    tip = pull.commit or head(hub, pull)
+    # Where it was merged by hand, the base is known only as it was afterwards.
+    start = f"{tip}^1" if pull.onto == tip else pull.onto
+    return hub.git.between(start, tip)
+
+
 def _attempt(hub: Hub, pull: Pull, onto: str, sha: str) -> str | None:
     try:
         tree = hub.git.merged_tree(onto, sha)

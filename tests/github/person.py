@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import requests
 
 from .hub import Hub
+from .resources.users import number
 
 
 class Person:
@@ -46,6 +48,38 @@ class Person:
     def merge(self, number: int) -> None:
         """Press the green button."""
         self.ask("PUT", f"/pulls/{number}/merge")
+
+    @property
+    def asked(self) -> list[tuple[int, dict[str, Any]]]:
+        """The runs that wait for somebody to let them deploy, and the environments to which."""
+        waiting = self.ask("GET", "/actions/runs?status=waiting")["workflow_runs"]
+        return [
+            (run["id"], pending["environment"])
+            for run in waiting
+            for pending in self.ask("GET", f"/actions/runs/{run['id']}/pending_deployments")
+        ]
+
+    def restrict(self, environment: str) -> None:
+        """Have oneself asked before anything is deployed there."""
+        reviewers = [{"type": "User", "id": number(self.hub.person.login)}]
+        self.ask("PUT", f"/environments/{environment}", reviewers=reviewers)
+
+    def approve(self, environment: str, timeout: float = 120) -> int:
+        """Let the oldest run that waits for an environment deploy there, once there is one; its number."""
+        return self._review(environment, "approved", timeout)
+
+    def reject(self, environment: str, timeout: float = 120) -> int:
+        """Forbid it instead."""
+        return self._review(environment, "rejected", timeout)
+
+    def _review(self, environment: str, state: str, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while not (found := [(run, it["id"]) for run, it in self.asked if it["name"] == environment]):
+            assert time.monotonic() < deadline, f"no run waits for {environment!r}"
+            time.sleep(0.1)
+        run, id = min(found)
+        self.ask("POST", f"/actions/runs/{run}/pending_deployments", environment_ids=[id], state=state, comment="")
+        return run
 
     def close(self, number: int) -> None:
         """Press the other one."""

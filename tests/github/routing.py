@@ -99,7 +99,7 @@ class Route:
 
 
 def _kind(name: str) -> str:
-    return "path:" if name in {"ref", "branch", "environment_name"} else ""
+    return "path:" if name in {"ref", "branch", "environment_name", "tag"} else ""
 
 
 _ROUTES: list[Route] = []

@@ -74,20 +74,36 @@ def refusals(hub: Hub, token: Token, ref: str, created: bool, deleted: bool, sha
     return {"always": broken, "rewind": rewind}
 
 
+def _jobs(hub: Hub, sha: str) -> dict[str, bool]:
+    """Each job of a commit and whether it is a success; of each name the latest counts."""
+    seen: dict[str, bool] = {}
+    for _, _, job in runs.checks(hub, sha):
+        seen.setdefault(job.id, job.conclusion in SUCCESSES)
+    return seen
+
+
+def passed(hub: Hub, sha: str) -> set[str]:
+    """The statuses and jobs of a commit that are a success."""
+    jobs = {name for name, good in _jobs(hub, sha).items() if good}
+    return jobs | {status.context for status in hub.state.latest(sha) if status.state == "success"}
+
+
+def unsuccessful(hub: Hub, sha: str) -> set[str]:
+    """The statuses and jobs of a commit that failed or are not over."""
+    jobs = {name for name, good in _jobs(hub, sha).items() if not good}
+    return jobs | {status.context for status in hub.state.latest(sha) if status.state != "success"}
+
+
 def expected(hub: Hub, rules: list[dict[str, Any]], sha: str) -> list[str]:
     """The required checks that a commit has not passed."""
-    passed = {status.context for status in hub.state.latest(sha) if status.state == "success"}
-    seen: dict[str, str | None] = {}
-    for _, _, job in runs.checks(hub, sha):
-        seen.setdefault(job.id, job.conclusion)
-    passed |= {name for name, conclusion in seen.items() if conclusion in SUCCESSES}
+    done = passed(hub, sha)
     wanted = [
         check["context"]
         for rule in rules
         if rule["type"] == "required_status_checks"
         for check in rule["parameters"]["required_status_checks"]
     ]
-    return [f'Required status check "{context}" is expected.' for context in wanted if context not in passed]
+    return [f'Required status check "{context}" is expected.' for context in wanted if context not in done]
 
 
 def against_merge(hub: Hub, token: Token | None, pull: Pull) -> list[str]:

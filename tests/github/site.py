@@ -83,6 +83,7 @@ def site(folder: Path, clone: Path, *, env: Mapping[str, str] | None = None, por
         with Runner(hub, folder / "runs", env=env or {}) as runner:
             hub.listeners.append(runner.on_event)
             hub.approvers.append(runner.approve)
+            hub.reviewers.append(runner.review)
             hub.settings.actions_may_open_pull_requests = True
             made = Site(hub, runner, clone)
             made.run("git", "remote", "add", "origin", hub.remote)

@@ -26,6 +26,7 @@ class Settings:
         allow_auto_merge: Only shown.
         default_branch: Where merges go, and where a workflow must lie to be dispatched.
         description: Of the repository.
+        secrets: That its jobs may read, whole lines or many.
     """
 
     actions_may_open_pull_requests: bool = False
@@ -36,6 +37,7 @@ class Settings:
     allow_auto_merge: bool = False
     default_branch: str = "main"
     description: str | None = None
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -149,6 +151,22 @@ class Environment:
     created: str = field(default_factory=now)
 
 
+@dataclass
+class Release:
+    """A tag with a text for people; a draft has no tag yet and is seen by nobody else."""
+
+    id: int
+    author: Token
+    tag: str
+    target: str
+    name: str | None
+    body: str | None
+    draft: bool = False
+    prerelease: bool = False
+    created: str = field(default_factory=now)
+    published: str | None = None
+
+
 class State:
     """All of it."""
 
@@ -163,6 +181,7 @@ class State:
         self.statuses: list[Status] = []
         self.rulesets: dict[int, Ruleset] = {}
         self.environments: dict[str, Environment] = {}
+        self.releases: dict[int, Release] = {}
 
     def identity(self) -> int:
         """A number that nothing else has."""

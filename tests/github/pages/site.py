@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirection
 
-from .. import closing, merging
+from .. import closing, merging, reviewing
 from ..errors import RefusedError, not_found
 from ..hub import Hub
 from ..model import Run
@@ -15,6 +15,7 @@ from ..resources import runs
 from ..rest import actions, merges, pulls
 from ..state import Issue, Pull
 from .markdown import render
+from .shipping import Shipping
 
 MARKS = {"success": "✓", "failure": "✗", "cancelled": "⊘", "skipped": "⊘", "action_required": "!", None: "●"}
 
@@ -60,7 +61,8 @@ class Site:
     def run(self, number: int) -> str:
         """A run: its jobs, what they wrote, how long their steps took."""
         run = self._run(number)
-        return self.shown("run.html", run=run, head=runs.head(run), waits=actions.waits(run))
+        awaited = reviewing.awaited(self.hub, run)
+        return self.shown("run.html", run=run, head=runs.head(run), waits=actions.waits(run), awaited=awaited)
 
     def blob(self, rest: str) -> str:
         """A file at a revision."""
@@ -153,14 +155,15 @@ class Site:
 
 def register(app: Flask, hub: Hub) -> None:
     """Add the pages."""
-    site, home = Site(hub), f"/{hub.repository}"
+    site, shipping, home = Site(hub), Shipping(hub), f"/{hub.repository}"
     app.jinja_env.filters["markdown"] = render
     app.jinja_env.filters["mark"] = lambda conclusion: MARKS.get(conclusion, "●")
     app.add_url_rule("/", "root", lambda: redirect(hub.page))
     shown: dict[str, Callable[..., Any]] = {
         "": site.repository, "/pull/<int:number>": site.pull, "/issues/<int:number>": site.issue,
         "/actions/runs/<int:number>": site.run, "/blob/<path:rest>": site.blob, "/raw/<path:rest>": site.raw,
-        "/compare/<path:rest>": site.compare, "/settings/actions": site.settings,
+        "/compare/<path:rest>": site.compare, "/settings/actions": site.settings, "/releases": shipping.releases,
+        "/releases/tag/<path:tag>": shipping.release, "/deployments/activity_log": shipping.deployments,
     }  # fmt: skip
     for rule, view in shown.items():
         app.add_url_rule(home + rule, f"page {rule}", view)
@@ -168,6 +171,7 @@ def register(app: Flask, hub: Hub) -> None:
         "/pull/<int:number>/merge": site.merge, "/pull/<int:number>/close": site.close,
         "/issues/<int:number>/close": site.close, "/compare/<path:rest>": site.propose,
         "/settings/actions": site.switch, "/actions/runs/<int:number>/approve": site.approve,
+        "/actions/runs/<int:number>/review/<path:environment>": shipping.review,
     }  # fmt: skip
     for rule, deed in done.items():
         app.add_url_rule(home + rule, f"deed {rule}", _doing(hub, deed), methods=["POST"])

@@ -1,6 +1,7 @@
 """Issues, comments and labels."""
 
 from typing import Any
+from urllib.parse import quote
 
 from .. import access
 from ..hub import Hub
@@ -19,7 +20,7 @@ def label(hub: Hub, it: Label) -> dict[str, Any]:
     return {
         "id": it.id,
         "node_id": node("LA", it.id),
-        "url": f"{hub.home}/labels/{it.name}",
+        "url": f"{hub.home}/labels/{quote(it.name)}",
         "name": it.name,
         "description": it.description,
         "color": it.color,

@@ -26,6 +26,7 @@ def node(kind: str, identity: int | str) -> str:
 
 def user(hub: Hub, login: str) -> dict[str, Any]:
     """Somebody, as they appear in other things."""
+    bot = login.endswith("[bot]")
     url = f"{hub.api}/users/{login.replace('[', '%5B').replace(']', '%5D')}"
     return {
         "login": login,
@@ -34,9 +35,9 @@ def user(hub: Hub, login: str) -> dict[str, Any]:
         "avatar_url": f"{hub.url}/avatars/{number(login)}",
         "gravatar_id": "",
         "url": url,
-        "html_url": f"{hub.url}/{login}",
+        "html_url": f"{hub.url}/apps/{login.removesuffix('[bot]')}" if bot else f"{hub.url}/{login}",
         **{name: f"{url}/{rest}" for name, rest in LINKS.items()},
-        "type": "Bot" if login.endswith("[bot]") else "User",
+        "type": "Bot" if bot else "User",
         "site_admin": False,
         "user_view_type": "public",
     }

@@ -3,12 +3,16 @@
 from . import (
     actions,
     commits,
+    deployments,
     dispatches,
     environments,
     issues,
     labels,
     merges,
+    pending,
     pulls,
+    refs,
+    releases,
     repositories,
     reviews,
     rulesets,
@@ -16,6 +20,6 @@ from . import (
 )
 
 __all__ = [
-    "actions", "commits", "dispatches", "environments", "issues", "labels", "merges", "pulls", "repositories",
-    "reviews", "rulesets", "settings",
+    "actions", "commits", "deployments", "dispatches", "environments", "issues", "labels", "merges", "pending",
+    "pulls", "refs", "releases", "repositories", "reviews", "rulesets", "settings",
 ]  # fmt: skip

@@ -1,10 +1,11 @@
-"""Refs, statuses and check runs."""
+"""What is said of commits: statuses, check runs, and the pull requests that brought them."""
 
 import re
 from typing import Any
 
-from ..errors import RefusedError, custom, not_found
-from ..resources import commits, runs
+from .. import merging
+from ..errors import RefusedError, custom
+from ..resources import commits, pulls, runs
 from ..routing import Answer, Call, route
 from ..state import Status
 
@@ -17,16 +18,6 @@ def found(call: Call) -> str:
     if sha is None:
         raise RefusedError(422, f"No commit found for SHA: {call.values['ref']}")
     return sha
-
-
-@route("GET", "/repos/{owner}/{repo}/git/ref/{ref}", "contents=read")
-def ref(call: Call) -> dict[str, Any]:
-    """One branch or tag, under its full name without refs/."""
-    name = f"refs/{call.values['ref']}"
-    sha = call.hub.git.ref(name) if re.match(r"refs/[^/]+/.", name) else None
-    if sha is None:
-        raise not_found()
-    return commits.reference(call.hub, name, sha)
 
 
 @route("POST", "/repos/{owner}/{repo}/statuses/{sha}", "statuses=write")
@@ -71,3 +62,18 @@ def check_runs(call: Call) -> dict[str, Any]:
     for name, key in (("check_name", "name"), ("status", "status")):
         checks = [check for check in checks if call.query.get(name) in {None, check[key]}]
     return {"total_count": len(checks), "check_runs": call.paged(checks)}
+
+
+@route("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", "pull_requests=read")
+def brought_by(call: Call) -> list[dict[str, Any]]:
+    """The merged pull request that brought a commit to the default branch; of another commit, the open ones."""
+    git, sha = call.hub.git, call.hub.git.resolve(call.values["commit_sha"])
+    if sha is None:
+        raise RefusedError(422, f"No commit found for SHA: {call.values['commit_sha']}")
+    arrived = git.contains(call.hub.settings.default_branch, sha)
+    of_it = [
+        pull
+        for pull in call.hub.state.pulls.values()
+        if (pull.merged is not None if arrived else pull.open) and sha in merging.brought(call.hub, pull)
+    ]
+    return call.paged([pulls.simple(call.hub, pull) for pull in of_it])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .. import reviewing
 from ..errors import RefusedError, not_found
 from ..hub import Hub
 from ..resources.users import node, user
@@ -20,7 +21,7 @@ def _rules(hub: Hub, it: Environment) -> list[dict[str, Any]]:
     if it.body.get("wait_timer"):
         rules.append({"type": "wait_timer", "wait_timer": it.body["wait_timer"]})
     if it.body.get("reviewers"):
-        who = [{"type": "User", "reviewer": user(hub, hub.owner_login)} for _ in it.body["reviewers"]]
+        who = [{"type": "User", "reviewer": user(hub, login)} for login in reviewing.reviewers(hub, it)]
         prevent = bool(it.body.get("prevent_self_review"))
         rules.append({"type": "required_reviewers", "prevent_self_review": prevent, "reviewers": who})
     if it.body.get("deployment_branch_policy"):
@@ -62,10 +63,13 @@ def one(call: Call) -> dict[str, Any]:
 @route("PUT", f"{PATH}/{{environment_name}}", "administration=write")
 def write(call: Call) -> dict[str, Any]:
     """Make or change an environment; a private repository on a free plan has no protection."""
-    name, state, settings = call.values["environment_name"], call.hub.state, call.hub.settings
+    name, settings = call.values["environment_name"], call.hub.settings
     protected = any(call.body.get(field) for field in ("reviewers", "wait_timer", "deployment_branch_policy"))
     if protected and settings.private and settings.plan == "free":
         raise RefusedError(422, PLAN)
-    environment = state.environments.setdefault(name, Environment(state.identity(), name, {}))
+    new = Environment(0, name, call.body)
+    if len(reviewing.reviewers(call.hub, new)) < len(call.body.get("reviewers") or []):
+        raise RefusedError(422, "Failed to create the environment protection rule. Reviewers are invalid.")
+    environment = call.hub.deployments.environment(name)
     environment.body = call.body
     return _shown(call.hub, environment)

@@ -1,18 +1,26 @@
 """The local GitHub's Actions: which workflows an event starts, and running their real files with act.
 
-`router.py` hears of events, `execution.py` is one run, `groups.py` keeps the locks, `record.py` reads act's log,
+`router.py` hears of events, `execution.py` is one run, `gates.py` is where its jobs wait before they start, `groups.py`
+keeps the locks, `deploying.py` tells the server of a job with an `environment`, `record.py` reads act's log,
 `rewrite.py` makes the copy of the file that act is given, and ../actions stands in for third-party actions.
 
-What it leaves out: called workflows, local and Docker actions, containers and services, environments and their
-protection, secrets and variables other than the token, the cache, `run-name`, a lock on a job with a matrix, problem
-matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first four fails and says so.
+What it leaves out: called workflows, local and Docker actions, containers and services, secrets of an environment,
+variables, the cache, `run-name`, problem matchers, annotations, retries, and the limits of GitHub. A workflow that uses
+one of the first three fails and says so.
 
 Where act differs from GitHub and we let it be:
  - jobs start in stages: a job waits for every job of the stage before, not only for those that it needs;
- - a lock that cancels a job cancels its whole run; a job that is superseded while it waits for a lock ends its run as
-   soon as nothing else in it runs, so that `always()` jobs after it do not run;
+ - a lock that cancels a job cancels its whole run; a job that is superseded while it waits for a lock, or rejected
+   while it waits for a person, ends its run as soon as nothing else in it runs, so that `always()` jobs after it, and
+   legs of a matrix that wait for it, do not run;
+ - a leg of a matrix that fails never cancels the others, as if `fail-fast` were false; the legs share one token; the
+   outputs of the job are those of its first leg, not of its last;
+ - a person is asked before a lock is asked for, and every deployment that is not a success ends as a failure,
+   whatever GitHub may call that of a cancelled or rejected job;
  - the steps of a cancelled run have 20 seconds, not five minutes, and `always()` jobs after it do not run;
- - `timeout-minutes` of a job counts the wait for its lock, and fractions of a minute are ignored.
+ - what a step leaves running ends with it, unless it has a session of its own (and, after the run, unless it has
+   emptied RUNNER_TRACKING_ID, as on GitHub);
+ - `timeout-minutes` of a job counts the wait for its lock and for a person, and fractions of a minute are ignored.
 """
 
 from github.runner.router import Runner

@@ -80,7 +80,7 @@ class Process:
 
     def __init__(self, command: list[str], run: Run) -> None:
         """Start it in a session of its own."""
-        self.mark = f"LOCAL_RUN={run.folder}".encode()
+        self.mark = f"{context.TRACKING}={context.tracking(run)}".encode()
         self.popen = subprocess.Popen(
             command, cwd=run.folder, env=context.around(run), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
@@ -96,7 +96,7 @@ class Process:
         self.popen.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it and whatever it started: act gives each step its own process group, so they are known by a mark."""
+        """End it and what its steps left behind, known by the mark that GitHub's own runner gives them."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         for place in Path("/proc").glob("[0-9]*"):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from github.runner import standins
+from github.runner.expressions import interpolate
 from github.runner.rewrite import secret
 from github.runner.workflow import Invalid, Workflow
 
@@ -25,16 +26,25 @@ def _in_job(job: dict[str, Any]) -> Iterator[str]:
         yield f"it calls the workflow {job['uses']!r}; this runner has no stand-in for called workflows."
         return
     labels = job.get("runs-on")
-    for label in labels if isinstance(labels, list) else [labels]:
+    for named in labels if isinstance(labels, list) else [labels]:
+        label = interpolate(str(named), {"vars": {}})  # nobody has set a variable here
         if label not in LABELS:
             yield f"no runner has the label {label!r}. Perhaps you meant one of {', '.join(LABELS)}."
     for key in ("container", "services"):
         if key in job:
             yield f"it needs a `{key}`; this runner has no containers."
-    if "concurrency" in job and "strategy" in job:
-        yield "this runner has no `concurrency` for a job with a matrix."
+    yield from _in_environment(job.get("environment"))
     for number, step in enumerate(job.get("steps") or (), 1):
         yield from (f"step {number}: {problem}" for problem in _in_step(step))
+
+
+def _in_environment(environment: Any) -> Iterator[str]:
+    """What is wrong with where a job deploys to."""
+    if isinstance(environment, dict):
+        if unknown := environment.keys() - {"name", "url"}:
+            yield f"`environment` has no {', '.join(sorted(map(str, unknown)))} here; it knows name, url."
+        if "name" not in environment:
+            yield "`environment` needs a `name`."
 
 
 def _in_step(step: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,15 @@ FOREIGN = ("GITHUB_", "ACTIONS_", "RUNNER_", "MLFLOW_", "PYTEST_", "VIRTUAL_ENV"
            "UV_", "LOCAL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # fmt: skip
 
 
+# What a process keeps from its job, by which GitHub knows what to end with it; whoever empties it stays.
+TRACKING = "RUNNER_TRACKING_ID"
+
+
+def tracking(run: Run) -> str:
+    """The value that marks a run's processes."""
+    return f"github_{run.folder}"
+
+
 def completed(event: Event, workflow: Workflow, repository: Repository) -> Event:
     """The event with what GitHub fills in: where it happens, default inputs, the default branch."""
     branch = repository.default_branch()
@@ -93,7 +102,7 @@ def given(hub: Hub, run: Run, extra: Mapping[str, str]) -> dict[str, str]:
         "LOCAL_TESTS": str(Path(__file__).parents[2]),
     }
     # SHA_REF is what act itself reads for github.sha.
-    return {**context, "SHA_REF": run.event.sha, **local, **extra}
+    return {**context, "SHA_REF": run.event.sha, TRACKING: tracking(run), **local, **extra}
 
 
 def around(run: Run) -> dict[str, str]:
@@ -109,5 +118,4 @@ def around(run: Run) -> dict[str, str]:
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_CACHE_HOME": str(home / ".cache"),
-        "LOCAL_RUN": str(run.folder),
     }

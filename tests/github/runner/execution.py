@@ -2,16 +2,13 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from github.model import Run, Token
 from github.runner import act
-from github.runner.concurrency import ticket
-from github.runner.context import contexts
+from github.runner.gates import Gates
 from github.runner.grants import grants
-from github.runner.groups import Groups, Ticket
+from github.runner.groups import Groups
 from github.runner.hub import Hub
 from github.runner.record import Progress, Record
 from github.runner.rewrite import secret
@@ -35,19 +32,19 @@ class Execution:
         env: Mapping[str, str], changed: Callable[[], None],
     ) -> None:  # fmt: skip
         """Nothing starts yet; `state` guards all that is shared."""
-        self.hub, self.run, self.workflow, self.groups = hub, run, workflow, groups
+        self.hub, self.run, self.workflow = hub, run, workflow
         self.state, self.env, self.changed = state, env, changed
         self.record = Record(workflow, run.jobs)
         self.process: act.Process | None = None
         self.cancelling = self.over = False
         self.tokens: dict[str, Token] = {}
-        self.tickets: dict[str, Ticket] = {}
+        self.gates = Gates(hub, run, workflow, groups, self.record, self._settle, self._calm, self.cancel)
         self.thread = threading.Thread(target=self._work, name=f"run {run.id}", daemon=True)
 
     @property
     def idle(self) -> bool:
         """All that it has begun waits for others."""
-        begun = self._open()
+        begun = self.record.open
         return bool(begun) and all(progress.waits for progress in begun)
 
     def cancel(self) -> None:
@@ -103,7 +100,8 @@ class Execution:
         with self.state:
             if self.cancelling:
                 return 1
-            values = {secret(job): token.value for job, token in self.tokens.items()}
+            tokens = {secret(job): token.value for job, token in self.tokens.items()}
+            values = {**self.hub.settings.secrets, **tokens}
             self.process = act.start(self.hub, self.run, self.workflow, values, self.env)
         with (self.run.folder / "act.jsonl").open("w") as log:
             for line in self.process.lines():
@@ -121,71 +119,39 @@ class Execution:
     def _hear(self, line: str) -> None:
         """Act on what a line tells."""
         heard = self.record.read(line)
-        if heard and heard[1] == "gate" and heard[0].id not in self.tickets:
-            self._ask(heard[0])
+        if heard and heard[1] == "gate":
+            self.gates.arrive(heard[0])
         elif heard and heard[1] == "end":
             self._end(heard[0])
-
-    def _ask(self, progress: Progress) -> None:
-        """Ask for the group of a job that stands at its gate."""
-        progress.waits = True
-        known = contexts(self.hub, self.run, self.workflow)
-        granted, cancelled = partial(self._grant, progress), partial(self._drop, progress)
-        asks = ticket(self.workflow.jobs[progress.id]["concurrency"], known, granted, cancelled)
-        self.tickets[progress.id] = asks
-        self.groups.enter(asks)
-        self._settle()
-
-    def _grant(self, progress: Progress) -> None:
-        """Open a job's gate; its seconds count from now."""
-        progress.waits = False
-        progress.since = time.monotonic()
-        (self.run.folder / "gates" / progress.id).touch()
-        self._settle()
 
     def _settle(self) -> None:
         """Let it be known whether the run only waits, and that this may have changed."""
         self.run.status = "waiting" if self.idle else "in_progress"
         self.changed()
 
-    def _drop(self, progress: Progress) -> None:
-        """Another takes a job's place: what waits never starts; what runs is cancelled, and with it all of the run."""
-        if not progress.waits:
-            self.cancel()
-            return
-        progress.dropped = True
-        self.record.end(progress, "cancelled")
+    def _calm(self) -> None:
+        """A job has ended: see after a moment whether the run has more to do."""
         self._later(CALM, self._give_up)
 
     def _give_up(self) -> None:
         """act cannot be told that a job will never start; so once nothing else runs, it is ended."""
         dropped = [progress for progress in self.record.begun.values() if progress.dropped]
-        if dropped and not any(progress.busy or progress.waits for progress in self._open()):
+        if dropped and not any(progress.busy or progress.waits for progress in self.record.open):
             self.cancelling = True
             self._kill()
 
-    def _open(self) -> list[Progress]:
-        """The jobs that have begun and not ended."""
-        return [progress for progress in self.record.begun.values() if progress.job.conclusion is None]
-
     def _end(self, progress: Progress) -> None:
         """A job is over: others may have its place."""
-        self.record.end(progress, "cancelled" if self.cancelling else progress.said)
-        self._release(progress.id)
+        self.gates.conclude(progress, "cancelled" if self.cancelling else progress.said)
         self._settle()
-        self._later(CALM, self._give_up)
-
-    def _release(self, job: str) -> None:
-        """Give back what a job held."""
-        if job in self.tickets:
-            self.groups.leave(self.tickets[job])
+        self._calm()
 
     def _complete(self, act_failed: bool) -> None:
         """Settle every job, and keep only what is worth reading."""
         run = self.run
         self.over = True
-        for held in self.tickets:
-            self._release(held)
+        for progress in self.record.open:
+            self.gates.conclude(progress, "cancelled" if self.cancelling else "failure")
         self.record.close(self.cancelling)
         (run.folder / "log.txt").write_text("".join(self.record.log))
         for id, job in run.jobs.items():

@@ -14,6 +14,23 @@ class Settings(Protocol):
     def default_workflow_permissions(self) -> str:
         """What a job may do that declares nothing: read or write."""
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What jobs may read, by name."""
+
+
+class Deployments(Protocol):
+    """What the server knows of deployments; it takes no lock for any of this."""
+
+    def start(self, run: Run, environment: str, /) -> int:
+        """Begin one, for a job that is about to start; its number."""
+
+    def waits(self, number: int, /) -> bool:
+        """Whether a person must allow it first."""
+
+    def tell(self, number: int, state: str, url: str = "", log: str = "", /) -> None:
+        """Say how it goes."""
+
 
 class Hub(Protocol):
     """The server, as far as the runner uses it."""
@@ -41,6 +58,10 @@ class Hub(Protocol):
     @property
     def settings(self) -> Settings:
         """The repository's settings."""
+
+    @property
+    def deployments(self) -> Deployments:
+        """Every deployment so far; the runner adds to them."""
 
     def issue_token(self, permissions: Mapping[str, Grant], /) -> Token:
         """A token of Actions with these grants."""

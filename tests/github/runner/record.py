@@ -2,13 +2,14 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from github.model import Job
-from github.runner.expressions import NotUnderstood, evaluate, interpolate, shown
-from github.runner.rewrite import GATE
+from github.runner.expressions import NotUnderstood, interpolate, shown
+from github.runner.rewrite import GATE, GATED
 from github.runner.workflow import Workflow
 
 LOUD = ("debug", "error", "warning", "notice", "group", "endgroup")
@@ -21,20 +22,26 @@ class Progress:
     Attributes:
         job: What is known of it.
         id: Its key in the workflow, which legs of a matrix share.
+        legs: Its values of the matrix.
         since: When it began, after any wait.
         results: What act calls each step that ran, its conclusion and its seconds, by the step's id.
         outputs: What each step gave out.
+        gate: The file that will let it start, where it must wait for that.
         waits: It stands at its gate.
+        reviewed: A person is asked whether it may deploy.
         dropped: It was cancelled there.
         said: What act calls its conclusion.
     """
 
     job: Job
     id: str
+    legs: Mapping[str, Any] = field(default_factory=dict)
     since: float = field(default_factory=monotonic)
     results: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     outputs: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    gate: str = ""
     waits: bool = False
+    reviewed: bool = False
     dropped: bool = False
     said: str = ""
 
@@ -57,6 +64,11 @@ class Record:
             if "matrix" not in (job.get("strategy") or {}):
                 jobs[id] = Job(id)
 
+    @property
+    def open(self) -> list[Progress]:
+        """The jobs that have begun and not ended."""
+        return [progress for progress in self.begun.values() if progress.job.conclusion is None]
+
     def read(self, line: str) -> tuple[Progress, str] | None:
         """Take in a line; the job and what became of it, where that matters: `gate` or `end`."""
         try:
@@ -74,12 +86,15 @@ class Record:
         id, legs = entry["jobID"], entry.get("matrix") or {}
         key = f"{id} ({', '.join(shown(value) for value in legs.values())})" if legs else id
         if key not in self.begun:
-            self.begun[key] = Progress(self.jobs.setdefault(key, Job(key)), id)
+            self.begun[key] = Progress(self.jobs.setdefault(key, Job(key)), id, legs)
         return self.begun[key]
 
     def _take(self, progress: Progress, entry: dict[str, Any]) -> tuple[Progress, str] | None:
         """Note what a line says of a job."""
         job, step = progress.job, entry.get("stepID") or []
+        if step == [GATE] and entry.get("raw_output") and not progress.gate:
+            progress.gate = entry["msg"].strip()
+            return progress, "gate"
         if entry.get("command") == "summary":
             job.summary += entry["content"]
         elif entry.get("command") == "set-output" and len(step) == 1:
@@ -95,8 +110,6 @@ class Record:
         elif "jobResult" in entry:
             progress.said = self._verdict(progress, entry)
             return progress, "end"
-        elif step == [GATE] and entry.get("stage") == "Main":
-            return progress, "gate"
         return None
 
     def _verdict(self, progress: Progress, entry: dict[str, Any]) -> str:
@@ -124,7 +137,7 @@ class Record:
     def _steps(self, progress: Progress) -> list[tuple[str, dict[str, Any]]]:
         """Each step of a job and the id that act gives it."""
         data = self.workflow.jobs[progress.id]
-        first = 1 if "concurrency" in data else 0  # the gate counts
+        first = 1 if any(key in data for key in GATED) else 0  # the gate counts
         return [(step.get("id", str(number)), step) for number, step in enumerate(data.get("steps") or (), first)]
 
     def _step(self, progress: Progress, id: str, data: dict[str, Any]) -> tuple[str, str, float]:
@@ -137,20 +150,20 @@ class Record:
 
     def _output(self, progress: Progress, text: str) -> str:
         """A job's output."""
+        return interpolate(text, self.contexts(progress))
+
+    def contexts(self, progress: Progress) -> dict[str, Any]:
+        """What the expressions of a job may read of this run."""
         steps = {id: {"outputs": outputs} for id, outputs in progress.outputs.items()}
         needs = {key: {"outputs": job.outputs, "result": job.conclusion} for key, job in self.jobs.items()}
-        known = {"steps": steps, "needs": needs}
-        return shown(evaluate(text, known)) if text.strip().startswith("${{") else interpolate(text, known)
+        return {"steps": steps, "needs": needs, "matrix": progress.legs}
 
     def close(self, cancelled: bool) -> None:
-        """The run is over: what act never began was skipped, or came too late; what it did not end was cancelled."""
+        """The run is over: what act never began was skipped, or came too late."""
         for id, job in self.workflow.jobs.items():
             if not any(progress.id == id for progress in self.begun.values()):
                 missing = self.jobs.setdefault(id, Job(id))
                 missing.conclusion = "cancelled" if cancelled and not job.get("needs") else "skipped"
-        for progress in self.begun.values():
-            if progress.job.conclusion is None:
-                self.end(progress, "cancelled" if cancelled else "failure")
 
     def conclusion(self, act_failed: bool) -> str:
         """The run's conclusion, from its jobs'."""

@@ -3,8 +3,8 @@
 act has one token for a run, knows no locks, and refuses keys newer than itself. So, and nothing else is changed:
  - in each job `github.token` and `secrets.GITHUB_TOKEN` read `secrets.TOKEN_<JOB>`, which is also what an action's
    `token` is unless the step says otherwise; variables of the whole workflow that hold a token move into each job;
- - a job with `concurrency` gets a first step that waits until the runner says that it may start;
- - `concurrency`, `permissions` and `cache-mode`, which the runner has read already, are left out.
+ - a job with `concurrency` or an `environment` gets a first step that waits until the runner says that it may start;
+ - these two, `permissions` and `cache-mode`, which the runner has read already, are left out.
 The copy is made from YAML's nodes, not from its values: every scalar is written as it was read.
 """
 
@@ -18,7 +18,8 @@ from github.runner import standins
 GATE = "local-gate"
 EMBEDDED = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 TOKEN = re.compile(r"\b(?:github\.token|secrets\.GITHUB_TOKEN)\b", re.IGNORECASE)
-LEFT_OUT = ("concurrency", "permissions", "cache-mode")
+GATED = ("concurrency", "environment")
+LEFT_OUT = (*GATED, "permissions", "cache-mode")
 
 
 def secret(job: str) -> str:
@@ -44,7 +45,7 @@ def for_act(text: str) -> str:
 def _rewrite_job(name: str, job: yaml.MappingNode, shared: list[tuple[yaml.Node, yaml.Node]]) -> None:
     """One job with its own token and its gate."""
     steps = _get(job, "steps")
-    locked = _get(job, "concurrency") is not None
+    gated = any(_get(job, key) is not None for key in GATED)
     _leave_out(job)
     if shared:
         own = _get_or_add(job, "env")
@@ -52,8 +53,8 @@ def _rewrite_job(name: str, job: yaml.MappingNode, shared: list[tuple[yaml.Node,
     if isinstance(steps, yaml.SequenceNode):
         for step in steps.value:
             _give_token(step)
-        if locked:
-            steps.value.insert(0, _gate(name))
+        if gated:
+            steps.value.insert(0, _gate())
     _replace(job, f"secrets.{secret(name)}")
 
 
@@ -76,9 +77,12 @@ def _give_token(step: yaml.MappingNode) -> None:
             given.value.append((_scalar("token"), _scalar("${{ github.token }}")))
 
 
-def _gate(job: str) -> yaml.MappingNode:
-    """A step that waits for the runner's leave, wherever the job's own steps run and in whatever shell."""
-    wait = f'until [ -e "$LOCAL_GATES/{job}" ]; do sleep 0.05; done'
+def _gate() -> yaml.MappingNode:
+    """A step that waits for the runner's leave, wherever the job's own steps run and in whatever shell.
+
+    It says where it waits, for the legs of a matrix each have their own gate.
+    """
+    wait = 'gate=$(mktemp -u "$LOCAL_GATES/XXXXXXXX"); echo "$gate"; until [ -e "$gate" ]; do sleep 0.05; done'
     step = {"id": GATE, "run": wait, "shell": "sh", "working-directory": "${{ github.workspace }}"}
     return yaml.MappingNode(
         "tag:yaml.org,2002:map", [(_scalar(key), _scalar(value)) for key, value in step.items()], flow_style=False

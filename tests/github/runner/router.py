@@ -12,6 +12,7 @@ from github.runner.check import check
 from github.runner.clock import Clock
 from github.runner.concurrency import ticket
 from github.runner.context import completed, contexts
+from github.runner.deploying import read_environment
 from github.runner.execution import Execution
 from github.runner.expressions import NotUnderstood
 from github.runner.grants import grants
@@ -88,7 +89,7 @@ class Runner:
                 raise TimeoutError(f"After {timeout} seconds not completed: {', '.join(open_ones)}")
             return list(self.runs)
 
-    def cron(self, workflow: str) -> None:
+    def schedule(self, workflow: str) -> None:
         """Let the schedule of a workflow strike, on the default branch."""
         text = self.repository.workflows(self.repository.default_branch())[workflow]
         self._strike(workflow, read(workflow, text).triggers["schedule"]["list"][0]["cron"])
@@ -164,6 +165,12 @@ class Runner:
                 self._admit(run, workflow)
                 self._schedule()
 
+    def review(self, run: Run, approved: bool) -> None:
+        """A person lets a run's jobs deploy, or forbids it; register this with the server's reviewers."""
+        with self.state:
+            for execution in [one for one in self.working if one.run is run]:
+                execution.gates.review(approved)
+
     def _admit(self, run: Run, workflow: Workflow) -> None:
         """Queue a run whose workflow can be run."""
         try:
@@ -176,13 +183,16 @@ class Runner:
 
     def _queue(self, run: Run, workflow: Workflow) -> None:
         """Queue a run, in its concurrency group if it has one."""
-        execution = Execution(self.hub, run, workflow, self.groups, self.state, self.env, self._changed)
-        known, ignore = contexts(self.hub, run, workflow), lambda: None
+        # What earlier jobs give out, and the legs of a matrix, are not known yet.
+        known, ignore = {**contexts(self.hub, run, workflow), "needs": {}, "matrix": {}, "steps": {}}, lambda: None
+        for job in workflow.jobs.values():
+            read_environment(job.get("environment"), known)
         groups = [
             ticket(job["concurrency"], known, ignore, ignore).group
             for job in workflow.jobs.values()
             if "concurrency" in job
         ]
+        execution = Execution(self.hub, run, workflow, self.groups, self.state, self.env, self._changed)
         if "concurrency" not in workflow.data:
             self.ready.append(execution)
             return
