@@ -2,17 +2,21 @@
 """A service in this process, and a caller who sees what comes over the wire."""
 
 import asyncio
+import contextlib
 import io
 import json
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from conftest import Project, rows
+import requests
+from conftest import REPOSITORY, Project, rows
 from starlette.types import ASGIApp, Message
 
 from gitops.config import find
@@ -147,3 +151,33 @@ def body_of(frame: pd.DataFrame, form: str) -> tuple[bytes, str]:
     with pa.ipc.new_stream(out, table.schema) as stream:
         stream.write_table(table)
     return out.getvalue(), ARROW
+
+
+@contextlib.contextmanager
+def running(project: Project, environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """`gitops serve` on a free port, and its address."""
+    command = [sys.executable, "-m", "gitops", "--project", str(project.root), "serve", "--port", "0"]
+    environment = {**environment, "PYTHONPATH": str(REPOSITORY / "src")}
+    with (project.root.parent / "serve.err").open("w") as errors:
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert server.stdout is not None
+    try:
+        line = server.stdout.readline()
+        assert line, (project.root.parent / "serve.err").read_text()
+        yield server, line.split()[0]
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def wait_until_ready(address: str, server: "subprocess.Popen[str]") -> None:
+    """Ask until it answers as it did in training; a minute at most."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server ended by itself"
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(f"{address}/health/ready", timeout=60).ok:
+                return
+        time.sleep(0.05)
+    raise AssertionError("not ready in a minute")

@@ -1,13 +1,11 @@
 # machinery
 """Serving: the answers of `gitops score` in every form, ready only when it is, and an end that loses nothing."""
 
-import contextlib
 import json
 import logging
 import os
+import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from conftest import REPOSITORY, Project, prepare_environment, rows, start
-from served import Caller, asked, body_of, caller_of, digest_of, records, service_of
+from conftest import Project, prepare_environment, rows, start
+from served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 FORMS = ("rows", "columns", "csv", "parquet", "arrow")
 
@@ -114,7 +112,7 @@ def test_a_model_that_changed_its_mind_is_never_ready(trained: dict[str, Project
     service.rehearse()
     changed = caller_of(service)
     assert changed.ask("/health/live").status == 200
-    assert changed.ask("/health/ready").json["error"]["code"] == "not_ready"
+    assert changed.ask("/health/ready").json["error"]["code"] == "unfit"
     assert changed.predict(*body_of(asked(1), "rows")).status == 503
 
 
@@ -152,7 +150,15 @@ def test_openapi_says_what_the_schema_says(caller: Caller, trained: dict[str, Pr
     examples = said["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     for example in examples.values():
         assert caller.predict(json.dumps(example["value"]).encode()).status == 200
-    assert caller.ask("/docs").status == 200
+
+
+def test_the_page_for_people_needs_no_other_server(caller: Caller) -> None:
+    """Scripts and styles come from the server itself, so the page also opens where nothing else can be reached."""
+    page = caller.ask("/docs").body.decode()
+    parts = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(parts) == 3
+    assert "//" not in "".join(parts)
+    assert [caller.ask(part).status for part in parts] == [200, 200, 200]
 
 
 def test_a_request_keeps_its_id_if_it_is_well_formed(caller: Caller) -> None:
@@ -245,8 +251,8 @@ def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage
     project.must("train", "--force")
     run = project.root / ".gitops" / "run"
     environment = {**os.environ, "GITOPS_RUN": str(run), "GITOPS_DIGEST": digest_of(run), "GITOPS_TOKEN": "t0ken"}
-    with _running(project, environment) as (server, address):
-        _wait_until_ready(address, server)
+    with running(project, environment) as (server, address):
+        wait_until_ready(address, server)
         session = requests.Session()
         session.headers = {"Authorization": "Bearer t0ken"}
         row = {**records(asked(1))[0], "x1": 1000.0}
@@ -273,39 +279,10 @@ def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage
 def test_the_champion_comes_from_the_store(at_stage: Callable[[str], Project]) -> None:
     """Without options, what the record on main names is fetched, verified and served; Ctrl-C ends it."""
     project = at_stage("promoted")
-    with _running(project, dict(os.environ)) as (server, address):
-        _wait_until_ready(address, server)
+    with running(project, dict(os.environ)) as (server, address):
+        wait_until_ready(address, server)
         said = requests.get(f"{address}/metadata", timeout=60).json()
         record = json.loads((project.root / "registry" / "production.json").read_text())
         assert (said["version"], said["digest"], said["release"]) == ("1", record["digest"], "1.0.0")
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0
-
-
-@contextlib.contextmanager
-def _running(project: Project, environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """`gitops serve` on a free port, and its address."""
-    command = [sys.executable, "-m", "gitops", "--project", str(project.root), "serve", "--port", "0"]
-    environment = {**environment, "PYTHONPATH": str(REPOSITORY / "src")}
-    with (project.root.parent / "serve.err").open("w") as errors:
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-    assert server.stdout is not None
-    try:
-        line = server.stdout.readline()
-        assert line, (project.root.parent / "serve.err").read_text()
-        yield server, line.split()[0]
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
-
-
-def _wait_until_ready(address: str, server: "subprocess.Popen[str]") -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert server.poll() is None, "the server ended by itself"
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{address}/health/ready", timeout=60).ok:
-                return
-        time.sleep(0.05)
-    raise AssertionError("not ready in a minute")

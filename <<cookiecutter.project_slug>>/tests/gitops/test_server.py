@@ -49,13 +49,15 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
 def test_the_loop_runs_on_a_server_without_a_branch(
     project: Project, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Train, register, compare, promote, reconcile and status, all on the server; no branch is made."""
+    """Train, register, compare, promote, reconcile and status, all on the server; the branch has the ledger alone."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     project.promote()
+    assert project.git("branch", "--list", "mlflow") == ""
+    project.verified()
     assert "Alias champion set to version 1." in project.must("reconcile").out
     assert "Nothing to train" in project.must("train").out
     assert "champion" in project.must("store", "status").out
-    assert project.git("branch", "--list", "mlflow") == ""
+    assert project.git("ls-tree", "--name-only", "mlflow").split() == ["README.md", "ledger.jsonl"]
 
 
 def test_a_server_that_is_down_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

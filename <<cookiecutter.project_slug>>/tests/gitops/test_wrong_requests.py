@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,6 +114,21 @@ def parquet(frame: pd.DataFrame, **options: Any) -> bytes:
     return out.getvalue()
 
 
+def arrow(given: dict[str, Any]) -> bytes:
+    """An Arrow stream, compressed as far as it goes, with some columns as they are given and no value in the others."""
+    rows = len(next(iter(given.values())))
+    table, out = pa.table({name: given.get(name, pa.nulls(rows)) for name in ROW}), io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        stream.write_table(table)
+    return out.getvalue()
+
+
+def test_a_compressed_stream_is_read(caller: Caller) -> None:
+    """As long as it is not too large inside."""
+    whole = {name: asked(3)[name].to_numpy() for name in ROW}
+    assert caller.predict(arrow(whole), ARROW).status == 200
+
+
 GOOD = {form: body_of(asked(3), form)[0] for form in ("rows", "csv", "parquet", "arrow")}
 WRONG: dict[str, tuple[bytes, str, int]] = {
     "nothing": (b"", JSON, 400),
@@ -151,6 +167,14 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
     "Parquet that is much larger inside": (
         parquet(asked(1000).assign(kind="x" * 30_000), compression="zstd", use_dictionary=False), PARQUET, 413,
     ),
+    "Parquet that may be anything inside": (parquet(asked(3), compression="zstd"), PARQUET, 413),
+    "Parquet with one large text, a thousand times": (parquet(asked(1000).assign(kind="x" * 30_000)), PARQUET, 413),
+    "Arrow that is much larger inside": (arrow({"kind": ["x" * 5_000_000] * 3}), ARROW, 413),
+    "Arrow that has too many rows inside": (arrow({"x1": np.zeros(2_000_000)}), ARROW, 413),
+    "Arrow with one large text, a thousand times": (
+        arrow({"kind": pa.DictionaryArray.from_arrays(np.zeros(1000, dtype="int32"), ["x" * 30_000])}), ARROW, 413,
+    ),
+    "Arrow with texts that share their bytes": (arrow({"kind": pa.array(["a"], pa.string_view())}), ARROW, 422),
     "an unknown content type": (GOOD["rows"], "application/xml", 415),
     "no content type": (GOOD["rows"], "", 415),
 }  # fmt: skip

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from gitops import console
-from gitops.commands import champion, find
+from gitops.commands import champion, find, where
 from gitops.commands.score import fetch_version, no_champion
 
 
 @click.command()
-@click.option("--environment", default="production", show_default=True, help="Whose champion.")
+@click.option("--environment", help="Whose champion.  [default: the last one in model.toml]")
 @click.option("--version", "number", envvar="GITOPS_VERSION", help="A version instead of the champion; with --digest.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), envvar="GITOPS_RUN", help="A version's files.")
 @click.option("--digest", envvar="GITOPS_DIGEST", help="Their digest, from a record or from `register`.")
@@ -20,15 +20,17 @@ from gitops.commands.score import fetch_version, no_champion
 @click.option("--port", default=8080, show_default=True, help="The port; 0 takes any.")
 @click.pass_obj
 def command(
-    project: Path, environment: str, number: str | None, folder: Path | None, digest: str | None, release: str | None,
-    host: str, port: int,
+    project: Path, environment: str | None, number: str | None, folder: Path | None, digest: str | None,
+    release: str | None, host: str, port: int,
 ) -> None:  # fmt: skip
     """Answer requests with the champion, a version, or a version's files.
 
     Their digest is verified before anything is opened. With GITOPS_TOKEN set, callers must bear it.
     """
+    import gc
     import os
 
+    gc.disable()  # what is imported stays for ever; open_service freezes it and switches the collector on again
     from gitops.serving.listen import bind, listen
     from gitops.serving.service import Named, open_service
 
@@ -37,6 +39,7 @@ def command(
     repository = find(project)
     with bind(host, port) as place:
         if digest is None:
+            environment = where(repository, environment)
             record = champion(repository, environment)
             if record is None:
                 raise no_champion(environment)
@@ -51,5 +54,5 @@ def command(
         app = application(service, os.environ.get("GITOPS_TOKEN") or None)
         what = f"{service.described.model} {service.named.short} ({digest[:19]})"
         console.say(f"http://{host}:{place.getsockname()[1]} answers with {what}. Ctrl-C ends it.")
-        listen(app, place, repository.config.serving.timeout_seconds)
+        listen(app, [place], repository.config.serving.timeout_seconds)
     console.say("Ended.")

@@ -10,6 +10,7 @@ import pandera.pandas as pa
 
 from gitops.check import MEANINGS, check
 from gitops.coerce import kind_of, restored
+from gitops.config import Serving
 from gitops.errors import ConfigError
 from gitops.run import Run
 from gitops.serving import body, rules
@@ -58,13 +59,13 @@ class Acceptance:
         named = set(described.columns) == set(self._schema.columns)
         self._quick = named and not self._schema.checks and all(whole for _, whole in described_rules.values())
 
-    def rows(self, kind: str, content: bytes, max_rows: int) -> pd.DataFrame:
+    def rows(self, kind: str, content: bytes, limits: Serving) -> pd.DataFrame:
         """The rows of a body, typed as the model was trained on them.
 
         Raises:
             Refusal: It cannot be read, is too large, or breaks a rule; every broken rule is named.
         """
-        frame = body.read(kind, content, self.columns, max_rows)
+        frame = body.read(kind, content, self.columns, limits)
         if not self._surely(frame):
             frame = self._checked(frame, strict=kind != body.CSV)
         frame = frame[list(self.columns)]

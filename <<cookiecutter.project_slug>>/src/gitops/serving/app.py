@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
@@ -27,7 +28,7 @@ def application(service: Service, token: str | None = None) -> ASGIApp:
     """The service as an ASGI application.
 
     Args:
-        service: A version that was opened; the application rehearses it when it starts.
+        service: A version that was opened; the application rehearses it when it starts, if nobody did.
         token: What a caller must bear; None lets everybody ask.
     """
     # As many threads as processors: more would only wait for each other. What nobody waits for any more still ends.
@@ -35,12 +36,15 @@ def application(service: Service, token: str | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        rehearsal = asyncio.get_running_loop().run_in_executor(None, service.rehearse)
+        loop = asyncio.get_running_loop()
+        rehearsal = None if service.ready else loop.run_in_executor(None, service.rehearse)
         yield
-        await rehearsal
+        if rehearsal:
+            await rehearsal
         pool.shutdown(wait=False, cancel_futures=True)
 
-    app = FastAPI(
+    # Its page for people comes with its files: a network that lets nobody out shows it too.
+    app = FastAPIOffline(
         title=service.described.model, version=service.named.release or service.named.short, lifespan=lifespan,
         docs_url="/docs", redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
@@ -107,7 +111,7 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
     @app.get("/health/ready")
     async def ready() -> Response:
         if not service.ready:
-            raise Refusal(503, service.failure or "The model is being rehearsed; ask again in a moment.")
+            raise service.unready()
         return JSONResponse({"status": "ready", "version": service.named.short, "digest": service.named.digest})
 
 

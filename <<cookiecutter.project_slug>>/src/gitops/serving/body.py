@@ -4,20 +4,24 @@
 import csv
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
-from gitops.serving.refusal import MOST, Problem, Refusal, broken_rows, unknown_column
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from gitops.config import Serving
+from gitops.serving.refusal import (
+    MOST,
+    Problem,
+    Refusal,
+    broken_rows,
+    check_columns,
+    check_count,
+    unknown_column,
+)
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
-# How much larger than a request its columns may become when they are unpacked.
-UNPACKED = 16
 
 
 def text_columns(columns: Mapping[str, str]) -> dict[str, str]:
@@ -40,27 +44,28 @@ def check_kind(content_type: str, encoding: str) -> str:
     return kind
 
 
-def read(kind: str, body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
+def read(kind: str, body: bytes, columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
     """Rows with exactly the model's columns, in its order, with whatever types the body gives them.
 
     Args:
         kind: One of READERS.
         body: Of the request.
         columns: Of the model, with their types.
-        max_rows: More are refused.
+        limits: On rows and sizes.
 
     Raises:
-        Refusal: 400, it cannot be read; 413, too many rows; 422, a column is missing or unknown.
+        Refusal: 400, it cannot be read; 413, too many rows, or too large once unpacked; 422, a column is missing or
+            unknown.
     """
     if not body:
         raise Refusal(400, "The body is empty.")
-    frame = READERS[kind](body, columns, max_rows)
+    frame = READERS[kind](body, columns, limits)
     if frame.empty:
         raise Refusal(422, "There are no rows.", [Problem(None, None, "needs at least one row")])
     return frame
 
 
-def _json(body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
+def _json(body: bytes, columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
     from pydantic_core import from_json
 
     try:
@@ -68,15 +73,15 @@ def _json(body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFram
     except ValueError as error:
         raise Refusal(400, f"The body is not JSON: {str(error)[:200]}.") from None
     if isinstance(content, dict) and content.keys() == {"rows"} and isinstance(content["rows"], list):
-        return _of_rows(content["rows"], columns, max_rows)
+        return _of_rows(content["rows"], columns, limits)
     if isinstance(content, dict) and content.keys() == {"columns"} and isinstance(content["columns"], dict):
-        return _of_columns(content["columns"], columns, max_rows)
+        return _of_columns(content["columns"], columns, limits)
     what = 'The body must be {"rows": [{...}, ...]} or {"columns": {"name": [...], ...}}, and nothing beside it.'
     raise Refusal(422, what, [Problem(None, None, "needs either `rows` (a list) or `columns` (an object)")])
 
 
-def _of_rows(records: list[Any], columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
-    _check_count(len(records), max_rows)
+def _of_rows(records: list[Any], columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
+    check_count(len(records), limits.max_rows)
     problems: list[Problem] = []
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
@@ -92,15 +97,15 @@ def _of_rows(records: list[Any], columns: Mapping[str, str], max_rows: int) -> p
     return pd.DataFrame({name: _plain([record[name] for record in records]) for name in columns})
 
 
-def _of_columns(content: dict[str, Any], columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
-    _check_columns(list(content), columns)
+def _of_columns(content: dict[str, Any], columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
+    check_columns(list(content), columns)
     problems = [
         Problem(None, name, "a column must be a list") for name in columns if not isinstance(content[name], list)
     ]
     if problems:
         raise broken_rows(problems)
     length = max(map(len, content.values()), default=0)
-    _check_count(length, max_rows)
+    check_count(length, limits.max_rows)
     problems = [Problem(None, name, f"has {len(content[name])} values where another column has {length}")
                 for name in columns if len(content[name]) != length]  # fmt: skip
     if problems:
@@ -118,82 +123,41 @@ def _plain(values: list[Any]) -> "pd.Series[Any]":
     return pd.Series(values, dtype=object)
 
 
-def _csv(body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
+def _csv(body: bytes, columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
     try:
         text = body.decode("utf-8-sig")
         header = next(csv.reader(io.StringIO(text, newline="")), [])
-        _check_columns(header, columns)
+        check_columns(header, columns)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
-                io.StringIO(text), dtype=text_columns(columns), index_col=False, low_memory=False, nrows=max_rows + 1
+                io.StringIO(text),
+                dtype=text_columns(columns),
+                index_col=False,
+                low_memory=False,
+                nrows=limits.max_rows + 1,
             )
     except UnicodeDecodeError:
         raise Refusal(400, "The body is not UTF-8.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError) as error:
         what = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise Refusal(400, f"The body is not CSV: {what[:200]}.") from None
-    _check_count(len(frame), max_rows)
+    check_count(len(frame), limits.max_rows)
     return frame[list(columns)]
 
 
-def _parquet(body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _parquet(body: bytes, columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
+    from gitops.serving import columnar
 
-    try:
-        with pq.ParquetFile(io.BytesIO(body)) as file:
-            _check_columns(file.schema_arrow.names, columns)
-            _check_count(file.metadata.num_rows, max_rows)
-            groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-            if sum(group.total_byte_size for group in groups) > UNPACKED * max(len(body), 2**20):
-                raise Refusal(413, "The Parquet file is too large when it is unpacked.")
-            return _frame(file.read(columns=list(columns)), columns)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise Refusal(400, f"The body is not a whole Parquet file: {str(error).splitlines()[0][:200]}.") from None
+    return columnar.parquet(body, columns, limits)
 
 
-def _arrow(body: bytes, columns: Mapping[str, str], max_rows: int) -> pd.DataFrame:
-    import pyarrow as pa
+def _arrow(body: bytes, columns: Mapping[str, str], limits: Serving) -> pd.DataFrame:
+    from gitops.serving import columnar
 
-    try:
-        with pa.ipc.open_stream(body) as stream:
-            _check_columns(stream.schema.names, columns)
-            batches, rows = [], 0
-            for batch in stream:
-                batch.validate(full=True)  # what points outside its own buffers would read where it must not
-                rows += batch.num_rows
-                _check_count(rows, max_rows)
-                batches.append(batch)
-            return _frame(pa.Table.from_batches(batches, stream.schema), columns)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        said = (str(error).splitlines() or [""])[0][:200]
-        raise Refusal(400, f"The body is not a whole Arrow stream: {said}.") from None
+    return columnar.arrow(body, columns, limits)
 
 
-def _frame(table: "pa.Table", columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table as pandas has it, without an index of its own and without dictionaries."""
-    frame: pd.DataFrame = table.select(list(columns)).to_pandas(ignore_metadata=True)
-    for name in frame.select_dtypes("category"):
-        frame[name] = frame[name].astype(frame[name].cat.categories.dtype)
-    return frame
-
-
-def _check_columns(names: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Every column of the model, once, and no other."""
-    problems = [Problem(None, name, "column is missing") for name in columns if name not in names]
-    problems += [unknown_column(name, list(columns)) for name in names[:1000] if name not in columns]
-    problems += [Problem(None, name, "column stands there more than once")
-                 for name in columns if names.count(name) > 1]  # fmt: skip
-    if problems:
-        raise broken_rows(problems)
-
-
-def _check_count(rows: int, most: int) -> None:
-    if rows > most:
-        raise Refusal(413, f"The request has more than the {most} rows that are allowed; send it in parts.")
-
-
-READERS: dict[str, Callable[[bytes, Mapping[str, str], int], pd.DataFrame]] = {
+READERS: dict[str, Callable[[bytes, Mapping[str, str], Serving], pd.DataFrame]] = {
     JSON: _json, CSV: _csv, PARQUET: _parquet, ARROW: _arrow,
 }  # fmt: skip

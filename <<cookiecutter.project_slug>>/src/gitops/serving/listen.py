@@ -13,15 +13,20 @@ from gitops.errors import ConfigError
 GRACE = 5
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Take the port before anything heavy is done.
+
+    Args:
+        host: The address.
+        port: The port; 0 takes any.
+        shared: Whether another server of ours may have the port too: one that comes while the other one goes.
 
     Raises:
         ConfigError: It is taken, or not to be had.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        place = socket.create_server((host, port), family=family, backlog=2048)
+        place = socket.create_server((host, port), family=family, backlog=2048, reuse_port=shared)
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"{host}:{port} cannot be listened on: {error}.", "Choose another with `--port`, or `--host`."
@@ -31,12 +36,12 @@ def bind(host: str, port: int) -> socket.socket:
     return place
 
 
-def listen(app: ASGIApp, place: socket.socket, timeout_seconds: int) -> None:
+def listen(app: ASGIApp, places: list[socket.socket], timeout_seconds: int) -> None:
     """Serve until SIGTERM or SIGINT; requests that were started are finished.
 
     Args:
         app: What answers.
-        place: Where callers come.
+        places: Where callers come.
         timeout_seconds: How long one request may take at most.
     """
     import uvicorn
@@ -53,4 +58,4 @@ def listen(app: ASGIApp, place: socket.socket, timeout_seconds: int) -> None:
         app, log_config=None, access_log=False, server_header=False, http="h11", ws="none",
         timeout_graceful_shutdown=timeout_seconds + GRACE,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[place])
+    uvicorn.Server(config).run(sockets=places)

@@ -2,7 +2,7 @@
 """Why a request gets no prediction, in one shape for every reason."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,18 +36,16 @@ class Refusal(Exception):
         message: One sentence.
         problems: Every broken rule; the answer names the first fifty.
         headers: That go with the status.
+        code: A word for programs; the status has one of its own unless another is named.
     """
 
     def __init__(
-        self, status: int, message: str, problems: Sequence[Problem] = (), headers: dict[str, str] | None = None
-    ) -> None:
+        self, status: int, message: str, problems: Sequence[Problem] = (), headers: dict[str, str] | None = None,
+        code: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.status, self.message, self.problems, self.headers = status, message, problems, headers or {}
-
-    @property
-    def code(self) -> str:
-        """A word for programs."""
-        return CODES.get(self.status, "refused")
+        self.code = code or CODES.get(self.status, "refused")
 
     def content(self, request_id: str) -> dict[str, Any]:
         """The body of the answer."""
@@ -69,3 +67,19 @@ def unknown_column(name: str, known: Sequence[str]) -> Problem:
     near = difflib.get_close_matches(name[:100].lower(), lower, n=1)
     hint = f"; perhaps you meant {lower[near[0]]!r}" if near else ""
     return Problem(None, name[:100], f"column is not one of the model's{hint}")
+
+
+def check_columns(names: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Every column of the model, once, and no other; raises Refusal."""
+    problems = [Problem(None, name, "column is missing") for name in columns if name not in names]
+    problems += [unknown_column(name, list(columns)) for name in names[:1000] if name not in columns]
+    problems += [Problem(None, name, "column stands there more than once")
+                 for name in columns if names.count(name) > 1]  # fmt: skip
+    if problems:
+        raise broken_rows(problems)
+
+
+def check_count(rows: int, most: int) -> None:
+    """Not more rows than are allowed; raises Refusal."""
+    if rows > most:
+        raise Refusal(413, f"The request has more than the {most} rows that are allowed; send it in parts.")

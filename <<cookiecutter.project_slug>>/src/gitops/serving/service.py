@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import skops.io  # noqa: F401 (before pandas and the rest: as it comes, it asks every module that is there for its names)
+
 from gitops import contract, run
 from gitops.config import Repository
 from gitops.predictions import Predictions, predict
@@ -63,13 +65,20 @@ class Service:
     ready: bool = False
     failure: str | None = None
 
-    def rehearse(self) -> None:
+    def rehearse(self) -> bool:
         """Ask it about the recorded rows; only if it says the same again is it ready."""
         try:
             self.ready = replays(self.described, self.model, self.folder)
             self.failure = None if self.ready else "It no longer says of the recorded rows what it said in training."
         except Exception as error:  # whatever your code raises today
             self.failure = f"It cannot answer the recorded rows: {type(error).__name__}."
+        return self.ready
+
+    def unready(self) -> Refusal:
+        """Why it does not answer: not yet, or, with a code of its own, never."""
+        if self.failure:
+            return Refusal(503, self.failure, code="unfit")
+        return Refusal(503, "The model is being rehearsed; ask again in a moment.")
 
     def answer(self, kind: str, body: bytes) -> Predictions:
         """Predict the rows of a body.
@@ -78,9 +87,9 @@ class Service:
             Refusal: Not ready, or the body cannot be read, or its rows break a rule, or the model refuses them.
         """
         if not self.ready:
-            raise Refusal(503, self.failure or "The model is being rehearsed; ask again in a moment.")
+            raise self.unready()
         try:
-            rows = self.acceptance.rows(kind, body, self.repository.config.serving.max_rows)
+            rows = self.acceptance.rows(kind, body, self.repository.config.serving)
         except (ValueError, TypeError, OverflowError):  # values so odd that pandas would not even look at them
             rule = "a value cannot be brought to its column's type"
             raise Refusal(422, "The rows cannot be read.", [Problem(None, None, rule)]) from None
@@ -128,6 +137,7 @@ def open_service(repository: Repository, folder: Path, named: Named) -> Service:
     acceptance = Acceptance(schema, described, smoke)
     service = Service(named, described, model, folder, acceptance, repository)
     # What is here now stays for ever: the collector need not look at it again, which is felt in the slowest answers.
-    gc.collect()
+    # Whoever starts a server switches it off before the imports, which saves a tenth of the time until it is ready.
     gc.freeze()
+    gc.enable()
     return service
