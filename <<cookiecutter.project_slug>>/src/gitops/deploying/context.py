@@ -1,0 +1,94 @@
+# machinery
+"""What a served version needs, as one folder: its own code and choices, the part of gitops that answers, its files."""
+
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import gitops
+from gitops import git
+from gitops.config import FILE, Repository
+from gitops.errors import ConfigError, GitopsError
+from gitops.manifest import verify
+
+LOCK = "requirements/serve.txt"
+RUN = "run"
+OURS = Path("src", "gitops")
+# Of gitops, the ground floor and the room that answers; the command line composes the other rooms.
+ROOM = "serving"
+LEFT_OUT = ("cli.py", "__main__.py")
+LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*_cache")
+
+
+def assemble(repository: Repository, commit: str | None, files: Path, digest: str, folder: Path) -> None:
+    """Write the folder that a server of this version works in.
+
+    It holds `model.toml`, `requirements/serve.txt` and your code as the version's commit has them, `src/gitops` as far
+    as serving needs it, as it is here, and the version's files in `run`. Nothing else: no Git, no other room, no data.
+
+    Args:
+        repository: The clone.
+        commit: That the version was trained from; None takes what lies in the clone, for a version that was trained
+            from files that were never committed.
+        files: The version's files.
+        digest: Of their manifest; they are verified before anything is written.
+        folder: Where to; it does not exist yet.
+
+    Raises:
+        IntegrityError: The files are not those that the digest names.
+        ConfigError: The commit, or what must be in it, cannot be had.
+    """
+    verify(files, digest)
+    folder.mkdir(parents=True)
+    if commit is None:
+        _copy_yours(repository.root, folder)
+    else:
+        _extract_yours(repository, commit, folder)
+    _copy_ours(folder / OURS)
+    shutil.copytree(files, folder / RUN)
+    verify(folder / RUN, digest)  # what was copied is what was verified
+
+
+def settle(folder: Path, when: int) -> None:
+    """Give everything in a folder the same age and the usual rights, so that the same content is the same layer."""
+    for path in [*folder.rglob("*"), folder]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (when, when), follow_symlinks=False)
+
+
+def _copy_yours(root: Path, folder: Path) -> None:
+    for name in (FILE, LOCK):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(root / name, folder / name)
+    for package in sorted((root / "src").iterdir()):
+        if package.is_dir() and package != root / OURS and not package.name.endswith(".egg-info"):
+            shutil.copytree(package, folder / "src" / package.name, ignore=LITTER)
+
+
+def _extract_yours(repository: Repository, commit: str, folder: Path) -> None:
+    root = repository.root
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch, "yours.tar")
+        try:
+            if git.resolve(root, commit) is None:  # a job's clone is shallow
+                git.run(root, "fetch", "--quiet", "--depth=1", repository.config.store.remote, commit)
+            git.run(root, "archive", f"--output={archive}", commit, "--", FILE, LOCK, "src", f":(exclude){OURS}")
+        except GitopsError as error:
+            raise ConfigError(
+                f"What the version was trained from, commit {commit[:12]}, cannot be had: {error.what}",
+                f"It must be in the history, and hold {FILE}, {LOCK} and src.",
+            ) from error
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+
+
+def _copy_ours(folder: Path) -> None:
+    source = Path(gitops.__file__).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.glob("*.py")):
+        if file.name not in LEFT_OUT:
+            shutil.copyfile(file, folder / file.name)
+    shutil.copytree(source / ROOM, folder / ROOM, ignore=LITTER)

@@ -1,0 +1,93 @@
+"""Images to deploy: of a generated repository's versions, made by `gitops image`, and of nginx."""
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from containers import Yard
+from desk import Driver
+from house import run
+
+NGINX = "/usr/sbin/nginx"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A version and its image.
+
+    Attributes:
+        version: The registry's number.
+        digest: Of its files.
+        reference: `repository@sha256:...`.
+        files: Where they lie.
+    """
+
+    version: str
+    digest: str
+    reference: str
+    files: Path
+
+    @property
+    def rollout(self) -> dict[str, Any]:
+        """As gitops wants it, on its way into production."""
+        return {
+            "environment": "production", "model": "tumour-screening", "version": self.version, "digest": self.digest,
+            "release": f"1.{self.version}.0", "image": self.reference, "commit": None, "files": str(self.files),
+        }  # fmt: skip
+
+    @cached_property
+    def recorded(self) -> tuple[str, list[str]]:
+        """A request with the rows that were recorded in training, and what was predicted for them."""
+        expected = json.loads((self.files / "expected.json").read_text())
+        return json.dumps({"rows": expected["rows"]}), [one["prediction"] for one in expected["predictions"]]
+
+
+@pytest.fixture(scope="session")
+def images(prepared: Path, driver: Driver, yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image]:
+    """Versions 1 and 2, built and pushed as `gitops image` does it."""
+    clone = tmp_path_factory.mktemp("images") / "clone"
+    run(clone.parent, "cp", "-a", str(prepared / "clone"), str(clone))
+    place(clone / "model.toml", yard)
+    one, two = (_image(clone, prepared / "comparisons" / number, driver, yard) for number in "12")
+    return one, two
+
+
+def place(toml: Path, yard: Yard) -> None:
+    """Let a model.toml name the registry and the base image of the tests."""
+    text = re.sub(r"^(# )?base = .*$", f'base = "{yard.base}"', toml.read_text(), flags=re.MULTILINE)
+    toml.write_text(re.sub(r"^# repository = .*$", f'repository = "{yard.registry}/model"', text, flags=re.MULTILINE))
+
+
+def _image(clone: Path, comparison: Path, driver: Driver, yard: Yard) -> Image:
+    said = json.loads((comparison / "comparison.json").read_text())["challenger"]
+    outputs = clone.parent / "outputs"
+    env = {**yard.environment, "GITHUB_OUTPUT": str(outputs)}
+    driver.must(clone, "image", "--version", said["version"], "--digest", said["digest"], env=env)
+    reference = re.findall(r"^image=(.*)$", outputs.read_text(), re.MULTILINE)[-1]
+    files = next((clone / ".gitops" / "versions").glob(f"{said['version']}-*"))
+    return Image(said["version"], said["digest"], reference, files)
+
+
+def nginx(yard: Yard) -> str:
+    """Reference of an image that holds this machine's nginx and the libraries that it loads."""
+    told = subprocess.run(["ldd", NGINX], check=True, capture_output=True, text=True).stdout
+    files = [part for line in told.splitlines() for part in line.split() if part.startswith("/")]
+    system = yard.folder / "nginx.tar"
+    with tarfile.open(system, "w") as archive:
+        for file in (NGINX, *files):
+            archive.add(os.path.realpath(file), arcname=file.lstrip("/"))
+    name = f"{yard.registry}/nginx:test"
+    yard.docker("import", "--change", "ENV PATH=/usr/sbin", str(system), name)
+    return f"{yard.registry}/nginx@{pushed(yard, name)}"
+
+
+def pushed(yard: Yard, name: str) -> str:
+    """Push an image; its digest."""
+    return yard.docker("push", name).split("digest: ")[1].split()[0]
