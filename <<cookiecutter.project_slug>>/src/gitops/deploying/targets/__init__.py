@@ -1,0 +1,2 @@
+# machinery
+"""One module for each kind of place where a version may serve."""

@@ -1,0 +1,96 @@
+# machinery
+"""Argo CD: the digest in Git is all. Here a version is waited for and asked; the cluster follows main by itself."""
+
+import requests
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from gitops.config import Repository
+from gitops.deploying.target import Rollout, Running
+from gitops.deploying.targets.kustomization import FILE, kustomization, layer
+from gitops.errors import ConfigError, ContainerError
+
+FOLDER = "registry/argocd"
+TIMEOUT = 10
+# What Argo CD is told where nothing may serve: without the file it would keep what it has.
+NOTHING = '{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": []}\n'
+
+
+def path(environment: str) -> str:
+    """The file that a promotion writes beside the record; the Application in deploy/argocd points at its folder."""
+    return f"{FOLDER}/{environment}/{FILE}"
+
+
+def content(wanted: Rollout, repository: Repository) -> str:
+    """What the promotion of a version writes there; its files need not be at hand."""
+    up = "../" * path(wanted.environment).count("/")
+    return kustomization(wanted, repository.config, up + layer(repository.root, wanted.environment))
+
+
+class ArgoCD:
+    """One environment that Argo CD keeps; a Target."""
+
+    def __init__(self, repository: Repository, environment: str) -> None:
+        """Nothing is asked yet.
+
+        Raises:
+            ConfigError: model.toml does not say where callers find it.
+        """
+        self._settings = repository.config.target(environment)
+        if self._settings.url is None:
+            raise ConfigError(
+                f"[targets.{environment}] has no `url`.", "Argo CD deploys; where callers find the result must be said."
+            )
+        self._url = self._settings.url.rstrip("/")
+
+    def running(self) -> Running | None:
+        """What answers at the address; None where nothing of ours does, which may be so before the first sync."""
+        digest = self._digest()
+        return Running(digest, None, self._url) if digest else None
+
+    def start(self, wanted: Rollout) -> str:
+        """Wait until Argo CD has synced it, and the address answers with it.
+
+        Raises:
+            ContainerError: It has not, in the time that a version may take to become ready.
+        """
+        waiting = Retrying(
+            stop=stop_after_delay(self._settings.ready_seconds), wait=wait_fixed(2),
+            retry=retry_if_result(lambda digest: digest != wanted.digest),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )  # fmt: skip
+        found = waiting(self._digest)
+        if found != wanted.digest:
+            answers = f"answers with {found[:19]}" if found else "does not answer"
+            raise ContainerError(
+                f"{self._url} {answers}, not with {wanted.digest[:19]} (version {wanted.version}), after "
+                f"{self._settings.ready_seconds} s.",
+                "Look at the Application in Argo CD: it has not synced, or the pods do not become ready. "
+                "A cluster that needs longer gets more `ready_seconds` in model.toml.",
+            )
+        return self._url
+
+    def alive(self) -> bool:
+        """Whether the address answers."""
+        return self._digest() is not None
+
+    def well(self) -> bool:
+        """We ask at the address where callers ask."""
+        return False
+
+    def switch(self, wanted: Rollout) -> None:
+        """Nothing to do: it serves already, for Kubernetes sent callers to it when it was ready."""
+
+    def end(self) -> None:
+        """Nothing can be stopped from here: Argo CD follows main."""
+
+    def abandon(self) -> str:
+        """Nothing to stop from here; what stops it, in words."""
+        return "Argo CD runs what main says: merging the pull request that reverts the record stops this version."
+
+    def _digest(self) -> str | None:
+        try:
+            answer = requests.get(f"{self._url}/metadata", timeout=TIMEOUT)
+            digest = answer.json().get("digest") if answer.ok else None
+        except (requests.RequestException, ValueError, AttributeError):  # nobody there, or somebody else
+            return None
+        return str(digest) if digest else None

@@ -1,0 +1,47 @@
+# machinery
+"""The place that model.toml describes."""
+
+from gitops.config import Repository
+from gitops.deploying.engine import find
+from gitops.deploying.state import home
+from gitops.deploying.target import Target
+from gitops.errors import ConfigError
+
+
+def choose(repository: Repository, environment: str, image: str | None) -> Target:
+    """The target of an environment.
+
+    Args:
+        repository: Whose model.toml says what it is.
+        environment: Which.
+        image: That the record names; without one, a version that is only tried runs as a process.
+
+    Raises:
+        ConfigError: The target needs an image, and the record names none.
+        ContainerError: No container engine answers.
+    """
+    place = repository.config.target(environment)
+    if place.kind == "process" or (place.kind == "none" and image is None):
+        from gitops.deploying.targets.process import ProcessTarget
+
+        return ProcessTarget(repository, environment, place.port if place.kind == "process" else None)
+    if image is None:
+        raise ConfigError(
+            f'The record of {environment} names no image, which a target of the kind "{place.kind}" needs.',
+            "Remove the record by pull request and run Train: it builds the image; or choose another kind.",
+        )
+    if place.kind == "none":
+        from gitops.deploying.targets.none import NoneTarget
+
+        return NoneTarget(find(repository.config.image.engine), environment, repository.config.image.repository)
+    if place.kind == "compose":
+        from gitops.deploying.targets.compose import Compose
+
+        return Compose(repository, environment, find(repository.config.image.engine), home(repository, environment))
+    if place.kind == "kubernetes":
+        from gitops.deploying.targets.kubernetes import Kubernetes
+
+        return Kubernetes(repository, environment)
+    from gitops.deploying.targets.argocd import ArgoCD
+
+    return ArgoCD(repository, environment)

@@ -1,0 +1,188 @@
+# machinery
+"""A Docker host: nginx in front of two colours; the version that serves stays up until the next one has been heard."""
+
+import re
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import requests
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from gitops.config import Repository
+from gitops.deploying.container import Container
+from gitops.deploying.engine import TRAVEL, Engine
+from gitops.deploying.login import logged_in
+from gitops.deploying.target import Rollout, Running
+from gitops.deploying.targets.front import Front
+from gitops.errors import ContainerError
+
+FOLDER = "deploy/compose"
+PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
+FRONT = "front"
+# Programs that do what `docker compose` does, where the engine has no such command.
+OTHERS = ("docker-compose", "podman-compose")
+# Seconds: until callers must be answered by what was switched to; until a request that was let in has reached its
+# colour; and what a server may take to end beyond the longest request.
+ANSWER, ARRIVE, ENDING = 30, 2, 15
+
+
+class Compose:
+    """One environment on this machine; a Target."""
+
+    def __init__(self, repository: Repository, environment: str, engine: Engine, folder: Path) -> None:
+        """Nothing is asked or changed yet.
+
+        Args:
+            repository: Whose deploy/compose is used.
+            environment: Such as "production".
+            engine: docker or podman.
+            folder: Of this environment alone, where nginx finds its settings for as long as it runs; not in the clone,
+                which a runner sweeps before each job.
+        """
+        self._repository, self._environment, self._engine = repository, environment, engine
+        self._project = project(repository.config.project.name, environment)
+        port = repository.config.target(environment).port
+        self._front = Front(folder / FRONT, self._project, port, engine.network)
+        self._url = f"http://127.0.0.1:{port}"
+
+    def running(self) -> Running | None:
+        """The colour that nginx sends callers to, where both are up."""
+        found = self._containers()
+        front, serving = found.get(FRONT), found.get(self._front.serving)
+        if front is None or serving is None or not (front.running and serving.running):
+            return None
+        return Running(serving.labels[DIGEST], serving.image, self._url)
+
+    def start(self, wanted: Rollout) -> str:
+        """Bring it up as the colour that does not serve."""
+        colour = self._front.idle
+        assert wanted.image  # noqa: S101 (this target is for records that have one)
+        self._fetch(wanted.image)
+        if colour in self._containers() and not self.alive():
+            self._remove(colour)  # what ended once is not what was wanted
+        self._up(colour, wanted)
+        found = self._containers().get(colour)
+        if found is None or found.url is None:
+            said = self._engine.logs(found.id) if found else "there is no such container."
+            raise ContainerError(f"{colour} of {self._project} has no address: {said}", "Look at the engine.")
+        return found.url
+
+    def alive(self) -> bool:
+        """Whether the colour that does not serve is up, and never ended."""
+        found = self._containers().get(self._front.idle)
+        if found is None or not found.running:
+            return False
+        return self._engine.call("container", "inspect", "--format", "{{.RestartCount}}", found.id).strip() == "0"
+
+    def well(self) -> bool:
+        """Whether the check inside the colour that does not serve passes."""
+        found = self._containers().get(self._front.idle)
+        return found is not None and found.healthy
+
+    def switch(self, wanted: Rollout) -> None:
+        """Let nginx send callers to it; the old one ends when it has finished what it began."""
+        new, old = self._front.idle, self._front.serving
+        found = self._containers()
+        self._insist(found[new].url if new in found else None, wanted)
+        if self._front.write(self._repository.root / FOLDER / "nginx.conf") and FRONT in found:
+            self._compose("kill", "--signal", "HUP", FRONT)
+        self._up(FRONT, wanted)
+        self._front.point(new)
+        try:
+            self._insist(self._url, wanted)
+        except ContainerError:
+            self._front.point(old)
+            raise
+        time.sleep(ARRIVE)
+        self._remove(old)
+
+    def end(self) -> None:
+        """Remove both colours and nginx."""
+        self._compose("down", "--timeout", str(self._grace), seconds=self._grace + TRAVEL)
+
+    def abandon(self) -> str:
+        """Remove the colour that does not serve; what it wrote."""
+        found = self._containers().get(self._front.idle)
+        if found is None:
+            return ""
+        logs = self._engine.logs(found.id)
+        self._remove(self._front.idle)
+        return logs
+
+    def _insist(self, url: str | None, wanted: Rollout) -> None:
+        """Wait until an address answers with this version, which it must soon."""
+        waiting = Retrying(
+            stop=stop_after_delay(ANSWER), wait=wait_fixed(0.2), retry_error_callback=lambda state: None,
+            retry=retry_if_result(lambda said: said != wanted.digest),
+        )  # fmt: skip
+        if url is None or waiting(_digest, url) is None:
+            raise ContainerError(
+                f"{url or self._front.idle} does not answer with version {wanted.version}.",
+                f"`{self._engine.name} logs {self._project}-{FRONT}-1` may say why, or another program has the port.",
+            )
+
+    def _containers(self) -> dict[str, Container]:
+        """What compose started for this environment, by service."""
+        return {found.labels[SERVICE]: found for found in self._engine.containers(f"{PROJECT}={self._project}")}
+
+    def _fetch(self, image: str) -> None:
+        """An image that is here already is not asked for: the registry may be down while we go back to it."""
+        try:
+            self._engine.image_labels(image)
+        except ContainerError:
+            with logged_in(self._engine, image, self._repository.config.image.repository) as engine:
+                engine.pull(image)
+
+    def _remove(self, colour: str) -> None:
+        """End a colour gracefully, and forget it."""
+        self._compose("stop", "--timeout", str(self._grace), colour, seconds=self._grace + TRAVEL)
+        self._compose("rm", "--force", colour)
+
+    def _up(self, service: str, wanted: Rollout) -> None:
+        """Start a service as it is wanted; one that is up like that is left alone."""
+        says = {"GITOPS_IMAGE": wanted.image or "", **wanted.variables}
+        self._compose("up", "--detach", "--no-deps", "--no-build", service, says=says)
+
+    def _compose(self, *arguments: str, seconds: int = TRAVEL, says: dict[str, str] | None = None) -> None:
+        program, first = self._program
+        folder = self._repository.root / FOLDER
+        env = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
+        program.call(
+            *first, "--project-name", self._project, "--file", str(folder / "compose.yaml"),
+            "--file", str(folder / f"{self._engine.network}.yaml"), *arguments, seconds=seconds, env=env,
+        )  # fmt: skip
+
+    @cached_property
+    def _program(self) -> tuple[Engine, tuple[str, ...]]:
+        """What is called, and the first word of each call."""
+        others = [(replace(self._engine, name=name), ()) for name in OTHERS]
+        for program, first in [(self._engine, ("compose",)), *others]:
+            try:
+                program.call(*first, "version")
+            except ContainerError:
+                continue
+            return program, first
+        raise ContainerError(
+            f"`{self._engine.name} compose` does not answer, and neither {' nor '.join(OTHERS)} is installed.",
+            "Install Docker's compose plugin (on Debian and Ubuntu: docker-compose-v2 or docker-compose-plugin).",
+        )
+
+    @property
+    def _grace(self) -> int:
+        """Seconds that a colour may take to end."""
+        return self._repository.config.serving.timeout_seconds + ENDING
+
+
+def project(model: str, environment: str) -> str:
+    """What compose calls one environment of one model."""
+    return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", f"{model}-{environment}".lower())
+
+
+def _digest(url: str) -> str | None:
+    try:
+        answer = requests.get(f"{url}/metadata", timeout=5)
+        return str(answer.json()["digest"]) if answer.ok else None
+    except (requests.RequestException, ValueError, KeyError, TypeError):  # nobody there yet, or somebody else
+        return None

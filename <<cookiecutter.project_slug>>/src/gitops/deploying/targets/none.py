@@ -1,0 +1,72 @@
+# machinery
+"""Where nothing stays up: run the image, hear it out, and publish it as the environment's."""
+
+from gitops.deploying.container import Container, Start
+from gitops.deploying.engine import Engine
+from gitops.deploying.login import logged_in
+from gitops.deploying.target import Rollout, Running
+
+MARK = "gitops.trial"
+
+
+class NoneTarget:
+    """A hosted runner, or a laptop, that only tries a version; whoever runs it takes the image of the environment."""
+
+    def __init__(self, engine: Engine, environment: str, images: str | None) -> None:
+        self._engine, self._environment, self._images = engine, environment, images
+        self._tried: Container | None = None
+
+    def running(self) -> Running | None:
+        """Never anything."""
+        return None
+
+    def start(self, wanted: Rollout) -> str:
+        """Pull the image by its digest and run it."""
+        assert wanted.image  # noqa: S101 (this target is for records that have one)
+        with logged_in(self._engine, wanted.image, self._images) as engine:
+            engine.pull(wanted.image)
+        self._clear(wanted)
+        start = Start(
+            wanted.image, f"gitops-trial-{wanted.model}-{wanted.environment}".lower(), wanted.variables,
+            ("GITOPS_TOKEN",), {MARK: self._mark(wanted)},
+        )  # fmt: skip
+        self._tried = self._engine.run(start)
+        assert self._tried.url  # noqa: S101 (it publishes its port)
+        return self._tried.url
+
+    def alive(self) -> bool:
+        """Whether the container is still up."""
+        return self._tried is not None and self._engine.alive(self._tried.id)
+
+    def well(self) -> bool:
+        """Whether the container's own check passes."""
+        tried = self._tried
+        return tried is not None and self._engine.inspect(tried.id).healthy
+
+    def switch(self, wanted: Rollout) -> None:
+        """End the trial, and publish the image under the environment's name."""
+        assert wanted.image  # noqa: S101
+        name = f"{wanted.image.partition('@')[0]}:{self._environment}"
+        self._engine.tag(wanted.image, name)
+        with logged_in(self._engine, name, self._images) as engine:
+            engine.push(name)
+        self._clear(wanted)
+
+    def end(self) -> None:
+        """Nothing stays up."""
+
+    def abandon(self) -> str:
+        """End the trial; what it printed."""
+        if self._tried is None:
+            return ""
+        logs = self._engine.logs(self._tried.id)
+        self._engine.remove(self._tried.id)
+        return logs
+
+    def _mark(self, wanted: Rollout) -> str:
+        return f"{wanted.model}/{self._environment}"
+
+    def _clear(self, wanted: Rollout) -> None:
+        """What an earlier run that was killed left behind."""
+        for left in self._engine.containers(f"{MARK}={self._mark(wanted)}"):
+            self._engine.remove(left.id)

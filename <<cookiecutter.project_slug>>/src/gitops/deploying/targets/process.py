@@ -1,0 +1,236 @@
+# machinery
+"""The same runtime as a process of this machine, where no container engine is to be had.
+
+What runs lies in a folder of its own outside of the clone, so that neither a checkout nor the end of a job takes it
+away: `releases/<digest>` (code, model.toml and files of a version) and `environments/<lock>` (its packages). Which
+servers are up is asked of the operating system, so that no kill can make a file of ours lie.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from gitops.config import Repository
+from gitops.deploying import smoke
+from gitops.deploying.context import assemble
+from gitops.deploying.state import home, state
+from gitops.deploying.target import Rollout, Running
+from gitops.errors import ContainerError
+from gitops.manifest import digest_file
+
+LOCK = "requirements/serve.txt"
+MODULE = "gitops.serving"
+MARK, TRIAL = "gitops", "trial"
+# Nothing else of our environment reaches a server: no token of the job, no setting of the clone.
+PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "GITOPS_TOKEN", "SYSTEMROOT")
+GRACE = 40
+
+
+@dataclass(frozen=True)
+class Process:
+    """One server, as its command line tells.
+
+    Attributes:
+        pid: Its number.
+        started: When, in nanoseconds.
+        callers: The port where callers come, once it is ready; None while it is on trial.
+        digest: Of the version that it serves.
+        port: Where it, and no other, answers on 127.0.0.1.
+    """
+
+    pid: int
+    started: int
+    callers: int | None
+    digest: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it, and no other, answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class ProcessTarget:
+    """Servers of one environment on this machine."""
+
+    def __init__(self, repository: Repository, environment: str, port: int | None) -> None:
+        """Without a port nothing stays up."""
+        self._repository, self._environment, self._port = repository, environment, port
+        self._home = home(repository, environment)
+        self._newest = 0
+
+    def running(self) -> Running | None:
+        """What answers callers."""
+        served = self._served()
+        return Running(served.digest, None, f"http://127.0.0.1:{served.callers}") if served else None
+
+    def start(self, wanted: Rollout) -> str:
+        """A server at a spare port."""
+        trials = [each for each in self._known() if each.callers is None]
+        tried = next((each for each in trials if each.digest == wanted.digest), None)
+        self._end([each for each in trials if each != tried])
+        tried = tried or self._launch(wanted, None)
+        self._newest = tried.started
+        return tried.url
+
+    def alive(self) -> bool:
+        """Whether the newest server is up."""
+        return any(each.started == self._newest for each in self._known())
+
+    def well(self) -> bool:
+        """Nothing lies between: it listens on this machine."""
+        return False
+
+    def switch(self, wanted: Rollout) -> None:
+        """A server that takes callers too as soon as it is ready; then the old one is asked to end."""
+        leaving = self._known()
+        if self._port is not None:
+            seconds = self._repository.config.target(self._environment).ready_seconds
+            served = self._launch(wanted, self._port)
+            self._newest = served.started
+            wrong = smoke.wait_ready(served.url, seconds, self.alive)
+            if wrong:
+                self._end([served])
+                raise ContainerError(
+                    f"Version {wanted.version} does not start at port {self._port}: {' '.join(wrong)}",
+                    "What served before still does. Look whether another program has the port.",
+                )
+        self._end(leaving)
+
+    def end(self) -> None:
+        """Ask every server to finish what it began."""
+        self._end(self._known())
+
+    def abandon(self) -> str:
+        """End everything but the server that answers callers; what the others printed."""
+        served = self._served()
+        tried = [each for each in self._known() if each != served]
+        self._end(tried)
+        logs = [self._log(each.port) for each in tried]
+        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+
+    def _served(self) -> Process | None:
+        """The newest server that callers reach where model.toml has them come."""
+        public = [each for each in self._known() if each.callers is not None and each.callers == self._port]
+        return next((each for each in reversed(public) if _answers(each)), None)
+
+    def _launch(self, wanted: Rollout, callers: int | None) -> Process:
+        release, python = self._release(wanted), self._python(wanted)
+        place = _free_port()
+        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        env |= {**wanted.variables, "PYTHONPATH": str(release / "src"), "HOST": "127.0.0.1", "PORT": str(place),
+                "GITOPS_RUN": str(release / "run"), "GITOPS_SHARED_PORT": str(callers or "")}  # fmt: skip
+        began = time.time_ns()
+        # Python hands an unknown -X option on and ignores it; `ps` shows it.
+        mark = f"-X{MARK}={self._home}|{began}|{callers or TRIAL}|{wanted.digest}|{place}"
+        with self._log(place).open("wb") as log:
+            started = subprocess.Popen(
+                [python, mark, "-m", MODULE], cwd=release, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        return Process(started.pid, began, callers, wanted.digest, place)
+
+    def _release(self, wanted: Rollout) -> Path:
+        """What the image would hold, as a folder."""
+        folder = self._home / "releases" / wanted.digest.removeprefix("sha256:")[:12]
+        if not folder.exists():
+            half = folder.with_name(f"{folder.name}.{os.getpid()}")
+            shutil.rmtree(half, ignore_errors=True)
+            assemble(self._repository, wanted.commit, wanted.files, wanted.digest, half)
+            half.rename(folder)
+        return folder
+
+    def _python(self, wanted: Rollout) -> Path:
+        """An interpreter with the packages of the version's lock, and no others."""
+        lock, ours = self._release(wanted) / LOCK, self._repository.root / LOCK
+        # What is only tried ends before this clone does.
+        if self._port is None and ours.is_file() and digest_file(lock) == digest_file(ours):
+            return Path(sys.executable)
+        venv = state() / "environments" / digest_file(lock)[7:19]
+        if not (venv / ".complete").exists():
+            _install(lock, venv)
+        return venv / "bin" / "python"
+
+    def _end(self, which: list[Process]) -> None:
+        """Ask servers to finish what they began and to end; what takes too long is killed."""
+        for process in which:
+            _tell(process, signal.SIGTERM)
+        waiting = Retrying(
+            stop=stop_after_delay(GRACE), wait=wait_fixed(0.1), retry=retry_if_result(bool),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
+        )  # fmt: skip
+        for left in waiting(lambda: [each for each in self._known() if each in which]):
+            _tell(left, signal.SIGKILL)
+
+    def _known(self) -> list[Process]:
+        """The servers of this environment that are up, oldest first."""
+        shown = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,args="], check=True, capture_output=True, text=True)
+        found = []
+        for line in shown.stdout.splitlines():
+            pid, state, command = line.split(None, 2)
+            told = command.partition(f"-X{MARK}={self._home}|")[2].split(" ")[0].split("|")
+            if len(told) == len(("started", "callers", "digest", "port")) and not state.startswith("Z"):
+                callers = None if told[1] == TRIAL else int(told[1])
+                found.append(Process(int(pid), int(told[0]), callers, told[2], int(told[3])))
+        return sorted(found, key=lambda each: each.started)
+
+    def _log(self, port: int) -> Path:
+        self._home.mkdir(parents=True, exist_ok=True)
+        return self._home / f"{port}.log"
+
+
+def _tell(process: Process, what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself in the meantime
+        os.kill(process.pid, what)
+
+
+def _answers(process: Process) -> bool:
+    try:
+        return requests.get(f"{process.url}/health/ready", timeout=30).ok
+    except requests.RequestException:
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _install(lock: Path, venv: Path) -> None:
+    """Packages into an environment of their own, by one process at a time.
+
+    The installer holds our lock too: when we are killed it goes on for a while, and the next run waits for its end.
+    """
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    uv, python = [sys.executable, "-m", "uv"], str(venv / "bin" / "python")
+    with venv.with_suffix(".lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if (venv / ".complete").exists():
+            return
+        _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], held.fileno())
+        _run(
+            [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes",
+             "-r", str(lock)], held.fileno(),
+        )  # fmt: skip
+        (venv / ".complete").touch()
+
+
+def _run(command: list[str], held: int) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, pass_fds=(held,))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ContainerError(f"The packages cannot be installed: {error}", "Run the same command again.") from error
+    if done.returncode:
+        said = "; ".join(done.stderr.strip().splitlines()[-3:])
+        raise ContainerError(f"The packages of {LOCK} cannot be installed: {said}", "Look at the network; try again.")

@@ -1,0 +1,352 @@
+# machinery
+"""Places of deployment, as far as they are text, files and commands; engines and clusters are the template's to try."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cluster import Cluster
+from conftest import MODEL_TOML, REPOSITORY, Project
+
+from gitops import config, git
+from gitops.commands.site import open_site
+from gitops.config import Repository
+from gitops.deploying.engine import Engine
+from gitops.deploying.login import logged_in
+from gitops.deploying.state import home
+from gitops.deploying.target import Rollout
+from gitops.deploying.targets import argocd, kustomization
+from gitops.deploying.targets.argocd import ArgoCD
+from gitops.deploying.targets.compose import project
+from gitops.deploying.targets.front import BLUE, GREEN, Front
+from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
+from gitops.errors import ConfigError, ContainerError
+
+CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
+ONE, TWO = (
+    Rollout("production", "sample", str(n), f"1.{n}.0", f"sha256:{str(n) * 64}", f"r.example/m@sha256:{str(n) * 64}",
+            None, Path())
+    for n in (1, 2)
+)  # fmt: skip
+NAMES = {
+    ("sample", "production"): "sample-production",
+    ("Sample_2.0", "production"): "sample-2-0-production-9cc485",
+    ("2nd", "production"): "m-2nd-production-3d0e18",
+    ("sample", "next"): "sample-next-2e38cd",
+}
+
+
+def repository(root: Path, toml: str) -> Repository:
+    """A repository with this target and the manifests of this one."""
+    shutil.copytree(REPOSITORY / "deploy", root / "deploy")
+    return Repository(root, config.parse(MODEL_TOML + toml))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """An empty cluster, which kubectl reaches."""
+    (tmp_path / "bin").mkdir()
+    return Cluster(tmp_path / "bin", monkeypatch)
+
+
+@pytest.fixture
+def target(cluster: Cluster, tmp_path: Path) -> Iterator[Kubernetes]:
+    """Its target."""
+    made = Kubernetes(repository(tmp_path, CLUSTER), "production")
+    yield made
+    made.abandon()
+
+
+@pytest.mark.parametrize(("named", "expected"), NAMES.items(), ids=lambda part: str(part))
+def test_a_name_is_one_that_kubernetes_accepts(named: tuple[str, str], expected: str) -> None:
+    """A name that had to be changed carries a mark; none is that of another environment's pod on trial."""
+    assert kustomization.name(*named) == expected
+
+
+def test_a_long_name_is_cut() -> None:
+    """What is made of it must still fit into the 63 characters that Kubernetes allows."""
+    found = kustomization.name("a" * 100, "production")
+    assert len(f"{found}-{kustomization.NEXT}-{kustomization.BASE}") <= 63
+    assert found != kustomization.name("a" * 101, "production")
+
+
+def test_a_kustomization_pins_the_image_and_says_which_version_it_is(tmp_path: Path) -> None:
+    """By digest, in the namespace and with the replicas of model.toml."""
+    said = json.loads(kustomization.kustomization(ONE, repository(tmp_path, CLUSTER).config, "../base"))
+    assert said["images"] == [{"name": "serving", "newName": "r.example/m", "digest": f"sha256:{'1' * 64}"}]
+    assert (said["namespace"], said["resources"]) == ("models", ["../base"])
+    deployment, autoscaler = (json.loads(patch["patch"]) for patch in said["patches"])
+    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {entry["name"]: entry.get("value") for entry in env} == {**ONE.variables, "GITOPS_TOKEN": None}
+    assert autoscaler["spec"] == {"minReplicas": 3}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/ada/iris.git",
+        "https://x-access-token:t@github.com/ada/iris",
+        "git@github.com:ada/iris.git",
+        "ssh://git@github.com:22/Ada/iris.git",
+        "https://github.com/ada/iris/",
+    ],
+)
+def test_a_repository_has_one_place_whichever_way_it_is_reached(tmp_path: Path, url: str) -> None:
+    """A person's clone over SSH finds what the workflow's clone brought up."""
+    made = repository(tmp_path, CLUSTER)
+    for command in (("init", "--quiet"), ("remote", "add", "origin", url)):
+        git.run(tmp_path, *command)
+    there = home(made, "production")
+    git.run(tmp_path, "remote", "set-url", "origin", "https://github.com/ada/iris")
+    assert there == home(made, "production")
+    git.run(tmp_path, "remote", "set-url", "origin", "https://github.com/ada/rose")
+    assert there != home(made, "production")
+
+
+@pytest.mark.parametrize("kind", ["process", "compose"])
+def test_what_stays_up_is_not_brought_up_where_the_machine_ends(
+    at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A runner of GitHub's would be green, and nothing would serve."""
+    project = at_stage("promoted")
+    project.edit("model.toml", "[project]", f'[targets.production]\nkind = "{kind}"\n\n[project]')
+    monkeypatch.setenv("RUNNER_ENVIRONMENT", "github-hosted")
+    told = project.gitops("deploy")
+    assert told.code == ConfigError.exit_code
+    assert "DEPLOY_RUNNER" in told.err
+
+
+def test_what_is_ready_and_cannot_be_reached_is_an_error(at_stage: Callable[[str], Project]) -> None:
+    """A bridge or a firewall is no reason to hold a version; one that never gets ready is."""
+    project = at_stage("promoted")
+    project.edit("model.toml", "[project]", "[targets.production]\nready_seconds = 1\n\n[project]")
+    place = open_site(config.find(project.root), "production")
+    assert place.ask("http://127.0.0.1:1", ONE, lambda: True) == ["It was not ready after 1 s: it does not answer."]
+    with pytest.raises(ContainerError, match="ready by its own check") as caught:
+        place.ask("http://127.0.0.1:1", ONE, lambda: True, lambda: True)
+    assert "Nothing was held" in caught.value.next
+
+
+def test_no_image_is_an_error_with_a_next_step(tmp_path: Path) -> None:
+    """A record from before there were images."""
+    with pytest.raises(ContainerError, match="has no image"):
+        kustomization.kustomization(replace(ONE, image=None), repository(tmp_path, CLUSTER).config, "../base")
+
+
+def test_the_layer_is_the_environments_own_or_the_base(tmp_path: Path) -> None:
+    """An environment that nobody wrote anything about still runs."""
+    repository(tmp_path, CLUSTER)
+    assert kustomization.layer(tmp_path, "production") == "deploy/kubernetes/production"
+    assert kustomization.layer(tmp_path, "europe") == "deploy/kubernetes/base"
+
+
+def test_a_version_is_tried_beside_and_then_takes_over(cluster: Cluster, target: Kubernetes) -> None:
+    """Only after the switch does the Deployment that callers reach have its image; nothing is left of the trial."""
+    assert target.running() is None
+    assert target.start(ONE) == "http://127.0.0.1:4321"
+    assert target.alive()
+    assert target.well()
+    assert set(cluster.state["deployments"]) == {"sample-production-next-serving"}
+    target.switch(ONE)
+    assert set(cluster.state["deployments"]) == {"sample-production-serving"}
+    running = target.running()
+    assert running is not None
+    assert (running.digest, running.image) == (ONE.digest, ONE.image)
+
+
+def test_an_abandoned_version_leaves_the_other_alone(cluster: Cluster, target: Kubernetes) -> None:
+    """Its pod is gone, its last words are told, and the Deployment was never touched."""
+    target.start(ONE)
+    target.switch(ONE)
+    cluster.set(pod="crashing")
+    assert target.start(TWO) == NOBODY
+    assert not target.alive()
+    assert not target.well()
+    assert "said something" in target.abandon()
+    assert set(cluster.state["deployments"]) == {"sample-production-serving"}
+    running = target.running()
+    assert running is not None
+    assert running.digest == ONE.digest
+
+
+def test_an_image_that_cannot_be_pulled_is_an_error(cluster: Cluster, target: Kubernetes) -> None:
+    """Nothing is known about the version, so it did not fail; the message has the cluster's own words."""
+    cluster.set(pod="unpulled")
+    with pytest.raises(ContainerError, match="ImagePullBackOff no such digest"):
+        target.start(ONE)
+
+
+def test_a_rollout_that_hangs_is_taken_back(cluster: Cluster, target: Kubernetes) -> None:
+    """The pods of the old version have never been ended, and the new ones go."""
+    target.start(ONE)
+    target.switch(ONE)
+    target.start(TWO)
+    cluster.set(rollout=False)
+    with pytest.raises(ContainerError, match="progress deadline"):
+        target.switch(TWO)
+    assert cluster.state["calls"][-1] == "rollout undo"
+    assert cluster.state["deployments"]["sample-production-serving"]["digest"] == ONE.digest
+
+
+def test_a_rollout_on_its_way_is_not_said_to_run(cluster: Cluster, target: Kubernetes) -> None:
+    """After a kill in the middle of one, the next deployment goes through with it."""
+    target.start(ONE)
+    target.switch(ONE)
+    cluster.set(rollout=False)
+    assert target.running() is None
+
+
+def test_a_cluster_without_kubectl_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a sentence, not a traceback."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ContainerError, match="not installed"):
+        Kubernetes(repository(tmp_path / "repository", CLUSTER), "production").running()
+
+
+class Site:
+    """An address that says which version it serves, as Argo CD would have brought it up."""
+
+    def __init__(self) -> None:
+        """Serve nothing yet."""
+        self.digest: str | None = None
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"digest": site.digest}).encode()
+                self.send_response(200 if site.digest else 503)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Until the test ends."""
+    made = Site()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def argo(root: Path, url: str) -> ArgoCD:
+    """A target of Argo CD at an address."""
+    toml = f'[targets.production]\nkind = "argocd"\nurl = "{url}/"\nready_seconds = 1\n'
+    return ArgoCD(repository(root, toml), "production")
+
+
+def test_argocd_is_waited_for(site: Site, tmp_path: Path) -> None:
+    """What the address says is what runs."""
+    target = argo(tmp_path, site.url)
+    assert target.running() is None
+    site.digest = ONE.digest
+    assert target.start(ONE) == site.url
+    running = target.running()
+    assert running is not None
+    assert (running.digest, running.url) == (ONE.digest, site.url)
+
+
+def test_argocd_that_has_not_synced_is_an_error(site: Site, tmp_path: Path) -> None:
+    """The old version still answers; nobody knows anything bad about the new one."""
+    site.digest = ONE.digest
+    with pytest.raises(ContainerError, match=r"answers with sha256:111111111111, not with sha256:222222222222"):
+        argo(tmp_path, site.url).start(TWO)
+
+
+def test_argocd_without_an_address_is_a_mistake_in_model_toml(tmp_path: Path) -> None:
+    """The message names the key."""
+    with pytest.raises(ConfigError, match=r"\[targets.production\] has no `url`"):
+        ArgoCD(repository(tmp_path, '[targets.production]\nkind = "argocd"\n'), "production")
+
+
+def test_what_a_promotion_writes_for_argocd_leads_to_the_manifests(tmp_path: Path) -> None:
+    """The folder that the Application names, and from there to the environment's own manifests."""
+    made = repository(tmp_path, CLUSTER)
+    file = tmp_path / argocd.path("production")
+    said = json.loads(argocd.content(ONE, made))
+    assert (file.parent / said["resources"][0]).resolve() == tmp_path / "deploy/kubernetes/production"
+    application = (tmp_path / "deploy/argocd/application.yaml").read_text()
+    assert f"path: {argocd.FOLDER}/ENVIRONMENT\n" in application
+
+
+def front(folder: Path, name: str = "gitops-sample-production", network: str = "bridge") -> Front:
+    """The front of a project."""
+    return Front(folder / name, name, 8080, network)
+
+
+def test_callers_are_sent_to_the_colour_that_is_pointed_to(tmp_path: Path) -> None:
+    """Blue until somebody says green; saying it twice changes nothing."""
+    made = front(tmp_path)
+    made.write(REPOSITORY / "deploy/compose/nginx.conf")
+    assert (made.serving, made.idle) == (BLUE, GREEN)
+    for colour in (GREEN, GREEN, BLUE, BLUE):
+        made.point(colour)
+        assert made.serving == colour
+
+
+@pytest.mark.parametrize("network", ["bridge", "host"])
+def test_what_nginx_reads_is_written_once(tmp_path: Path, network: str) -> None:
+    """A second time nothing differs, so that nginx need not be told; the places stay the same."""
+    made = front(tmp_path, network=network)
+    assert made.write(REPOSITORY / "deploy/compose/nginx.conf")
+    before = (made.folder / "places.conf").read_text()
+    again = front(tmp_path, network=network)
+    assert not again.write(REPOSITORY / "deploy/compose/nginx.conf")
+    assert (made.folder / "places.conf").read_text() == before
+    assert all(f"upstream {colour} {{ server {place};" in before for colour, place in again.places().items())
+
+
+def test_two_projects_have_addresses_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where they are taken, a person names others."""
+    one, two = front(tmp_path), front(tmp_path, "gitops-sample-staging")
+    assert set(one.places().values()).isdisjoint(two.places().values())
+    monkeypatch.setenv("GITOPS_SUBNET", "10.9.8.0/29")
+    assert one.places() == {BLUE: "10.9.8.3:8080", GREEN: "10.9.8.4:8080"}
+
+
+def test_compose_accepts_the_name_of_any_model() -> None:
+    """Lower-case letters, digits, dashes and underscores."""
+    assert project("Sample.Model_2", "production") == "gitops-sample-model_2-production"
+
+
+DOCKER = """#!/bin/sh
+case "$1" in
+    context) echo unix:///engine.sock ;;
+    login) printf '%s %s %s' "$*" "$(cat)" "$DOCKER_HOST" >"$DOCKER_CONFIG/login" ;;
+    pull) cp "$DOCKER_CONFIG/login" "$FOUND" ;;
+esac
+"""
+
+
+def test_a_private_image_is_pulled_with_a_login_that_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password is on no command line, and the folder that held the login is gone."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("FOUND", str(tmp_path / "found"))
+    monkeypatch.setenv("GITOPS_REGISTRY_USER", "ada")
+    monkeypatch.setenv("GITOPS_REGISTRY_PASSWORD", "secret")
+    with logged_in(Engine("docker"), str(ONE.image), "r.example/m") as engine:
+        folder = Path(engine.environment["DOCKER_CONFIG"])
+        engine.pull(str(ONE.image))
+    said = "login --username ada --password-stdin r.example secret unix:///engine.sock"
+    assert (tmp_path / "found").read_text() == said
+    assert not folder.exists()
