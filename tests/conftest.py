@@ -9,23 +9,23 @@ from desk import PULLS_ALLOWED, Desk, Driver, prepare
 from github.server import LocalGitHub
 from house import bake, run, set_up
 
-# What takes minutes comes first, so that no processor waits for the last file; each file runs in one process.
-LONGEST = ("test_journey", "test_bakes", "test_demo", "test_promotion")
+pytest_plugins = ("containers", "images")
+# What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
+# needs the container engine in one together.
+CONTAINERS = ("test_ship", "test_image", "test_compose", "test_kubernetes")
+LONGEST = ("test_journey", *CONTAINERS, "test_bakes", "test_demo", "test_deploy", "test_promotion")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first."""
-
-    def rank(item: pytest.Item) -> int:
-        name = item.path.stem
-        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
-
-    items.sort(key=rank)
+    """Start the longest files first, and say what belongs together."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("containers" if item.path.stem in CONTAINERS else item.path.stem))
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with every default answer, set up, on main, with a first champion and a bare remote."""
+    """A repository with every default answer, set up, on main, with a first champion, verified, and a bare remote."""
     folder = tmp_path_factory.mktemp("repository")
     root = bake(folder)
     set_up(root)
@@ -35,7 +35,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(root, "make", "loop")
     run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
     run(root, "git", "push", "--quiet", "origin", "main")
-    run(root, ".venv/bin/gitops", "reconcile")
+    run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(folder / "state")})
     return root
 
 

@@ -1,18 +1,27 @@
-"""`make demo`: generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models.
+"""`make demo`: generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models,
+serve them, and roll one back.
 
 Nothing leaves this machine: the server (tests/github) is a real Git remote with GitHub's rules, and act runs the
-repository's own workflow files. Every verdict that is told was read from what GitHub and Git hold; when one is not what
-the story says, the demo stops and names it. KEEP=1 leaves the server up to look around.
+repository's own workflow files. What serves is a process of this machine, for images cannot be had without a network.
+Every verdict that is told was read from what GitHub and Git hold; when one is not what the story says, the demo stops
+and names it. KEEP=1 leaves the server up to look around.
 """
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import requests
 from cookiecutter.main import cookiecutter
 from desk import BETTER, WORSE
 from github.model import Job, Run
@@ -86,7 +95,7 @@ def _job(run: Run, job: Job) -> None:
 def _last(job: Job) -> str:
     """The sentence that a job ended with, where it ended with one."""
     said = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
-            "Version ", "Registered", "Accepted", "Alias"))]  # fmt: skip
+            "Version ", "Registered", "Accepted", "Alias", "Nothing was", "No image"))]  # fmt: skip
     return said[0][:110] if said else ""
 
 
@@ -108,13 +117,37 @@ def verdict(run: Run) -> None:
     show(summary[start:].split("<details>")[0].replace("\\", ""))
 
 
-def generate() -> Path:
-    """A repository from the template with every default answer, under Git."""
+def generate() -> tuple[Path, int]:
+    """A repository from the template with every default answer, under Git; and the port where its model will answer."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     root = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(FOLDER)))
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=root, check=True)
-    return root
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    toml = root / "model.toml"
+    text = toml.read_text().replace('kind = "none"', 'kind = "process"').replace("port = 8080", f"port = {port}")
+    toml.write_text(text)
+    show(f'In model.toml: [targets.production] kind = "process", port = {port}. No container is used here.')
+    return root, port
+
+
+def ask(port: int, rows: list[dict[str, Any]]) -> str:
+    """Ask the model that serves about rows, as anybody would; the version that answered."""
+    url = f"http://127.0.0.1:{port}"
+    print(f"\n{_dim('$')} {_bold(f'curl {url}/predict -d {json.dumps(rows)[:60]}...')}", flush=True)
+    answer = requests.post(f"{url}/predict", json={"rows": rows}, timeout=30)
+    insist(answer.ok, f"The model refuses: {answer.text}")
+    show(answer.text)
+    return str(answer.json()["version"])
+
+
+def patients(port: int) -> list[dict[str, Any]]:
+    """Two rows that the model's own API gives as an example."""
+    document = requests.get(f"http://127.0.0.1:{port}/openapi.json", timeout=30).json()
+    shown = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    found: list[dict[str, Any]] = shown["examples"]["rows"]["value"]["rows"][:2]
+    return found
 
 
 def spoil(github: Site) -> None:
@@ -129,17 +162,19 @@ def spoil(github: Site) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
-def story(github: Site) -> None:
-    """The loop, from the first push to the second champion."""
+def story(github: Site, port: int) -> None:
+    """The loop, from the first push to the second champion, and back."""
     tell("2. Push", f"To {github.server.page}, a GitHub on this machine. Its workflows start.")
     push(github, "Start from the template")
     watch(github)
     tell("3. One pull request offers the first model", "Opened by the workflow Train; CI has checked it.")
     first = pull_request(github)
-    tell("4. A person merges it", "The record on main changes; nothing is trained; MLflow's alias follows.")
+    tell("4. A person merges it", "The record on main changes; Deploy brings the model up and asks it what it knows.")
     github.merge(first)
     watch(github)
     insist(github.record("main")["version"] == "1", "The record on main does not name version 1.")
+    rows = patients(port)
+    insist(ask(port, rows) == "1", "Version 1 does not answer.")
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
 
     tell("5. A worse model", "Somebody leaves the pipeline a single column.")
@@ -164,31 +199,68 @@ def story(github: Site) -> None:
     github.ask("POST", "/pulls", title="New data", head="new-data", base="main")
     ended = watch(github, red=("ci.yml",))
     show(ended["ci.yml"].jobs["data"].summary.replace("\\", ""))
+    refused = next(pull for pull in github.pulls if pull["title"] == "New data")
+    github.ask("PATCH", f"/pulls/{refused['number']}", state="closed")
     github.run("git", "switch", "--quiet", "main")
 
-    tell("8. The better model is merged", "Main's record names it from now on.")
+    tell("8. The better model is merged", "It comes up beside the old one, is heard, and takes its place.")
     github.merge(second)
     watch(github)
     insist(github.record("main")["version"] == "3", "The record on main does not name version 3.")
+    insist(ask(port, rows) == "3", "Version 3 does not answer.")
+
+    tell("9. Somebody rolls it back at once", "The workflow Roll back: ledger first, then the old version, then words.")
+    asked = {"why": "The ward reports false alarms.", "now": "true"}
+    github.ask("POST", "/actions/workflows/rollback.yml/dispatches", ref="main", inputs=asked)
+    watch(github)
+    insist(ask(port, rows) == "1", "Version 1 does not answer again.")
+    back = pull_request(github)
+    github.merge(back)
+    watch(github)
+    insist(github.record("main")["version"] == "1", "The record on main does not name version 1 again.")
+    insist(ask(port, rows) == "1", "Version 1 does not answer any more.")
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
     shell(github, ".venv/bin/gitops", "history")
+
+
+def end(port: int) -> None:
+    """The page of the model's API, in the browser where somebody looks; then nothing is left running."""
+    page = f"http://127.0.0.1:{port}/docs"
+    insist(requests.get(page, timeout=30).ok, "The page of the API does not come.")
+    tell("The model's API", page)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        webbrowser.open(page)
+        input("    Press Enter to end the demo. ")
 
 
 def main() -> None:
     """Set the stage, tell the story, and leave nothing running unless asked."""
     began = time.monotonic()
     tell("1. Generate", "One template, every default answer.")
-    root = generate()
-    machine = warm_cache(FOLDER / "machine", root / "requirements")
-    with site(FOLDER, root, env=machine) as github:
+    root, port = generate()
+    machine = warm_cache(FOLDER / "machine", root / "requirements") | {"GITOPS_STATE": str(FOLDER / "state")}
+    with site(FOLDER, root, env=machine) as github, ended(port):
         os.environ.update(machine)
         shell(github, "make", "setup", f"PYTHON={sys.executable}")
-        story(github)
+        story(github, port)
         where = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
         tell(f"Done in {time.monotonic() - began:.0f} s", f"Look around: cd {where} && .venv/bin/gitops ui")
+        end(port)
         if os.environ.get("KEEP"):
             tell("Kept", f"The server stays at {github.server.page} until you press Ctrl-C.")
             threading.Event().wait()
+
+
+@contextmanager
+def ended(port: int) -> Iterator[None]:
+    """End the model's server when the demo ends: it would serve for as long as the machine is on."""
+    try:
+        yield
+    finally:
+        ours = f"gitops=.*[|]{port}[|]"
+        subprocess.run(["pkill", "--full", ours], check=False)
+        while subprocess.run(["pgrep", "--full", ours], check=False, stdout=subprocess.DEVNULL).returncode == 0:
+            time.sleep(0.1)
 
 
 def _bold(text: str) -> str:

@@ -21,6 +21,8 @@ PULLS_ALLOWED = "actions_may_open_pull_requests"
 GRANTS: dict[str, Grant] = {
     "contents": "write", "pull_requests": "write", "issues": "write", "statuses": "write", "actions": "write",
 }  # fmt: skip
+# What the job `deploy` declares.
+DEPLOY_GRANTS: dict[str, Grant] = {**GRANTS, "packages": "write"}
 FEATURES = "src/tumour_screening/features.py"
 START = '    "mean_radius",\n    "mean_texture",\n    "mean_smoothness",\n'
 BETTER = START + '    "worst_radius",\n    "worst_texture",\n    "worst_concave_points",\n'
@@ -88,6 +90,7 @@ def prepare(repository: Path, folder: Path, driver: Driver) -> Path:
     start = run(repository, "git", "rev-list", "--max-parents=0", "main").strip()
     run(bare, "git", "update-ref", "refs/heads/main", start)
     run(folder, "git", "clone", "--quiet", str(bare), "clone")
+    _forget_deployments(clone)
     compare(driver, clone, folder, "1")
     for number, columns in {"2": BETTER, "3": WORSE}.items():
         choose(clone, columns)
@@ -107,6 +110,16 @@ def prepare(repository: Path, folder: Path, driver: Driver) -> Path:
     run(clone, "git", "push", "--quiet", "--force", "origin", "main")
     run(clone, "git", "branch", "--quiet", "-D", BRANCH)
     return folder
+
+
+def _forget_deployments(clone: Path) -> None:
+    """Nothing was verified anywhere yet."""
+    run(clone, "git", "switch", "--quiet", "mlflow")
+    run(clone, "git", "rm", "--quiet", "ledger.jsonl")
+    run(clone, "git", "commit", "--quiet", "--message", "Start over")
+    run(clone, "git", "push", "--quiet", "origin", "mlflow")
+    run(clone, "git", "switch", "--quiet", "main")
+    run(clone, "git", "branch", "--quiet", "-D", "mlflow")
 
 
 def compare(driver: Driver, clone: Path, folder: Path, number: str, name: str = "") -> None:
@@ -143,6 +156,15 @@ class Desk(Person):
         """Run `gitops promote` on a comparison with a fresh token of a job; all that it printed."""
         env = self.environment(self.hub.issue_token(self.grants))
         done = self.driver.run(self.clone, "promote", "--comparison", str(self.comparisons / name), env=env)
+        assert done.code == code, f"exit {done.code}, not {code}\n{done.out}\n{done.err}"
+        return done.out + done.err
+
+    def job(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> str:
+        """Run a command as the job `deploy` does, on the newest main; all that it printed."""
+        run(self.clone, "git", "fetch", "--quiet", "origin", "main")
+        run(self.clone, "git", "switch", "--quiet", "--detach", "origin/main")
+        given = {**self.environment(self.hub.issue_token(DEPLOY_GRANTS)), **(env or {})}
+        done = self.driver.run(self.clone, *arguments, env=given)
         assert done.code == code, f"exit {done.code}, not {code}\n{done.out}\n{done.err}"
         return done.out + done.err
 

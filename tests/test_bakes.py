@@ -28,13 +28,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mypy")
 
 
-@pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_a_repository_passes_make_check(tmp_path: Path, cache: Path, version: str) -> None:
-    """Lint, types and all its tests, on the oldest and the newest Python here, by the command that its README names."""
-    root = bake(tmp_path, python_version=version)
-    set_up(root, PYTHONS[version])
-    assert run(root, ".venv/bin/python", "--version").startswith(f"Python {version}.")
-    last = run(root, "make", "check", env={"MYPY_CACHE_DIR": str(cache / version)}).splitlines()[-1]
+def test_a_repository_passes_make_check(tmp_path: Path, cache: Path) -> None:
+    """Lint, types and all its tests, by the command that its README names; on the newest Python here, for journeys and
+    demo run the machinery on the oldest."""
+    root = bake(tmp_path, python_version=NEWEST)
+    set_up(root, PYTHONS[NEWEST])
+    assert run(root, ".venv/bin/python", "--version").startswith(f"Python {NEWEST}.")
+    last = run(root, "make", "check", env={"MYPY_CACHE_DIR": str(cache / NEWEST)}).splitlines()[-1]
     assert "passed" in last
     assert not any(word in last for word in ("skipped", "xfailed", "deselected"))
 

@@ -12,14 +12,21 @@ TOLD = (
     "#1 Promote tumour-screening version 1 to production",
     "Version 1 can be promoted",
     "Check `required`: success",
-    "Nothing to train: version 1",
+    "✓ Deploy / deploy",
+    "/predict",
+    '"version":"1"',
     "Version 2 is refused by CHAMPION",
     "No pull request was opened",
     "#2 Promote tumour-screening version 3 to production",
     "✗ CI / data",
     "rule(s) broken in 569 rows",
+    '"version":"3"',
+    "✓ Roll back / rollback",
+    '"version":"1"',
+    "Roll back tumour-screening from version 3 to version 1 in production",
     "Champions of production",
     "1.1.0",
+    "/docs",
 )
 
 

@@ -1,17 +1,22 @@
 """The journey: a generated repository on the local GitHub, driven by pushes and clicks, through its own workflows."""
 
 import re
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from desk import BETTER, BRANCH, START, WORSE
 from github.model import Run
 from github.site import Site, site, warm_cache
 from house import GENERATED, bake, run
 
 DATA = "data/breast_cancer.csv"
-TRAIN_JOBS = ["train", "register", "compare", "promote"]
+# What a promotion changes.
+OURS = ["docs/model-card.md", "registry/production.json"]
+TRAIN_JOBS = ["train", "register", "compare", "image", "promote"]
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +27,21 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def github(machine: dict[str, str], tmp_path: Path) -> Iterator[Site]:
-    """A freshly generated repository, committed but not pushed, and its GitHub."""
+    """A freshly generated repository that serves as a process, committed but not pushed, and its GitHub."""
     clone = bake(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    toml = clone / "model.toml"
+    toml.write_text(
+        toml.read_text().replace('kind = "none"', 'kind = "process"').replace("port = 8080", f"port = {port}")
+    )
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
     run(clone, "git", "add", "--all")
     run(clone, "git", "commit", "--quiet", "--message", "Start from the template")
-    with site(tmp_path, clone, env=machine) as made:
+    with site(tmp_path, clone, env=machine | {"GITOPS_STATE": str(tmp_path / "state")}) as made:
         yield made
         assert made.hub.violations == []
+    subprocess.run(["pkill", "--full", f"gitops=.*[|]{port}[|]"], check=False)
 
 
 def green(ended: dict[str, Run], *workflows: str) -> None:
@@ -60,7 +72,7 @@ def test_the_journey(github: Site) -> None:
     first = github.pull
     assert re.fullmatch(r"Promote tumour-screening version 1 to production \([0-9a-f]{12}\)", first["title"])
     assert first["body"].startswith("## ✅ Version 1 can be promoted")
-    assert github.git("diff", "--name-only", f"main...{BRANCH}") == "registry/production.json"
+    assert github.git("diff", "--name-only", f"main...{BRANCH}").split() == OURS
     head = first["head"]["sha"]
     assert github.statuses(head)[0] == ("required", "success"), "the dispatched CI posts what it found"
     assert ended["ci.yml"].event.head == (BRANCH, head)
@@ -156,10 +168,14 @@ def _a_newer_one_opens_and_is_merged(github: Site) -> None:
     assert "version 4" in pull["title"]
     github.merge(pull["number"])
     ended = github.settled()
-    green(ended, "ci.yml", "train.yml")
+    green(ended, "ci.yml", "train.yml", "deploy.yml")
     assert "Nothing to train" in ended["train.yml"].jobs["train"].summary
     assert github.record("main")["version"] == "4"
-    assert "Alias champion set to version 4" in ended["train.yml"].jobs["promote"].log
+    (deployed,) = (job for name, job in ended["deploy.yml"].jobs.items() if name.startswith("deploy"))
+    assert "Alias champion set to version 4" in deployed.log
+    url = re.search(r"http://127\.0\.0\.1:\d+ answers", deployed.log)
+    assert url
+    assert requests.get(f"{url.group().split()[0]}/metadata", timeout=30).json()["version"] == "4"
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
 
 

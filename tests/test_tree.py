@@ -12,10 +12,10 @@ import yaml
 from house import GENERATED, TASKS, bake
 
 GOLDEN = Path(__file__).parent / "golden"
-TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ""}
+TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ".yaml", ".conf", ""}
 JINJA = re.compile(r"<<\s*cookiecutter|cookiecutter\.(?!json)|<%|%>|<#|#>|^\s*#\s?%", re.MULTILINE)
 # Nothing here is rendered, so nothing here may differ from where it lies.
-UNRENDERED = (".github/workflows", "src/gitops", "tests/gitops", "tests/model", "requirements", "Makefile")
+UNRENDERED = (".github/workflows", "deploy", "src/gitops", "tests/gitops", "tests/model", "requirements", "Makefile")
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -54,7 +54,7 @@ def test_every_file_parses(baked: Path) -> None:
             ast.parse(file.read_text(encoding="utf-8"))
         elif file.suffix == ".toml":
             tomllib.loads(file.read_text(encoding="utf-8"))
-        elif file.suffix == ".yml":
+        elif file.suffix in {".yml", ".yaml"}:
             yaml.safe_load(file.read_text(encoding="utf-8"))
         elif file.suffix == ".json":
             json.loads(file.read_text(encoding="utf-8"))
@@ -79,8 +79,8 @@ def test_the_readme_names_whose_every_folder_is(baked: Path) -> None:
     readme = (baked / "README.md").read_text()
     package = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["package_name"]
     shown = readme.split("## What lies where")[1].split("```")[1]
-    named = {"model.toml", "data/", f"src/{package}/", "tests/model/", "requirements/", "src/gitops/", "tests/gitops/",
-             "registry/production.json", "docs/"}  # fmt: skip
+    named = {"model.toml", "data/", f"src/{package}/", "tests/model/", "requirements/", "deploy/", "src/gitops/",
+             "tests/gitops/", "registry/production.json", "docs/"}  # fmt: skip
     assert {name for name in named if name not in shown} == set()
 
 

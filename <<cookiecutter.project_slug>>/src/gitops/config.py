@@ -159,6 +159,58 @@ class Serving(Table):
     timeout_seconds: int = Field(30, ge=1, le=3600, description="Give up on a request that takes longer.")
 
 
+class Image(Table):
+    """The container image of a version."""
+
+    repository: Text | None = Field(None, description="Where images are pushed; left out: GHCR, named as on GitHub.")
+    base: Annotated[str, StringConstraints(pattern=r"^\S+@sha256:[0-9a-f]{64}$")] | None = Field(
+        None, description="The image that ours is built on: NAME@sha256:DIGEST."
+    )
+    engine: Literal["auto", "docker", "podman", "buildah"] = Field("auto", description="What builds and runs images.")
+    signers: Text | None = Field(
+        None, description="Allowed signers, a file in ssh-keygen's format; no other image runs."
+    )
+
+
+class Deploy(Table):
+    """Where a promoted version serves."""
+
+    environments: tuple[Name, ...] = Field(
+        ("production",), min_length=1, strict=False, description="In the order of promotion; the last one is the goal."
+    )
+    override_days: int = Field(7, ge=1, le=365, description="How long `rollback --now` lasts without a merge.")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if len(set(self.environments)) != len(self.environments):
+            raise ValueError("names an environment twice")
+        return self
+
+
+class Target(Table):
+    """How one environment runs a version."""
+
+    kind: Literal["none", "process", "compose", "kubernetes", "argocd"] = Field(
+        "none", description="What runs it; none: tested, and nothing stays up."
+    )
+    port: int = Field(8080, ge=1, le=65535, description="Where callers find it (process, compose).")
+    url: Text | None = Field(None, description="Where callers find it (kubernetes, argocd).")
+    namespace: Name = Field("default", description="The namespace (kubernetes, argocd).")
+    replicas: int = Field(2, ge=1, description="How many at least (kubernetes, argocd).")
+    ready_seconds: int = Field(120, ge=1, le=3600, description="How long a version may take to become ready.")
+    soak_hours: float = Field(0, ge=0, description="How long it must have run here before the next environment.")
+
+
+class Card(Table):
+    """What only people know about the model; printed in docs/model-card.md."""
+
+    owner: str = Field("", description="Who answers for it.")
+    intended_use: str = Field("", description="What it is for, and for whom.")
+    limitations: str = Field("", description="Where it must not be used.")
+    ethical_considerations: str = Field("", description="Whom a wrong answer hurts, and what is done about it.")
+    licence: str = Field("", description="Of the model and of its data.")
+
+
 class Config(Table):
     """Every choice about one model."""
 
@@ -170,6 +222,22 @@ class Config(Table):
     gates: Gates = Gates()
     store: Store = Store()
     serving: Serving = Serving()
+    image: Image = Image()
+    deploy: Deploy = Deploy()
+    targets: dict[Name, Target] = Field({}, description="One table for each environment: [targets.production].")
+    card: Card = Card()
+
+    def target(self, environment: str) -> Target:
+        """How an environment runs a version; nothing stays up where model.toml does not say."""
+        return self.targets.get(environment, Target())
+
+    @model_validator(mode="after")
+    def _targets_are_environments(self) -> Self:
+        for name in self.targets:
+            if name not in self.deploy.environments:
+                known = ", ".join(self.deploy.environments)
+                raise ValueError(f"[targets.{name}]: {name!r} is not among [deploy] environments ({known})")
+        return self
 
     @model_validator(mode="after")
     def _metrics_fit_task(self) -> Self:

@@ -75,6 +75,27 @@ class ForgeError(GitopsError):
         self.status = status
 
 
+class ContainerError(GitopsError):
+    """The container engine, the registry or the place of deployment did not do what was asked; nobody knows more."""
+
+    exit_code = 9
+    title = "Container"
+
+
+class VerificationFailed(GitopsError):
+    """A version gave a definite bad answer where it was tried, or was to serve; whoever raises says what serves."""
+
+    exit_code = 10
+    title = "Verification"
+
+
+class NotReproduced(GitopsError):
+    """A version that was made again from its lineage says something else."""
+
+    exit_code = 15
+    title = "Not reproduced"
+
+
 class PullRequestsForbidden(ForgeError):
     """The repository's settings do not let a workflow open pull requests."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from gitops.errors import StoreError
 
 TIMEOUT = 600
+# Branches that propose a change to main: `promote/production` and the like.
+PROPOSALS = ("promote", "rollback", "lift")
 # Machines commit too; a person's own identity is used where there is one.
 # GitHub shows this address as its own bot, and gives it to nobody.
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
@@ -86,7 +88,7 @@ def refresh(root: Path) -> None:
     run(
         root, "fetch", "--quiet", "--no-tags", "--prune", *(["--unshallow", "--filter=blob:none"] if shallow else []),
         "origin", "+refs/heads/main:refs/remotes/origin/main",
-        "+refs/heads/promote/*:refs/remotes/origin/promote/*",
+        *(f"+refs/heads/{kind}/*:refs/remotes/origin/{kind}/*" for kind in PROPOSALS),
     )  # fmt: skip
 
 

@@ -10,13 +10,18 @@ import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from gitops import config
 from gitops.cli import main
+from gitops.registry.branch import Branch
+from gitops.registry.ledger import Verified, append
+from gitops.registry.record import read
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -192,6 +197,13 @@ class Project:
         """Propose, and merge as a person would."""
         self.propose()
         self.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
+
+    def verified(self) -> None:
+        """Write into the ledger that the version of main's record passed its smoke test, as a deployment does."""
+        record = read(self.root, "production", "main")
+        assert record
+        fact = Verified(environment="production", digest=record.digest, at=datetime.now(UTC), by="a test")
+        append(Branch(config.find(self.root)), fact)
 
 
 def start(root: Path) -> Project:

@@ -282,9 +282,10 @@ def test_a_label_that_somebody_else_made_gets_our_words(project: Project) -> Non
     assert settings.plan(Silent(READY), project.root).steps == ()
 
 
-def test_every_environment_with_a_record_is_wanted(project: Project) -> None:
-    """And production, before it has one."""
-    project.write("registry/staging.json", "{}")
+def test_every_environment_of_model_toml_is_wanted(project: Project) -> None:
+    """Before it has a record, too."""
+    toml = (project.root / "model.toml").read_text()
+    project.write("model.toml", toml + '\n[deploy]\nenvironments = ["staging", "production"]\n')
     assert [step.todo for step in settings.plan(Silent(READY), project.root).steps] == ["create environment staging"]
 
 

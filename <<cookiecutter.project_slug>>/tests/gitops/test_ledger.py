@@ -11,8 +11,24 @@ from gitops import config
 from gitops.config import Split
 from gitops.errors import IntegrityError
 from gitops.registry.branch import Branch
-from gitops.registry.ledger import FILE, Fact, Held, Override, Verified, append, read, wanted
-from gitops.registry.record import Figure, Record
+from gitops.registry.ledger import (
+    FILE,
+    Fact,
+    Held,
+    Lifted,
+    Override,
+    Verified,
+    append,
+    in_force,
+    is_held,
+    is_newest,
+    is_verified,
+    lifted,
+    read,
+    wanted,
+    with_lifted,
+)
+from gitops.registry.record import Entry, Figure, Record
 from gitops.run import Lineage
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -38,6 +54,14 @@ def record(number: int) -> Record:
         figure=Figure(metric="r2", value=1, baseline=0, champion=None),
         lineage=lineage,
     )
+
+
+def entry(number: int, days: int = 0) -> Entry:
+    """Main took version `number` on some days after the facts were written."""
+    return Entry("c", (NOW + timedelta(days=days)).isoformat(timespec="seconds"), "Ada", record(number))
+
+
+MAIN = [entry(3, -1), entry(2, -2), entry(1, -3)]
 
 
 def verified(number: int, environment: str = "production") -> Verified:
@@ -69,19 +93,70 @@ CASES: dict[str, tuple[list[Fact], str | None]] = {
     "an expired override does not count": ([override(1, -1)], "3"),
     "the newest override wins": ([override(1, 2), override(2, 2)], "2"),
     "an override of something that never was on main": ([override(9, 2)], "3"),
+    "an override of what is held by now": ([verified(2), override(1, 2), held(1)], "3"),
 }
 
 
 @pytest.mark.parametrize(("facts", "version"), CASES.values(), ids=CASES)
 def test_record_and_ledger_want_one_version(facts: list[Fact], version: str | None) -> None:
     """The newest record on main that is not held, or else the last verified one; an override wins."""
-    found = wanted([record(3), record(2), record(1)], facts, NOW)
+    found = wanted(MAIN, facts, NOW)
     assert (found.version if found else None) == version
 
 
 def test_without_a_record_nothing_is_wanted() -> None:
     """Before the first promotion nothing may run."""
     assert wanted([], [verified(1)], NOW) is None
+
+
+def test_an_override_ends_when_main_says_the_same() -> None:
+    """From the merge on, main counts again: also when it moves on while the override's time is not over."""
+    rolled_back = [entry(1, 1), *MAIN]
+    onward = [entry(4, 2), *rolled_back]
+    facts = [override(1, 24 * 7)]
+    found = [wanted(entries, facts, NOW) for entries in (MAIN, rolled_back, onward)]
+    assert found == [record(1), record(1), record(4)]
+
+
+def test_a_removed_record_wants_nothing() -> None:
+    """To start over is to start over, whatever was verified before."""
+    removed = Entry("c", NOW.isoformat(), "Ada", None)
+    assert wanted([removed, *MAIN], [verified(2)], NOW) is None
+
+
+def test_only_what_people_lifted_is_lifted() -> None:
+    """A hold that is written later, on the same digest, is another hold."""
+    first, second = held(3), held(3).model_copy(update={"at": NOW + timedelta(days=1)})
+    end = Lifted(environment="production", digest="3333", at=first.at, why="it was the network")
+    assert wanted(MAIN, in_force([verified(2), first], [end]), NOW) == record(3)
+    assert is_held(in_force([first, second], [end]), "production", "3333")
+
+
+def test_a_lift_is_a_file_on_main(project: Project) -> None:
+    """What is written is read back; a file that people broke is refused with its name."""
+    end = Lifted(environment="production", digest="3333", at=NOW, why="words")
+    project.write("registry/lifted.json", with_lifted([end], end))
+    project.commit()
+    assert lifted(project.root, "HEAD") == [end, end]
+    project.write("registry/lifted.json", "[{}]")
+    project.commit()
+    with pytest.raises(IntegrityError, match=r"registry/lifted\.json at HEAD: 0\.environment"):
+        lifted(project.root, "HEAD")
+
+
+def test_a_verification_is_for_one_image() -> None:
+    """The same version in another image has to be heard again."""
+    other = record(3).model_copy(update={"image": "r@sha256:1"})
+    assert (is_verified([verified(3)], record(3)), is_verified([verified(3)], other)) == (True, False)
+
+
+def test_what_was_written_last_of_a_place_counts() -> None:
+    """After a hold, or another version, the image of the place has to be published again."""
+    elsewhere = verified(2, "staging")
+    assert is_newest([verified(3), elsewhere], record(3))
+    assert not is_newest([verified(3), verified(2)], record(3))
+    assert not is_newest([verified(3), held(4)], record(3))
+    assert not is_newest([], record(3))
 
 
 def test_the_ledger_keeps_facts_in_order_and_each_once(project: Project) -> None:

@@ -28,9 +28,11 @@ def aliases(project: Project) -> dict[str, str]:
     return {alias: version.number for version in found for alias in version.aliases}
 
 
-def test_a_proposal_changes_the_record_and_nothing_else(proposed: Project) -> None:
-    """The reviewer sees one file; the person's own files and index are not touched."""
-    assert proposed.git("diff", "--name-only", "main", BRANCH) == "registry/production.json"
+def test_a_proposal_changes_the_record_and_its_card_and_nothing_else(proposed: Project) -> None:
+    """The reviewer sees two files; the person's own files and index are not touched."""
+    changed = proposed.git("diff", "--name-only", "main", BRANCH).splitlines()
+    assert changed == ["docs/model-card.md", "registry/production.json"]
+    assert "Model card: sample 1.0.0" in proposed.git("show", f"{BRANCH}:docs/model-card.md")
     assert proposed.git("status", "--porcelain") == ""
     record = read(proposed.root, "production", BRANCH)
     assert record is not None
@@ -105,10 +107,13 @@ def test_a_branch_that_is_checked_out_is_left_alone(proposed: Project) -> None:
 
 
 def test_aliases_follow_the_proposal_and_the_merge(proposed: Project) -> None:
-    """Challenger while it is proposed, champion once it is merged; a second reconcile finds nothing to do."""
+    """Challenger while it is proposed, champion once it is merged and verified; a second reconcile does nothing."""
     proposed.must("reconcile")
     assert aliases(proposed) == {"challenger": "1"}
     proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
+    proposed.must("reconcile")
+    assert aliases(proposed) == {}
+    proposed.verified()
     proposed.must("reconcile")
     assert aliases(proposed) == {"champion": "1"}
     assert "Nothing to do" in proposed.must("reconcile").out
@@ -117,6 +122,7 @@ def test_aliases_follow_the_proposal_and_the_merge(proposed: Project) -> None:
 def test_an_alias_that_somebody_moved_is_put_back(proposed: Project) -> None:
     """An alias is a projection; reconcile says what it found."""
     proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
+    proposed.verified()
     proposed.must("reconcile")
     proposed.improve()
     proposed.commit()
@@ -149,9 +155,13 @@ def test_while_main_is_held_the_last_verified_version_is_champion(at_stage: Call
 def test_reverting_a_merge_brings_the_earlier_champion_back(at_stage: Callable[[str], Project]) -> None:
     """Rolling back is a change like any other; history keeps all three."""
     project = at_stage("promoted")
+    project.verified()
     project.improve()
     project.commit()
     project.promote()
+    project.must("reconcile")
+    assert aliases(project) == {"champion": "1"}
+    project.verified()
     project.must("reconcile")
     assert aliases(project) == {"champion": "2"}
     project.git("revert", "--no-edit", "--mainline", "1", "HEAD")
@@ -164,6 +174,7 @@ def test_reverting_a_merge_brings_the_earlier_champion_back(at_stage: Callable[[
 def test_removing_the_record_leaves_no_champion(at_stage: Callable[[str], Project]) -> None:
     """Starting over: the alias goes with the record, and the next version is judged without a champion."""
     project = at_stage("promoted")
+    project.verified()
     project.must("reconcile")
     project.git("rm", "--quiet", "registry/production.json")
     project.commit()
@@ -176,6 +187,7 @@ def test_removing_the_record_leaves_no_champion(at_stage: Callable[[str], Projec
 def test_a_registry_that_disagrees_with_the_record_is_not_believed(proposed: Project) -> None:
     """The record pins a digest; a version of that number with another digest gets no alias."""
     proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
+    proposed.verified()
     where = store.connect(config.find(proposed.root))
     where.write("intrude", lambda client: client.set_model_version_tag("sample", "1", versions.DIGEST, "sha256:0"))
     result = proposed.gitops("reconcile")

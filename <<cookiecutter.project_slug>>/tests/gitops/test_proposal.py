@@ -20,13 +20,14 @@ def offer(found: Comparison, **changes: object) -> Offer:
     given = {
         "environment": "production", "model": "tumour-screening", "version": "2", "release": "1.1.0", "digest": DIGEST,
         "branch": "promote/production", "comparison": found.model_dump(mode="json"), "run": f"{PAGE}/actions/runs/7",
-        "plots": {"roc curve": f"{PAGE}/blob/{'a' * 40}/artifacts/1/roc_curve.png"}, **changes,
+        "plots": {"roc curve": f"{PAGE}/blob/{'a' * 40}/artifacts/1/roc_curve.png"}, "unsaid": ("owner", "licence"),
+        **changes,
     }  # fmt: skip
     return Offer(**given)  # type: ignore[arg-type]
 
 
 BETTER = offer(comparison(WON, side("1", 0.92, OLDER), side("2", 0.95)))
-FIRST = offer(comparison(NONE, None, side("1", 0.95)), version="1", release="1.0.0", run="", plots={})
+FIRST = offer(comparison(NONE, None, side("1", 0.95)), version="1", release="1.0.0", run="", plots={}, unsaid=())
 
 
 @pytest.mark.parametrize(("name", "offered"), {"better": BETTER, "first": FIRST}.items())

@@ -9,6 +9,7 @@ from gitops import console, git
 if TYPE_CHECKING:
     from gitops.config import Repository
     from gitops.registry.record import Record
+    from gitops.registry.store import Store
 
 
 def find(project: Path) -> "Repository":
@@ -16,6 +17,11 @@ def find(project: Path) -> "Repository":
     from gitops.config import find as find_repository
 
     return find_repository(project)
+
+
+def where(repository: "Repository", environment: str | None) -> str:
+    """The environment that was named, or else the one where promotion ends."""
+    return environment or repository.config.deploy.environments[-1]
 
 
 def main_revision(root: Path) -> str:
@@ -28,8 +34,16 @@ def main_revision(root: Path) -> str:
     return revision
 
 
-def champion(repository: "Repository", environment: str) -> "Record | None":
-    """The record on main; None before the first promotion."""
-    from gitops.registry import record
+def champion(repository: "Repository", environment: str, store: "Store | None" = None) -> "Record | None":
+    """The record on main, or, while that is held, the last verified one; None before the first promotion.
 
-    return record.read(repository.root, environment, main_revision(repository.root))
+    Args:
+        repository: The clone.
+        environment: Whose champion.
+        store: Where the ledger lies; without it, main alone is asked.
+    """
+    from gitops.registry import ledger, record
+    from gitops.registry.reconcile import facts_of
+
+    entries = record.history(repository.root, environment, main_revision(repository.root))
+    return ledger.wanted(entries, facts_of(repository, store) if store else [])

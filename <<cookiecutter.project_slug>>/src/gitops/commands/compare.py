@@ -33,7 +33,9 @@ SUMMARY_LIMIT = 900_000
 @click.option(
     "--digest", envvar="GITOPS_DIGEST", help="Its digest, as `register` gave it out.  [default: the registry's]"
 )
-@click.option("--environment", envvar="GITOPS_ENVIRONMENT", help="Whose champion.  [default: production]")
+@click.option(
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="Whose champion.  [default: the first one in model.toml]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the report.  [default: .gitops/comparison]")
 @click.option("--exit-code", is_flag=True, help="Exit with 6 when a gate refuses.")
 @click.pass_obj
@@ -59,7 +61,8 @@ def command(
     validation = checked(repository, yours, keep=True)
     assert validation.frame is not None  # noqa: S101 (it was asked for)
     prepared = prepare(repository, validation.frame, validation.digest)
-    found = _judge(repository, store, prepared, (version.number, digest or version.digest), environment or "production")
+    environment = environment or repository.config.deploy.environments[0]
+    found = _judge(repository, store, prepared, (version.number, digest or version.digest), environment)
     if found.challenger.training != prepared.lineage.training:
         console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
     _tell(found, out or repository.scratch / "comparison")
@@ -92,7 +95,7 @@ def _judge(
     from gitops.training.evidence import gather
     from gitops.training.train import features
 
-    record = champion(repository, environment)
+    record = champion(repository, environment, store)
     rows = features(repository, prepared.held_out)
     with console.progress("compare") as progress:
         progress(f"score version {pinned[0]}")
@@ -146,6 +149,7 @@ def _tell(found: "Comparison", out: Path) -> None:
     console.say(f"{headline(document)}. The report is {console.near(out / REPORT)}.")
     console.summarise(markdown)
     console.output("verdict", found.verdict)
+    console.output("offer", str(found.offered).lower())
     console.output("version", found.challenger.version)
     console.output("digest", found.challenger.digest)
     console.output("comparison", manifest.digest_file(out / RESULT))

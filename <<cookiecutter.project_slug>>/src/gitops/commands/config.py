@@ -23,3 +23,4 @@ def command(project: Path, schema: bool) -> None:
         return
     repository = find(project)
     console.say(json.dumps(repository.config.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    console.output("environments", json.dumps(repository.config.deploy.environments))

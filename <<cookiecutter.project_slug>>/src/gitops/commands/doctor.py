@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops import console
+from gitops.commands import where
 from gitops.errors import ConfigError, GitopsError, ProblemsFound
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ INVALID = "model.toml is not as it must be, so nobody knows where the store is."
 
 @click.command()
 @click.option(
-    "--environment", default="production", show_default=True, envvar="GITOPS_ENVIRONMENT", help="Where to promote."
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to promote.  [default: the last one in model.toml]"
 )
 @click.pass_obj
-def command(project: Path, environment: str) -> None:
+def command(project: Path, environment: str | None) -> None:
     """Look for what would fail, before it does.
 
     In the clone, in the store and on GitHub; each finding comes with its fix. Nothing is changed.
@@ -49,13 +50,14 @@ def _root(project: Path) -> Path:
     return root
 
 
-def _rows(root: Path, environment: str) -> "list[Row]":
+def _rows(root: Path, environment: str | None) -> "list[Row]":
     """Every line of the table, from what is nearest to what is farthest."""
     from gitops import locks
     from gitops.forge import clone
 
     configured, repository = _configured(root)
     local = [check.examine(root) for check in (*clone.CHECKS, *locks.CHECKS)]
+    environment = where(repository, environment) if repository else environment or "production"
     return [configured, *local, *_store(repository), *_github(root, repository, environment)]
 
 

@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops import console
-from gitops.commands import find, main_revision
+from gitops.commands import find, main_revision, where
 
 if TYPE_CHECKING:
     from gitops.registry.record import Entry
 
 
 @click.command()
-@click.option("--environment", default="production", show_default=True, help="Which record.")
+@click.option("--environment", help="Which record.  [default: the last one in model.toml]")
 @click.pass_obj
-def command(project: Path, environment: str) -> None:
+def command(project: Path, environment: str | None) -> None:
     """Print which version was champion when.
 
     By whose merge, and how good it was; from Git alone.
     """
     from gitops.registry import record
 
-    root = find(project).root
+    repository = find(project)
+    root, environment = repository.root, where(repository, environment)
     entries = record.history(root, environment, main_revision(root))
     if not entries:
         console.say(f"No version was promoted to {environment} yet.")

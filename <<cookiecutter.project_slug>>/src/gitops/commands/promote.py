@@ -2,17 +2,17 @@
 """`gitops promote`"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops import console
+from gitops import console, git
 from gitops.commands import champion, find
 from gitops.errors import ConfigError, GateRefused, IntegrityError
 
 if TYPE_CHECKING:
     from gitops.config import Repository
-    from gitops.registry.record import Figure, Record
+    from gitops.registry.record import Built, Figure, Record
     from gitops.registry.store import Store
     from gitops.run import Run
     from gitops.training.compare import Comparison, Side
@@ -25,43 +25,51 @@ if TYPE_CHECKING:
 )
 @click.option("--comparison-digest", envvar="GITOPS_COMPARISON_DIGEST", help="Its digest, as `compare` gave it out.")
 @click.option(
-    "--environment", default="production", show_default=True, envvar="GITOPS_ENVIRONMENT", help="Where to promote."
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to promote.  [default: the first one in model.toml]"
 )
+@click.option("--image", envvar="GITOPS_IMAGE", help="Its image, as `gitops image` gave it out.")
+@click.option("--signature", envvar="GITOPS_SIGNATURE", help="The signature of that image, likewise.")
 @click.pass_obj
 def command(
-    project: Path, local: bool, comparison: Path | None, comparison_digest: str | None, environment: str
-) -> None:
+    project: Path, local: bool, comparison: Path | None, comparison_digest: str | None, environment: str | None,
+    image: str | None, signature: str | None,
+) -> None:  # fmt: skip
     """Propose the challenger as champion.
 
     The proposal is a pull request whose one change is the record; merging it is the promotion.
     """
+    from gitops.registry.record import Built
+
     repository = find(project)
+    environment = environment or repository.config.deploy.environments[0]
     found = _read(comparison or repository.scratch / "comparison", comparison_digest)
     if found.verdict == "refuse":
         raise GateRefused(
             f"Version {found.challenger.version} is refused by {', '.join(found.refused)}; nothing was proposed.",
             "`gitops compare` says why.",
         )
+    built = Built(image or None, signature or None)
     if local:
-        _locally(repository, found, environment)
+        _locally(repository, found, environment, built)
     else:
         from gitops.commands.pull_request import keep
 
-        keep(repository, found, environment)
+        keep(repository, found, environment, built)
 
 
-def _locally(repository: "Repository", found: "Comparison", environment: str) -> None:
-    from gitops.registry.propose import branch_name, propose
+def _locally(repository: "Repository", found: "Comparison", environment: str, built: "Built") -> None:
+    from gitops.registry.propose import branch_name, promotion, propose
     from gitops.registry.store import connect
 
     if found.verdict == "champion":
         console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
         return
-    if not against_champion(repository, found, environment):
+    store = connect(repository)
+    if not against_champion(repository, store, found, environment):
         raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
-    wanted = record_of(repository, connect(repository), found, environment)
+    wanted = record_of(repository, store, found, environment, built)
     branch = branch_name(environment)
-    if propose(repository.root, wanted):
+    if propose(repository.root, promotion(wanted, beside(repository, wanted, found.model_dump(mode="json")))):
         console.say(f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}.")
     else:
         console.say(f"Nothing to do: branch {branch} proposes version {wanted.version} already.")
@@ -86,30 +94,81 @@ def _read(folder: Path, digest: str | None) -> "Comparison":
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
 
-def against_champion(repository: "Repository", found: "Comparison", environment: str) -> bool:
+def against_champion(repository: "Repository", store: "Store", found: "Comparison", environment: str) -> bool:
     """Whether the champion that the challenger was compared with is still the champion."""
-    now = champion(repository, environment)
+    now = champion(repository, environment, store)
     return (now.digest if now else None) == (found.champion.digest if found.champion else None)
 
 
-def record_of(repository: "Repository", store: "Store", found: "Comparison", environment: str) -> "Record":
-    """The record that the comparison earned.
+def beside(repository: "Repository", wanted: "Record", comparison: dict[str, Any]) -> "dict[str, str | None]":
+    """What a promotion writes beside the record, by path: the model card, and what Argo CD follows where it does."""
+    from gitops.forge import card
+    from gitops.registry.propose import CARD
+
+    about = card.render(wanted.model_dump(mode="json"), comparison, repository.config.card)
+    return {CARD: about, **followed(repository, wanted.environment, wanted)}
+
+
+def restored(repository: "Repository", environment: str, to: "Record | None") -> "dict[str, str | None]":
+    """What a reversal writes beside the record: the card of then, and what Argo CD follows; None removes a file."""
+    from gitops.registry import record
+    from gitops.registry.propose import CARD
+
+    root, main = repository.root, git.main_ref(repository.root)
+    entry = next((entry for entry in record.history(root, environment, main) if to and entry.record == to), None)
+    return {CARD: git.show(root, entry.commit, CARD) if entry else None, **followed(repository, environment, to)}
+
+
+def followed(repository: "Repository", environment: str, wanted: "Record | None") -> "dict[str, str | None]":
+    """The file that Argo CD follows, by its path, where it keeps the cluster; nothing elsewhere.
+
+    Where nothing may serve, it names nothing; without the file Argo CD would keep what it has.
+    """
+    from gitops.deploying.target import Rollout
+    from gitops.deploying.targets.argocd import NOTHING, content, path
+
+    if repository.config.target(environment).kind != "argocd":
+        return {}
+    if wanted is None:
+        return {path(environment): NOTHING}
+    rollout = Rollout(
+        environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
+        digest=wanted.digest, image=wanted.image, commit=wanted.lineage.commit, files=repository.scratch,
+    )  # fmt: skip
+    return {path(wanted.environment): content(rollout, repository)}
+
+
+def record_of(
+    repository: "Repository", store: "Store", found: "Comparison", environment: str, built: "Built"
+) -> "Record":
+    """The record that the comparison earned, with the image that was built for it, or that another record names.
 
     Raises:
         ConfigError: The version is not what was compared.
         GateRefused: The version was trained from uncommitted files.
     """
     from gitops.registry import record
+    from gitops.registry.elsewhere import same_version
 
-    before = champion(repository, environment)
+    before = champion(repository, environment, store)
+    names, root = repository.config.deploy.environments, repository.root
+    # A place that is new goes on with the numbers of the one where promotion ends.
+    before = before or champion(repository, names[-1], store)
+    twins = same_version(repository, found.challenger.digest)
+    theirs = next((twin.release for twin in twins if twin.environment != environment), None)
+    past = [entry for name in names for entry in record.history(root, name, git.main_ref(root))]
+    taken = [entry.record.release for entry in past if entry.record]
+    if built.image is None:
+        built = next((record.Built(twin.image, twin.signature) for twin in twins if twin.image), built)
     run, described = _version(repository, store, found.challenger)
     return record.Record(
         environment=environment,
         model=described.model,
         version=found.challenger.version,
-        release=record.release(before, described, found.challenger.digest),
+        release=theirs or record.release(before, described, found.challenger.digest, taken),
         digest=found.challenger.digest,
-        image=None,
+        image=built.image,
+        signature=built.signature,
         run=run,
         columns=described.columns,
         classes=described.classes,

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from gitops import console, git
-from gitops.commands.promote import against_champion, record_of
+from gitops.commands.promote import against_champion, beside, record_of
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
-from gitops.forge import checks, pull_request
+from gitops.forge import checks, proposal, pull_request
+from gitops.forge.card import missing
 from gitops.forge.github import GitHub, Unsure, connect
 from gitops.forge.proposal import Offer, linked
 from gitops.registry.ledger import is_held
 from gitops.registry.pictures import pictures
-from gitops.registry.propose import Raced, Standing, branch_name, publish, standing
+from gitops.registry.propose import Raced, Standing, branch_name, promotion, publish, standing
 from gitops.registry.reconcile import facts_of, reconcile
 from gitops.registry.store import Store
 from gitops.registry.store import connect as open_store
@@ -25,15 +26,16 @@ from gitops.registry.store import connect as open_store
 if TYPE_CHECKING:
     from gitops.config import Repository
     from gitops.forge.pull_request import PullRequest
-    from gitops.registry.record import Record
+    from gitops.registry.record import Built, Record
     from gitops.training.compare import Comparison
 
 TRAIN = "train.yml"
+NEED_IMAGE = {"compose", "kubernetes", "argocd"}
 ATTEMPTS = 4
 WAIT = 2.0  # seconds before looking again
 
 
-def keep(repository: "Repository", found: "Comparison", environment: str) -> None:
+def keep(repository: "Repository", found: "Comparison", environment: str, built: "Built") -> None:
     """Open, refresh, supersede or leave the pull request; then let MLflow's aliases follow.
 
     Raises:
@@ -46,7 +48,7 @@ def keep(repository: "Repository", found: "Comparison", environment: str) -> Non
         retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
         reraise=True,
     )  # fmt: skip
-    told = again(_converge, github, repository, store, found, environment)
+    told = again(_converge, github, repository, store, found, environment, built)
     console.say(told)
     console.summarise(f"### Promotion\n\n{linked(told, github.page)}")
     # The challenger is what an open pull request offers; a branch that stayed behind offers nothing.
@@ -55,16 +57,23 @@ def keep(repository: "Repository", found: "Comparison", environment: str) -> Non
         console.say(move.sentence)
 
 
-def _converge(github: GitHub, repository: "Repository", store: Store, found: "Comparison", environment: str) -> str:
+def _converge(
+    github: GitHub, repository: "Repository", store: Store, found: "Comparison", environment: str, built: "Built"
+) -> str:
     """One look at the state, and what has to be done about it; what was done, in words."""
     root, challenger = repository.root, found.challenger
     git.refresh(root)
     if found.verdict == "champion":
         return f"Nothing to promote: version {challenger.version} is the champion already."
-    if not against_champion(repository, found, environment):
-        return _again(github, challenger.version, challenger.digest, "the champion has changed since")
-    wanted = record_of(repository, store, found, environment)
-    offer = _offer(github, store, found, wanted)
+    if not against_champion(repository, store, found, environment):
+        why = "the champion has changed since"
+        return _again(github, challenger.version, challenger.digest, environment, why)
+    wanted = record_of(repository, store, found, environment, built)
+    kind = repository.config.target(environment).kind
+    if wanted.image is None and kind in NEED_IMAGE and git.in_actions():
+        why = f'it has no image, which a target of the kind "{kind}" needs'
+        return _again(github, challenger.version, challenger.digest, environment, why)
+    offer = _offer(github, repository, store, found, wanted)
     there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
     if is_held(facts_of(repository, store), environment, wanted.digest):
         return f"Version {wanted.version} is not proposed: it is held in {environment}."
@@ -80,7 +89,7 @@ def _first(github: GitHub, repository: "Repository", offer: Offer, wanted: "Reco
     page = pull_request.closed_by_a_person(github, offer.branch, offer.short)
     if page:
         return f"Version {wanted.version} is not proposed: a person closed {page}. A later version may be."
-    head = _push(repository, wanted, there)
+    head = _push(repository, offer, wanted, there)
     return _open(github, offer, head)
 
 
@@ -99,8 +108,9 @@ def _next(
     elif there.current and open_now.digest == offer.short:
         done = _finish(github, offer, open_now, there.tip)
         return f"Nothing to do: {open_now.page} offers version {wanted.version} already." + done
-    head = _push(repository, wanted, there)
-    changed = pull_request.rewrite(github, open_now, offer)
+    head = _push(repository, offer, wanted, there)
+    first = proposal.first_offered(open_now.body) or open_now.digest or offer.short
+    changed = pull_request.rewrite(github, open_now, offer.title, proposal.body(offer, first))
     done = _finish(github, offer, changed, head)
     return f"Refreshed {changed.page}: it offers version {wanted.version} now." + done
 
@@ -111,18 +121,19 @@ def _against_rival(github: GitHub, offer: Offer, there: Standing, open_now: "Pul
     if there.record is None or (champion and champion["digest"] == there.record.digest):
         return None  # what it offers is the champion by now, and that one was beaten
     if rival is None or rival["side"]["digest"] != there.record.digest:
-        return _again(github, offer.version, offer.digest, f"{open_now.page} has changed since")
+        return _again(github, offer.version, offer.digest, offer.environment, f"{open_now.page} has changed since")
     if rival["beaten"]:
         return None
     return f"Left {open_now.page} as it is, with version {there.record.version}. {rival['message']}"
 
 
-def _push(repository: "Repository", wanted: "Record", there: Standing | None) -> str:
+def _push(repository: "Repository", offer: Offer, wanted: "Record", there: Standing | None) -> str:
     """Bring the branch to the wanted record; its tip."""
     if there and there.record == wanted and there.current and not there.foreign:
         return there.tip
     _stop_at_foreign(branch_name(wanted.environment), there)
-    return publish(repository.root, wanted, there.tip if there else None)
+    change = promotion(wanted, beside(repository, wanted, offer.comparison))
+    return publish(repository.root, change, there.tip if there else None)
 
 
 def _stop_at_foreign(name: str, there: Standing | None) -> None:
@@ -138,15 +149,11 @@ def _stop_at_foreign(name: str, there: Standing | None) -> None:
 def _open(github: GitHub, offer: Offer, head: str) -> str:
     """Open the pull request; where the settings forbid it, leave an issue that says so."""
     try:
-        opened = pull_request.create(github, offer)
+        opened = pull_request.create(github, offer.branch, offer.title, proposal.body(offer, offer.short))
     except PullRequestsForbidden as refusal:
         page = pull_request.ask_for_permission(github, offer, refusal)
         console.summarise(f"### Promotion\n\nVersion {offer.version} waits: {page}")
         raise PullRequestsForbidden(f"{refusal.what} See {page}.", refusal.next, refusal.status) from refusal
-    except ForgeError as error:
-        if error.status == 422 and "already exists" in error.what:
-            raise Unsure(error.what, error.next) from error
-        raise
     pull_request.label(github, opened)
     done = _finish(github, offer, opened, head)
     return f"Opened {opened.page}: it offers version {offer.version} as release {offer.release}." + done
@@ -161,20 +168,21 @@ def _finish(github: GitHub, offer: Offer, pull: "PullRequest", head: str) -> str
     return " CI was asked to check it." if asked else ""
 
 
-def _offer(github: GitHub, store: Store, found: "Comparison", wanted: "Record") -> Offer:
+def _offer(github: GitHub, repository: "Repository", store: Store, found: "Comparison", wanted: "Record") -> Offer:
     return Offer(
         environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
         digest=wanted.digest, branch=branch_name(wanted.environment), comparison=found.model_dump(mode="json"),
         run=checks.run_page(github), plots=pictures(store, wanted.run, github.page),
+        unsaid=tuple(missing(repository.config.card)),
     )  # fmt: skip
 
 
-def _again(github: GitHub, version: str, digest: str, why: str) -> str:
+def _again(github: GitHub, version: str, digest: str, environment: str, why: str) -> str:
     """What was compared is no longer what is: in a workflow, have it compared again; here, say so."""
     if not git.in_actions():
         raise ConfigError(f"The comparison is out of date: {why}.", "Run `gitops compare` again.")
     github.send(
         "POST", f"/actions/workflows/{TRAIN}/dispatches",
-        {"ref": "main", "inputs": {"version": version, "digest": digest}},
+        {"ref": "main", "inputs": {"version": version, "digest": digest, "environment": environment}},
     )  # fmt: skip
     return f"The comparison is out of date: {why}. Version {version} will be compared again, in a run of its own."

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from gitops import console
-from gitops.commands import find, main_revision
+from gitops.commands import find, main_revision, where
 
 
 @click.command()
-@click.option("--environment", default="production", show_default=True, help="Which record.")
+@click.option("--environment", help="Which record.  [default: the last one in model.toml]")
 @click.pass_obj
-def command(project: Path, environment: str) -> None:
+def command(project: Path, environment: str | None) -> None:
     """Move MLflow's aliases to what Git says.
 
     Champion follows the record on main and the ledger, challenger the open proposal.
@@ -21,7 +21,7 @@ def command(project: Path, environment: str) -> None:
 
     repository = find(project)
     main_revision(repository.root)
-    moves = reconcile(repository, environment)
+    moves = reconcile(repository, where(repository, environment))
     for move in moves:
         console.say(move.sentence)
     if not moves:

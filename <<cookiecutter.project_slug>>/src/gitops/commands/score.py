@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops import console
-from gitops.commands import champion, find
+from gitops.commands import champion, find, where
 from gitops.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,13 +26,19 @@ Progress = Callable[[str], object]
 @click.command()
 @click.option("--rows", type=click.Path(path_type=Path), required=True, help="A CSV or Parquet file.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet or CSV file to write.")
-@click.option("--environment", default="production", show_default=True, help="Whose champion.")
+@click.option("--environment", help="Whose champion.  [default: the last one in model.toml]")
 @click.option("--version", "number", help="A version instead of the champion; with --digest.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="A version's files instead of the champion's.")
 @click.option("--digest", help="Their digest, from a record or from `register`.")
 @click.pass_obj
 def command(
-    project: Path, rows: Path, out: Path, environment: str, number: str | None, folder: Path | None, digest: str | None
+    project: Path,
+    rows: Path,
+    out: Path,
+    environment: str | None,
+    number: str | None,
+    folder: Path | None,
+    digest: str | None,
 ) -> None:
     """Predict the rows of a file.
 
@@ -45,7 +51,7 @@ def command(
         raise click.UsageError("--digest goes with --version or with --run: files are worth nothing without it.")
     repository = find(project)
     if digest is None:
-        folder, digest = _champion(repository, environment)
+        folder, digest = _champion(repository, where(repository, environment))
     elif number is not None:
         folder = fetch_version(repository, number, digest)
     assert folder is not None  # noqa: S101 (one of the three was named)

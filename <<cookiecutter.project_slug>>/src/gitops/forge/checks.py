@@ -23,7 +23,9 @@ def request(github: GitHub, branch: str, head: str) -> bool:
     # A bot's pull request makes runs that wait for a person's approval, which may never come.
     if any(run["conclusion"] != "action_required" for run in runs):
         return False
-    post(github, head, "pending", "CI is on its way")
+    said = github.get(f"/commits/{head}/statuses")
+    if not any(status["context"] == CONTEXT for status in said):
+        post(github, head, "pending", "CI is on its way")
     github.send("POST", f"/actions/workflows/{WORKFLOW}/dispatches", {"ref": branch})
     return True
 

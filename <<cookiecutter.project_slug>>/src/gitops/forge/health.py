@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gitops import git
 from gitops.errors import ForgeError, GitopsError
 from gitops.forge import rulesets, settings
 from gitops.forge.github import GitHub
@@ -128,10 +129,11 @@ def _beyond_the_plan(site: Site) -> bool:
 
 @check("BRANCHES", where="Look under Settings > Rules > Rulesets.")
 def branches(site: Site) -> Finding:
-    """No rule keeps workflows from pushing the store's branch and the proposal."""
-    proposal = f"promote/{site.environment}"
+    """No rule keeps workflows from pushing the store's branch and the proposals."""
+    proposals = [f"{kind}/{site.environment}" for kind in git.PROPOSALS]
     # A proposal is cut from main again and again, which is a forced push.
-    kinds = {site.store: rulesets.BLOCKS_PUSH, proposal: rulesets.BLOCKS_PUSH | {"non_fast_forward"}}
+    moved = rulesets.BLOCKS_PUSH | {"non_fast_forward"}
+    kinds = {site.store: rulesets.BLOCKS_PUSH, **dict.fromkeys(proposals, moved)}
     blocked = {branch: rulesets.blocking(site.github, branch, kinds[branch]) for branch in kinds}
     told = [f"{branch} by {', '.join(found)}" for branch, found in blocked.items() if found]
     if told:

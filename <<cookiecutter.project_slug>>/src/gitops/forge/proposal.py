@@ -11,7 +11,9 @@ from gitops.forge.comparison import render
 from gitops.forge.report import escape
 
 LIMIT = 60_000
-TITLE = re.compile(r"Promote \S+ version \S+ to \S+ \((?P<digest>[0-9a-f]{12})\)")
+TITLE = re.compile(
+    r"(?:Promote \S+ version \S+ to|Roll back \S+ from version \S+ to .+ in) \S+ \((?P<digest>[0-9a-f]{12})\)"
+)
 MARK = re.compile(r"<!-- gitops (\{[^<>]*\}) -->")
 
 
@@ -29,6 +31,7 @@ class Offer:
         comparison: The JSON document that `compare` left.
         run: The address of the workflow run; empty outside of one.
         plots: Addresses of pictures, by their names.
+        unsaid: Keys of [card] in model.toml that only people can fill, and that are empty.
     """
 
     environment: str
@@ -40,6 +43,7 @@ class Offer:
     comparison: dict[str, Any] = field(repr=False)
     run: str = ""
     plots: Mapping[str, str] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -53,7 +57,7 @@ class Offer:
 
 
 def offered(title: str) -> str | None:
-    """The short digest that a title offers; None where it is not one of ours."""
+    """The short digest that a title is about; None where it is not one of ours."""
     found = TITLE.search(title)
     return found.group("digest") if found else None
 
@@ -72,7 +76,7 @@ def body(offer: Offer, first: str) -> str:
         first: The short digest that the pull request was opened with.
     """
     mark = f"<!-- gitops {json.dumps({'digest': offer.short, 'first': first})} -->"
-    tail = "\n\n".join([*_plots(offer), _try(offer), _decide(offer), mark]) + "\n"
+    tail = "\n\n".join([*_plots(offer), _try(offer), *_unsaid(offer), _decide(offer), mark]) + "\n"
     return f"{render(offer.comparison, LIMIT - len(tail) - 2)}\n{tail}"
 
 
@@ -109,6 +113,13 @@ def _plots(offer: Offer) -> list[str]:
     return [f"**Pictures of the training run**: {links}"]
 
 
+def _unsaid(offer: Offer) -> list[str]:
+    if not offer.unsaid:
+        return []
+    keys = ", ".join(f"`{key}`" for key in offer.unsaid)
+    return [f"**The model card waits for people**: under `[card]` in model.toml these are empty: {keys}."]
+
+
 def _try(offer: Offer) -> str:
     pinned = f"--version {offer.version} --digest {offer.digest}"
     return f"""<details><summary>Try it on your machine</summary>
@@ -125,8 +136,9 @@ git fetch origin && git switch --detach origin/main && make setup
 
 def _decide(offer: Offer) -> str:
     run = f" Made by [this run]({offer.run})." if offer.run else ""
+    where = escape(offer.environment)
     return (
-        f"**Merge** to make version {offer.version} the champion of {escape(offer.environment)} as release "
-        f"{offer.release}: one file changes, `registry/{escape(offer.environment)}.json`. **Close** to refuse it: this "
-        f"version is not proposed again, a later one may be. A better version refreshes this pull request.{run}"
+        f"**Merge** to make version {offer.version} the champion of {where} as release {offer.release}: "
+        f"`registry/{where}.json` changes, and the model card that describes it. **Close** to refuse it: this version "
+        f"is not proposed again, a later one may be. A better version refreshes this pull request.{run}"
     )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gitops.errors import PullRequestsForbidden
+from gitops.errors import ForgeError, PullRequestsForbidden
 from gitops.forge import proposal
-from gitops.forge.github import GitHub
+from gitops.forge.github import GitHub, Unsure
 from gitops.forge.proposal import Offer
 
 BASE = "main"
@@ -68,24 +68,31 @@ def approved(github: GitHub, pull: PullRequest) -> bool:
     return "APPROVED" in last.values()
 
 
-def create(github: GitHub, offer: Offer) -> PullRequest:
+def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
     """Open it.
 
     Raises:
         PullRequestsForbidden: The repository's settings forbid it.
+        Unsure: One is open by now.
     """
-    body = proposal.body(offer, offer.short)
-    made = github.send(
-        "POST", "/pulls", {"title": offer.title, "body": body, "head": offer.branch, "base": BASE}
-    )  # fmt: skip
+    try:
+        made = github.send("POST", "/pulls", {"title": title, "body": body, "head": branch, "base": BASE})
+    except ForgeError as error:
+        if error.status == 422 and "already exists" in error.what:
+            raise Unsure(error.what, error.next) from error
+        raise
     return _read(made)
 
 
-def rewrite(github: GitHub, pull: PullRequest, offer: Offer) -> PullRequest:
-    """Let it offer another version: title and body in one step."""
-    first = proposal.first_offered(pull.body) or pull.digest or offer.short
-    body = proposal.body(offer, first)
-    return _read(github.send("PATCH", f"/pulls/{pull.number}", {"title": offer.title, "body": body}))
+def rewrite(github: GitHub, pull: PullRequest, title: str, body: str) -> PullRequest:
+    """Let it offer something else: title and body in one step."""
+    return _read(github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "body": body}))
+
+
+def close(github: GitHub, pull: PullRequest, why: str) -> None:
+    """Close one that is not needed any more, with a word."""
+    github.send("POST", f"/issues/{pull.number}/comments", {"body": why})
+    github.send("PATCH", f"/pulls/{pull.number}", {"state": "closed"})
 
 
 def tell(github: GitHub, pull: PullRequest, offer: Offer, message: str) -> bool:
@@ -101,8 +108,7 @@ def tell(github: GitHub, pull: PullRequest, offer: Offer, message: str) -> bool:
 
 def supersede(github: GitHub, pull: PullRequest, offer: Offer) -> None:
     """Close an approved one in favour of another."""
-    github.send("POST", f"/issues/{pull.number}/comments", {"body": proposal.superseded(offer)})
-    github.send("PATCH", f"/pulls/{pull.number}", {"state": "closed"})
+    close(github, pull, proposal.superseded(offer))
 
 
 def label(github: GitHub, pull: PullRequest) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from gitops.errors import ForgeError
+from gitops.config import FILE, load
+from gitops.errors import ConfigError, ForgeError
 from gitops.forge import rulesets
 from gitops.forge.github import GitHub
 from gitops.forge.pull_request import LABEL
@@ -99,8 +100,11 @@ def _labels(github: GitHub) -> Iterator[Step]:
 
 
 def environments(root: Path) -> list[str]:
-    """Every environment that something is, or will be, promoted to."""
-    return sorted({PRODUCTION, *(file.stem for file in (root / "registry").glob("*.json"))})
+    """Every environment that model.toml names; the usual one while it cannot be read, which has a check of its own."""
+    try:
+        return sorted(load(root / FILE).deploy.environments)
+    except ConfigError:
+        return [PRODUCTION]
 
 
 def known_environments(github: GitHub) -> set[str]:

@@ -2,7 +2,8 @@
 """The ledger: facts that only happen after a merge, appended to the store branch, and what they mean.
 
 `verified`: this digest passed its smoke test here. `held`: this digest may not run or be promoted. `override`: until
-then this digest runs, whatever main says. Every reconciler computes the same wanted state from record and ledger.
+then, or until main says the same, this digest runs, whatever main says. Every reconciler computes the same wanted
+state from record and ledger. A hold ends by pull request only: registry/lifted.json on main names those that ended.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
+from gitops import git
 from gitops.errors import IntegrityError
 from gitops.registry.branch import Branch
-from gitops.registry.record import Record
+from gitops.registry.record import FOLDER, Entry, Record, since_removal
 from gitops.run import Document
 
 FILE = "ledger.jsonl"
+LIFTED = f"{FOLDER}/lifted.json"
 
 
 class Fact(Document):
@@ -37,16 +40,27 @@ class Fact(Document):
 
 
 class Verified(Fact):
-    """The digest passed its smoke test."""
+    """The digest passed its smoke test.
+
+    Attributes:
+        image: Of which image; None where it ran without one.
+    """
 
     kind: Literal["verified"] = "verified"
+    image: str | None = None
 
 
 class Held(Fact):
-    """The digest may neither run nor be promoted."""
+    """The digest may neither run nor be promoted.
+
+    Attributes:
+        why: In words.
+        failed: Whether it failed its smoke test; otherwise a person held it.
+    """
 
     kind: Literal["held"] = "held"
     why: str
+    failed: bool = False
 
 
 class Override(Fact):
@@ -57,8 +71,25 @@ class Override(Fact):
     why: str
 
 
+class Lifted(Document):
+    """A hold that people lifted.
+
+    Attributes:
+        environment: Where it held.
+        digest: Of the version's files.
+        at: When the hold was written; a later hold on the same digest is another one.
+        why: In the words of whoever lifted it.
+    """
+
+    environment: str
+    digest: str
+    at: AwareDatetime
+    why: str
+
+
 AnyFact = Annotated[Verified | Held | Override, Field(discriminator="kind")]
 _FACT: TypeAdapter[Verified | Held | Override] = TypeAdapter(AnyFact)
+_LIFTED: TypeAdapter[list[Lifted]] = TypeAdapter(list[Lifted])
 
 
 def read(folder: Path) -> list[Verified | Held | Override]:
@@ -80,43 +111,105 @@ def read(folder: Path) -> list[Verified | Held | Override]:
     return facts
 
 
-def append(branch: Branch, fact: Verified | Held | Override) -> None:
-    """Write a fact, unless it stands there already."""
+def append(branch: Branch, *facts: Verified | Held | Override) -> None:
+    """Write facts in one step, but for those that stand there already."""
 
     def add(folder: Path) -> None:
-        if fact not in read(folder):
-            with (folder / FILE).open("a", encoding="utf-8", newline="\n") as ledger:
-                ledger.write(_FACT.dump_json(fact).decode() + "\n")
+        there = read(folder)
+        with (folder / FILE).open("a", encoding="utf-8", newline="\n") as ledger:
+            ledger.writelines(_FACT.dump_json(fact).decode() + "\n" for fact in facts if fact not in there)
 
-    branch.transact(f"Ledger: {fact.kind} {fact.digest[:19]}", add)
+    branch.transact("Ledger: " + ", ".join(f"{fact.kind} {fact.digest[:19]}" for fact in facts), add)
+
+
+def lifted(root: Path, revision: str) -> list[Lifted]:
+    """The holds that people lifted, as a revision says; none where it has no such file.
+
+    Raises:
+        IntegrityError: The file is not as it must be.
+    """
+    text = git.show(root, revision, LIFTED)
+    try:
+        return [] if text is None else _LIFTED.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise IntegrityError(
+            f"{LIFTED} at {revision}: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            "Restore it from Git; `gitops lift` writes this file, people merge it.",
+        ) from error
+
+
+def with_lifted(already: Sequence[Lifted], more: Lifted) -> str:
+    """The content of that file with one hold more."""
+    return _LIFTED.dump_json([*already, more], indent=2).decode() + "\n"
+
+
+def in_force(facts: Sequence[AnyFact], ends: Sequence[Lifted]) -> list[AnyFact]:
+    """The facts without the holds that were lifted."""
+    gone = {(end.environment, end.digest, end.at) for end in ends}
+    return [f for f in facts if not (isinstance(f, Held) and (f.environment, f.digest, f.at) in gone)]
+
+
+def is_verified(facts: Sequence[Fact], record: Record) -> bool:
+    """Whether this very version, in this very image, passed its smoke test where the record is for."""
+    found = (f for f in facts if isinstance(f, Verified) and f.environment == record.environment)
+    return any((f.digest, f.image) == (record.digest, record.image) for f in found)
+
+
+def is_newest(facts: Sequence[Fact], record: Record) -> bool:
+    """Whether nothing was written about its environment since the record was verified there."""
+    last = next((fact for fact in reversed(facts) if fact.environment == record.environment), None)
+    return isinstance(last, Verified) and (last.digest, last.image) == (record.digest, record.image)
 
 
 def is_held(facts: Sequence[Fact], environment: str, digest: str) -> bool:
     """Whether a hold on this digest stands in the ledger."""
-    return any(isinstance(f, Held) and (f.environment, f.digest) == (environment, digest) for f in facts)
+    return hold_of(facts, environment, digest) is not None
 
 
-def wanted(records: Sequence[Record], facts: Sequence[Fact], now: datetime | None = None) -> Record | None:
+def hold_of(facts: Sequence[Fact], environment: str, digest: str) -> Held | None:
+    """The newest hold on this digest; None where there is none."""
+    holds = (f for f in reversed(facts) if isinstance(f, Held))
+    return next((f for f in holds if (f.environment, f.digest) == (environment, digest)), None)
+
+
+def wanted(entries: Sequence[Entry], facts: Sequence[Fact], now: datetime | None = None) -> Record | None:
     """What should run: the record on main unless it is held, or else the last verified one; an override wins.
 
     Args:
-        records: Of one environment, newest first; the first is main's.
-        facts: The ledger, oldest first.
+        entries: What main said, and says, of one environment; newest first.
+        facts: The ledger, oldest first, without holds that were lifted.
         now: For tests.
 
     Returns:
         The record; None where nothing may run.
     """
+    records = since_removal(entries)
     if not records:
         return None
-    environment, now = records[0].environment, now or datetime.now(UTC)
-    overrides = [f for f in facts if isinstance(f, Override) and f.environment == environment and f.until > now]
-    if overrides:
-        named = [record for record in records if record.digest == overrides[-1].digest]
-        if named:
-            return named[0]
-    if not is_held(facts, environment, records[0].digest):
+    override = override_of(entries, facts, now)
+    if override:
+        return next(r for r in records if r.digest == override.digest)
+    if not is_held(facts, records[0].environment, records[0].digest):
         return records[0]
-    verified = {f.digest for f in facts if isinstance(f, Verified) and f.environment == environment}
-    safe = (r for r in records if r.digest in verified and not is_held(facts, environment, r.digest))
+    return last_verified(records, facts)
+
+
+def last_verified(records: Sequence[Record], facts: Sequence[Fact]) -> Record | None:
+    """The newest record that passed its smoke test and is not held; None where there is none."""
+    safe = (r for r in records if is_verified(facts, r) and not is_held(facts, r.environment, r.digest))
     return next(safe, None)
+
+
+def override_of(entries: Sequence[Entry], facts: Sequence[Fact], now: datetime | None = None) -> Override | None:
+    """The override in force: the newest that has not expired, is not held, and that main has not caught up with."""
+    records, now = since_removal(entries), now or datetime.now(UTC)
+    known = {record.digest for record in records}
+    environment = records[0].environment if records else ""
+    ours = [f for f in facts if isinstance(f, Override) and f.environment == environment and f.until > now]
+    last = ours[-1] if ours else None
+    if last is None or last.digest not in known or is_held(facts, environment, last.digest):
+        return None
+    # Git keeps whole seconds.
+    since = (entry for entry in entries if datetime.fromisoformat(entry.when) >= last.at.replace(microsecond=0))
+    return None if any(entry.record and entry.record.digest == last.digest for entry in since) else last

@@ -1,10 +1,13 @@
 # machinery
-"""Propose a record: a branch cut from main whose one change is that record. Merging it is the promotion."""
+"""Propose a change to main: a branch cut from main with one commit that writes records, and what describes them.
+
+A promotion proposes a record; a rollback, an earlier one. Merging it is the deed.
+"""
 
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitops import git
@@ -15,8 +18,26 @@ from gitops.registry.record import Record
 RACED = ("stale info", "cannot lock ref", "incorrect old value", "fetch first", "non-fast-forward")
 
 
+CARD = "docs/model-card.md"
+
+
 class Raced(ForgeError):
     """Somebody else moved the branch at the same moment; look again before doing anything."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a branch would do to main.
+
+    Attributes:
+        branch: Its name.
+        message: Of its one commit.
+        files: Content by path; None removes the file.
+    """
+
+    branch: str
+    message: str
+    files: Mapping[str, str | None] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,43 @@ def branch_name(environment: str) -> str:
     return f"promote/{environment}"
 
 
+def reversal_name(environment: str) -> str:
+    """The branch that proposes an earlier record."""
+    return f"rollback/{environment}"
+
+
+def reversal(environment: str, now: Record, to: Record | None, why: str, beside: Mapping[str, str | None]) -> Change:
+    """The change that restores an earlier record, or removes the record where there is none to restore.
+
+    Args:
+        environment: Where.
+        now: What main says.
+        to: What it should say.
+        why: In words.
+        beside: Content by path of what is written beside the record; None removes it.
+    """
+    whither = f"to version {to.version}" if to else "to nothing"
+    message = f"Roll back {now.model} from version {now.version} {whither} in {environment}\n\n{why}\n"
+    files = {record.path(environment): to.to_json() if to else None, **beside}
+    return Change(reversal_name(environment), message, files)
+
+
+def overlay(environment: str) -> str:
+    """Where the image of an environment is pinned for whatever syncs a cluster with Git."""
+    return f"{record.FOLDER}/argocd/{environment}/kustomization.yaml"
+
+
+def promotion(wanted: Record, beside: Mapping[str, str | None]) -> Change:
+    """The change that promotes a version: its record, and the files beside it that describe the record."""
+    figure = wanted.figure
+    message = (
+        f"Promote {wanted.model} version {wanted.version} to {wanted.environment}\n\n"
+        f"Release {wanted.release}, {figure.metric} {figure.value:.4f}, digest {wanted.digest}\n"
+    )
+    files = {record.path(wanted.environment): wanted.to_json(), **beside}
+    return Change(branch_name(wanted.environment), message, files)
+
+
 def proposed(root: Path, environment: str) -> Record | None:
     """The record that is proposed now and that main does not have yet; None where there is none."""
     for revision in (f"refs/remotes/origin/{branch_name(environment)}", f"refs/heads/{branch_name(environment)}"):
@@ -50,9 +108,15 @@ def proposed(root: Path, environment: str) -> Record | None:
     return None
 
 
-def standing(root: Path, environment: str) -> Standing | None:
-    """The branch on the remote, as `git.refresh` saw it last; None where there is none."""
-    tip = git.resolve(root, f"refs/remotes/origin/{branch_name(environment)}")
+def standing(root: Path, environment: str, branch: str | None = None) -> Standing | None:
+    """The branch on the remote, as `git.refresh` saw it last; None where there is none.
+
+    Args:
+        root: Of the clone.
+        environment: Whose record the branch proposes.
+        branch: Its name; the promotion's unless named.
+    """
+    tip = git.resolve(root, f"refs/remotes/origin/{branch or branch_name(environment)}")
     if tip is None:
         return None
     main = git.main_ref(root)
@@ -69,48 +133,50 @@ def _foreign(root: Path, environment: str, base: str | None, tip: str) -> tuple[
     commits = [line.split("\x1f") for line in log.splitlines()]
     said = [f"commit {short} by {name}" for short, name, *emails in commits if set(emails) != {git.EMAIL}]
     changed = git.run(root, "diff", "--name-only", base, tip).splitlines() if base else []
-    return (*said, *(f"a change of {path}" for path in changed if path != record.path(environment)))
+    ours = {record.path(environment), CARD, overlay(environment)}
+    return (*said, *(f"a change of {path}" for path in changed if path not in ours))
 
 
-def publish(root: Path, wanted: Record, before: str | None) -> str:
-    """Cut the proposal's branch from main anew, with this record, and push it; the new tip.
+def publish(root: Path, change: Change, before: str | None) -> str:
+    """Cut the branch from main anew, with this change, and push it; the new tip.
 
     Args:
         root: Of the clone.
-        wanted: The record to propose.
+        change: What to propose.
         before: The tip that the branch has on the remote; None where there is no such branch.
 
     Raises:
         Raced: Somebody else pushed first; nothing was overwritten.
         ForgeError: The remote refuses.
     """
-    name, main = branch_name(wanted.environment), git.resolve(root, git.main_ref(root))
+    name, main = change.branch, git.resolve(root, git.main_ref(root))
     if main is None:
         raise StoreError("There is no commit on main yet.", "Push main first; a promotion is a change to main.")
-    commit = _commit(root, main, wanted, {**git.IDENTITY, **git.AUTHOR})
+    commit = _commit(root, main, change, {**git.IDENTITY, **git.AUTHOR})
     lease = f"--force-with-lease=refs/heads/{name}:{before or ''}"
     try:
         git.run(root, "push", "--quiet", lease, "origin", f"{commit}:refs/heads/{name}")
     except git.GitError as error:
         if any(sign in error.stderr for sign in RACED):
             raise Raced(f"Somebody else pushed {name} at the same moment.", "Run the same command again.") from error
+        kind = name.split("/")[0]
         raise ForgeError(
             f"The branch {name} cannot be pushed: {error.stderr}",
-            "In a workflow the job needs `contents: write`; and no rule may keep workflows from pushing `promote/*`.",
+            f"In a workflow the job needs `contents: write`; and no rule may keep workflows from pushing `{kind}/*`.",
         ) from error
     git.run(root, "update-ref", f"refs/remotes/origin/{name}", commit)
     return commit
 
 
-def propose(root: Path, wanted: Record) -> bool:
-    """Put the proposal's branch on top of main with this record as its one change, in this clone.
+def propose(root: Path, change: Change) -> bool:
+    """Put the branch on top of main with this as its one change, in this clone.
 
     Neither the files nor the index that the person works with are touched; the branch moves in one step, so a kill
     leaves the old proposal or the new one.
 
     Args:
         root: Of the clone.
-        wanted: The record to propose.
+        change: What to propose.
 
     Returns:
         Whether anything was done; False when that very proposal stands already.
@@ -118,31 +184,35 @@ def propose(root: Path, wanted: Record) -> bool:
     Raises:
         StoreError: There is no commit on main yet, or the branch is checked out.
     """
-    name = branch_name(wanted.environment)
+    name = change.branch
     main, before = git.resolve(root, git.main_ref(root)), git.resolve(root, f"refs/heads/{name}")
     if main is None:
         raise StoreError("There is no commit on main yet.", "Commit first; a promotion is a change to main.")
-    if before and git.resolve(root, f"{before}^") == main and record.read(root, wanted.environment, before) == wanted:
+    if before and git.resolve(root, f"{before}^") == main and _says(root, before, change):
         return False
     if git.run(root, "branch", "--show-current") == name:
         raise StoreError(f"The branch {name} is checked out.", "Go back to main: `git switch main`.")
-    commit = _commit(root, main, wanted, git.identity(root))
-    git.run(root, "update-ref", "-m", "gitops promote", f"refs/heads/{name}", commit, before or "0" * 40)
+    commit = _commit(root, main, change, git.identity(root))
+    git.run(root, "update-ref", "-m", "gitops", f"refs/heads/{name}", commit, before or "0" * 40)
     return True
 
 
-def _commit(root: Path, parent: str, wanted: Record, identity: Mapping[str, str]) -> str:
-    """A commit with the record on top of a parent, made without a working tree."""
-    blob = git.run(root, "hash-object", "-w", "--stdin", stdin=wanted.to_json())
+def _says(root: Path, revision: str, change: Change) -> bool:
+    """Whether a revision holds what the change would write."""
+    shown = {path: git.show(root, revision, path) for path in change.files}
+    return all((shown[path] or "").rstrip() == (content or "").rstrip() for path, content in change.files.items())
+
+
+def _commit(root: Path, parent: str, change: Change, identity: Mapping[str, str]) -> str:
+    """A commit with the change on top of a parent, made without a working tree."""
     with tempfile.TemporaryDirectory() as scratch:
         env = {"GIT_INDEX_FILE": os.path.join(scratch, "index"), **identity}
         git.run(root, "read-tree", parent, env=env)
-        entry = f"100644,{blob},{record.path(wanted.environment)}"
-        git.run(root, "update-index", "--add", "--cacheinfo", entry, env=env)
+        for path, content in change.files.items():
+            if content is None:
+                git.run(root, "update-index", "--force-remove", path, env=env)
+            else:
+                blob = git.run(root, "hash-object", "-w", "--stdin", stdin=content)
+                git.run(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
         tree = git.run(root, "write-tree", env=env)
-        figure = wanted.figure
-        message = (
-            f"Promote {wanted.model} version {wanted.version} to {wanted.environment}\n\n"
-            f"Release {wanted.release}, {figure.metric} {figure.value:.4f}, digest {wanted.digest}\n"
-        )
-        return git.run(root, "commit-tree", tree, "-p", parent, "-m", message, env=env)
+        return git.run(root, "commit-tree", tree, "-p", parent, "-m", change.message, env=env)

@@ -1,6 +1,7 @@
 # machinery
 """Make the registry's aliases say what record, ledger and proposal say; aliases are projections, never the truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ def reconcile(
 
     Args:
         repository: The clone; its main says what the champion is.
-        environment: Whose record.
+        environment: Whose record. Aliases are of the model, not of a place: they follow the environment where promotion
+            ends, and no other.
         store: Whose aliases; the repository's own unless named.
         offered: Whether a proposal's branch counts; not where its pull request is known to be closed.
 
@@ -60,9 +62,11 @@ def reconcile(
     Raises:
         IntegrityError: The registry's version is not the one that the record pins.
     """
+    if environment != repository.config.deploy.environments[-1]:
+        return []
     root, store = repository.root, store or connect(repository)
     entries = record.history(root, environment, git.main_ref(root))
-    champion = ledger.wanted(record.since_removal(entries), facts_of(repository, store))
+    champion = serving(entries, facts_of(repository, store))
     targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment) if offered else None}
     model = repository.config.project.name
     moves = store.read(lambda client: _moves(client, model, targets), list[Move]())
@@ -72,11 +76,25 @@ def reconcile(
     return moves
 
 
+def serving(entries: Sequence[record.Entry], facts: Sequence[ledger.Fact]) -> Record | None:
+    """The version that the alias `champion` names: what is wanted, once it was verified; until then, what was."""
+    wanted = ledger.wanted(entries, facts)
+    if wanted is None or ledger.is_verified(facts, wanted):
+        return wanted
+    return ledger.last_verified(record.since_removal(entries), facts)
+
+
+def ledger_of(repository: Repository, store: Store) -> Branch:
+    """Where the ledger lies: on the store's branch, even where MLflow is a server."""
+    return store.branch if isinstance(store, BranchStore) else Branch(repository)
+
+
 def facts_of(repository: Repository, store: Store) -> list[ledger.AnyFact]:
-    """The newest ledger, which lies on the branch even where MLflow is a server; oldest first."""
-    branch = store.branch if isinstance(store, BranchStore) else Branch(repository)
+    """The newest ledger, oldest first, without the holds that people lifted on main."""
+    branch = ledger_of(repository, store)
     branch.refresh()
-    return ledger.read(branch.root)
+    ends = ledger.lifted(repository.root, git.main_ref(repository.root))
+    return ledger.in_force(ledger.read(branch.root), ends)
 
 
 def _moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:

@@ -2,7 +2,7 @@
 """The record: the JSON file on main that names what production serves, and its history in Git."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,19 @@ class Figure(Document):
     champion: float | None
 
 
+@dataclass(frozen=True)
+class Built:
+    """What a job made of a version.
+
+    Attributes:
+        image: Its reference, `repository@sha256:...`; None where no target needs one.
+        signature: Of image and digest; None where nobody asks for one.
+    """
+
+    image: str | None = None
+    signature: str | None = None
+
+
 class Record(Document):
     """One model version in one environment.
 
@@ -40,7 +53,8 @@ class Record(Document):
         version: The registry's number.
         release: Semantic version: MAJOR for other columns or labels, MINOR for a new model, PATCH for a new image.
         digest: Of the version's files.
-        image: Digest of its container image; None where no target needs one.
+        image: Of its container, as `repository@sha256:...`; None where no target needs one.
+        signature: Of image and digest, where model.toml names signers.
         run: MLflow's run.
         columns: What a request has.
         classes: The labels that an answer may have.
@@ -54,6 +68,7 @@ class Record(Document):
     release: str
     digest: str
     image: str | None
+    signature: str | None = None
     run: str
     columns: dict[str, str]
     classes: tuple[str | int | bool, ...]
@@ -132,16 +147,23 @@ def since_removal(entries: Sequence[Entry]) -> list[Record]:
     return [entry.record for entry in itertools.takewhile(lambda entry: entry.record, entries) if entry.record]
 
 
-def release(before: Record | None, run: Run, digest: str) -> str:
+def release(before: Record | None, run: Run, digest: str, taken: Iterable[str] = ()) -> str:
     """The semantic version of the next record.
 
     MAJOR when the columns or the labels change, for then callers must change; MINOR for a newly trained model; PATCH
     for the same model in a new image.
+
+    Args:
+        before: What serves now; None where nothing does.
+        run: What the version says of itself.
+        digest: Of its files.
+        taken: Releases that were given out; after a rollback they are newer than the one of `before`.
     """
-    if before is None:
+    given = [tuple(map(int, each.split("."))) for each in [*taken, *([before.release] if before else [])]]
+    if not given:
         return "1.0.0"
-    major, minor, patch = map(int, before.release.split("."))
-    if (before.columns, before.classes) != (run.columns, run.classes):
+    major, minor, patch = max(given)
+    if before is None or (before.columns, before.classes) != (run.columns, run.classes):
         return f"{major + 1}.0.0"
     if before.digest != digest:
         return f"{major}.{minor + 1}.0"

@@ -54,6 +54,11 @@ class Comparison(Document):
         """The ids of the gates that refused."""
         return tuple(outcome.id for outcome in self.gates if outcome.verdict == "refused")
 
+    @property
+    def offered(self) -> bool:
+        """Whether a pull request would offer the challenger: it passed, and beats what is offered already."""
+        return self.verdict == "promote" and (self.rival is None or self.rival.beaten)
+
 
 def compare(evidence: Evidence, holdout: str, rival: Rival | None = None) -> Comparison:
     """Let every gate judge the evidence, and gather what a reviewer reads beside it.

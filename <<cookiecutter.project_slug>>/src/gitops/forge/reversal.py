@@ -1,0 +1,157 @@
+# machinery
+"""The words of a rollback: the pull request that makes main say what serves, and the issue about a version that failed.
+
+https://docs.github.com/rest/issues
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gitops.forge.github import GitHub
+from gitops.forge.report import escape
+
+LOG_LIMIT = 20_000
+CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two versions of a rollback.
+
+    Attributes:
+        version: The registry's number.
+        release: Its semantic version.
+        digest: Of its files.
+    """
+
+    version: str
+    release: str
+    digest: str
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits of the digest."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+    @property
+    def named(self) -> str:
+        """For a sentence."""
+        return f"version {self.version} (release {self.release}, `{self.short}`)"
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """Back from one version to another.
+
+    Attributes:
+        environment: Where.
+        model: The registered model's name.
+        bad: What main says, and what must not serve.
+        good: What serves instead; None where nothing was ever verified.
+        why: In words, which may be a person's.
+    """
+
+    environment: str
+    model: str
+    bad: Side
+    good: Side | None
+    why: str
+
+    @property
+    def title(self) -> str:
+        """Of the pull request; the digest is the one of the version that goes."""
+        to = f"version {self.good.version}" if self.good else "no version"
+        return (
+            f"Roll back {self.model} from version {self.bad.version} to {to} in {self.environment} ({self.bad.short})"
+        )
+
+    @property
+    def body(self) -> str:
+        """Of the pull request, in Markdown."""
+        now = f"**Serves now**: {self.good.named if self.good else 'nothing, for none was ever verified'}"
+        after = f"names version {self.good.version} again" if self.good else "names no version, to start over"
+        return f"""## ⏪ Version {self.bad.version} does not serve in {escape(self.environment)} any more
+
+**Why**: {escape(self.why)}
+
+**Main says**: {self.bad.named}
+{now}
+
+**Merge** to make main say what serves: `registry/{escape(self.environment)}.json` {after}. Nothing is deployed by the
+merge that does not serve already. **Close** to leave main as it is: the hold on version {self.bad.version} stays, and
+automation neither runs nor proposes it. To let it run again: `gitops lift {self.bad.version} --why ...`.
+"""
+
+    @property
+    def issue(self) -> str:
+        """The title of the issue."""
+        return f"Version {self.bad.version} failed in {self.environment} ({self.bad.short})"
+
+
+def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str) -> str:
+    """Keep one open issue about the version that failed; its page.
+
+    Args:
+        github: Where.
+        reversal: What failed, and what serves instead.
+        page: Where main is mended: the pull request, or how to open it.
+        logs: What the version printed; empty where nobody has it any more.
+        run: The workflow run that found out; empty outside of one.
+    """
+    there = _issue(github, reversal.issue)
+    if there is None:
+        body = _body(reversal, page, logs, run)
+        there = github.send("POST", "/issues", {"title": reversal.issue, "body": body})
+    return str(there["html_url"])
+
+
+def settle(github: GitHub, environment: str) -> None:
+    """Close the issues about versions that failed in an environment: main names one that serves."""
+    ours = re.compile(rf"Version \S+ failed in {re.escape(environment)} \([0-9a-f]{{12}}\)")
+    for issue in _open(github):
+        if ours.fullmatch(issue["title"]):
+            github.send("PATCH", f"/issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
+
+
+def _body(reversal: Reversal, page: str, logs: str, run: str) -> str:
+    serves = f"{reversal.good.named} serves again" if reversal.good else "nothing serves, for no version was verified"
+    where = f"[This run]({run}) found out." if run else ""
+    told = _fenced(logs) if logs.strip() else "Its logs are in the run of Deploy that failed."
+    bad, named = reversal.bad, reversal.bad.named.capitalize()
+    return f"""## ❌ {named} of {escape(reversal.model)} failed in {escape(reversal.environment)}
+
+**What it did**: {escape(reversal.why)}
+
+**What happened then**: the version is held, so that automation neither runs nor proposes it; {serves}. {where}
+
+**What to do**
+1. {page}
+2. Find out why. To see it on your machine: `gitops serve --version {bad.version} --digest {bad.digest}`.
+3. Push a better version; it is trained, compared and proposed as ever. If this one was not to blame, let it run again
+   by pull request: `gitops lift {bad.version} --why ...`.
+
+This issue closes itself once main names another version.
+
+<details><summary>What it printed</summary>
+
+{told}
+
+</details>
+"""
+
+
+def _fenced(logs: str) -> str:
+    """The end of what a program printed, as a block that it cannot break out of."""
+    text = CONTROL.sub("", logs)[-LOG_LIMIT:].strip()
+    longest = max((len(found) for found in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _issue(github: GitHub, title: str) -> dict[str, Any] | None:
+    return next((issue for issue in _open(github) if issue["title"] == title), None)
+
+
+def _open(github: GitHub) -> list[dict[str, Any]]:
+    return [issue for issue in github.each("/issues", state="open") if "pull_request" not in issue]
