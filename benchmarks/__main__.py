@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import pull_request, startup, store, train, validate
+from benchmarks import image, pull_request, startup, store, train, validate
 from benchmarks.bake import bake
 from benchmarks.table import table
 
@@ -28,6 +28,7 @@ class Sizes:
         trainings: How often each training runs.
         runs: Numbers of runs in the store after which it is measured, ascending.
         pushes: How often a new repository is pushed.
+        containers: How often a container is started; 0 leaves the image out, which takes minutes to build.
     """
 
     starts: int
@@ -36,10 +37,11 @@ class Sizes:
     trainings: int
     runs: tuple[int, ...]
     pushes: int
+    containers: int
 
 
-FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), 3)
-QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4), 1)
+FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), 3, 7)
+QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4), 1, 0)
 
 
 def main() -> None:
@@ -56,6 +58,7 @@ def main() -> None:
         figures += validate.measure(baked, sizes.validated, say)
         figures += train.measure(baked, sizes.trained, sizes.trainings, say)
         figures += store.measure(baked, sizes.runs, say)
+        figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
         figures += pull_request.measure(baked, sizes.pushes, say)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))

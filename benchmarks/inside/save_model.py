@@ -1,0 +1,10 @@
+"""Save the fitted pipeline of a sealed run as a plain MLflow model: python save_model.py RUN OUT."""
+
+import sys
+from pathlib import Path
+
+import mlflow.sklearn  # type: ignore[import-not-found]
+from gitops.model_file import load
+from gitops.run import MODEL
+
+mlflow.sklearn.save_model(load(Path(sys.argv[1]) / MODEL, ()), sys.argv[2], serialization_format="cloudpickle")
