@@ -13,12 +13,12 @@ def _order(version: str) -> list[int]:
 
 PYTHONS = pythons()
 OLDEST, NEWEST = min(PYTHONS, key=_order), max(PYTHONS, key=_order)
-# Every answer on the oldest Python, every Python with each answer that changes what runs.
+# Every answer on the oldest Python, and every Python with the defaults.
 COMBINATIONS = {
     f"{version}-{name}": (version, answers)
     for version in PYTHONS
     for name, answers in SUPPORTED.items()
-    if version == OLDEST or "task" in answers or not answers
+    if version == OLDEST or not answers
 }
 
 

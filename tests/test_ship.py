@@ -54,6 +54,7 @@ def github(yard: Yard, tmp_path: Path) -> Iterator[Ship]:
         toml.read_text().replace('kind = "none"', 'kind = "compose"').replace("port = 8080", f"port = {port}")
     )
     key = _signed(clone, tmp_path / "key")
+    _quick(clone / "Makefile")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
     machine = warm_cache(tmp_path / "machine", GENERATED / "requirements")
     engine = {**yard.environment, "GITOPS_FRONT_IMAGE": nginx(yard), "GITOPS_STATE": str(tmp_path / "state")}
@@ -61,6 +62,15 @@ def github(yard: Yard, tmp_path: Path) -> Iterator[Ship]:
         made.hub.settings.secrets["GITOPS_SIGNING_KEY"] = key
         yield Ship(made, f"http://127.0.0.1:{port}", tmp_path / "state")
         assert made.hub.violations == []
+
+
+def _quick(makefile: Path) -> None:
+    """CI's look at code is test_journey's matter; here it has nothing to say, a dozen times."""
+    text = makefile.read_text()
+    for line in ("ruff check .", "ruff format --check .", "mypy $(YOURS) tests/model", "pytest --quiet tests/model"):
+        assert f"\t$(BIN)/{line}\n" in text
+        text = text.replace(f"\t$(BIN)/{line}\n", "\t@true\n")
+    makefile.write_text(text)
 
 
 def _signed(clone: Path, file: Path) -> str:
