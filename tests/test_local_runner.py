@@ -353,23 +353,19 @@ def test_nothing_is_left_running(world: World) -> None:
 
 
 def test_what_gives_up_its_mark_outlives_its_job(world: World) -> None:
-    """As on a runner of one's own, where a deployed process must stay."""
-    world.commit(ci=workflow("push", "run: RUNNER_TRACKING_ID= setsid sleep 65 >/dev/null 2>&1 &"))
+    """As on a runner of one's own, where a deployed process must stay; its job waits until it is up, as Deploy does."""
+    left = world.out / "left"
+    start = f"RUNNER_TRACKING_ID= setsid sh -c 'echo $$ > {left}; exec sleep 65' >/dev/null 2>&1 &"
+    world.commit(ci=workflow("push", f'{{run: "{start} until test -s {left}; do sleep 0.1; done"}}'))
     world.push()
     assert world.run().conclusion == "success"
-    (left,) = _sleepers("65")
-    os.kill(left, signal.SIGKILL)
+    assert _running("65")
+    os.kill(int(left.read_text()), signal.SIGKILL)
 
 
 def _running(seconds: str) -> bool:
     """Whether somebody sleeps that long."""
-    return bool(_sleepers(seconds))
-
-
-def _sleepers(seconds: str) -> list[int]:
-    """Who sleeps that long."""
-    commands = Path("/proc").glob("[0-9]*/cmdline")
-    return [int(path.parent.name) for path in commands if _words(path) == ["sleep", seconds]]
+    return any(_words(path) == ["sleep", seconds] for path in Path("/proc").glob("[0-9]*/cmdline"))
 
 
 def _words(path: Path) -> list[str]:
