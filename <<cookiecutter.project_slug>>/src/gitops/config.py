@@ -21,6 +21,12 @@ Metric = Literal[
     "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
 ]
 REGRESSION = ("r2", "rmse", "mae")
+GateId = Literal[
+    "FINITE", "SCHEMA", "PROVENANCE", "CLAIMS", "HOLDOUT", "LABELS", "DUPLICATES", "LEAKAGE", "FLOOR",
+    "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
+    "ROBUSTNESS", "DETERMINISM", "LATENCY", "SIZE",
+]  # fmt: skip
+Part = Annotated[float, Field(ge=0, le=1)]
 # What pydantic says in the words of Python, in those of TOML.
 WORDS = {
     "dict_type": "should be a table",
@@ -130,15 +136,115 @@ class Champion(Table):
     refresh_share: Share = Field(0.1, description="refresh: at least this share of the data is new to the champion.")
 
 
+class Signature(Table):
+    """Against the champion's clients."""
+
+    breaking: bool = Field(False, description="Let columns and labels change, so that callers must change too.")
+
+
+class Changed(Table):
+    """Rows that the champion's data had."""
+
+    changed: Part = Field(0.0, description="The share of them that may have changed since.")
+
+
+class Duplicates(Table):
+    """Rows on both sides of the split."""
+
+    share: Part = Field(0.05, description="The share of held-out rows that may have a twin among the training rows.")
+
+
+class Leakage(Table):
+    """A column that knows too much."""
+
+    alone: Annotated[float, Field(gt=0.5, le=1)] = Field(
+        0.99, description="How well one column alone may predict (roc_auc; regression: r2)."
+    )
+
+
+class Jump(Table):
+    """A gain that is too good to be true."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.98, description="The share of the champion's distance to perfection that may vanish at once."
+    )
+
+
+class SliceRules(Table):
+    """Parts of the holdout."""
+
+    margin: float = Field(0.05, ge=0, description="How much a slice may lose, in loss per row.")
+    minimum_rows: int = Field(30, ge=5, description="A smaller slice is not judged.")
+    depth: int = Field(2, ge=1, le=4, description="Of the tree that looks for slices.")
+
+
+class Fairness(Table):
+    """Groups of people, or of whatever must be treated alike."""
+
+    attributes: tuple[Text, ...] = Field((), strict=False, description="Columns that say who belongs to which group.")
+    demographic_parity: Part = Field(0.2, description="Between groups, at most: shares of the positive answer.")
+    equal_opportunity: Part = Field(0.2, description="Between groups, at most: true positive rates.")
+    equalized_odds: Part = Field(0.2, description="Between groups, at most: true or false positive rates.")
+    error: float = Field(0.2, ge=0, description="Between groups, at most: mean absolute errors (regression).")
+    minimum_rows: int = Field(30, ge=5, description="A smaller group is not judged.")
+
+
+class Calibration(Table):
+    """Probabilities that mean what they say."""
+
+    ece: Part = Field(0.1, description="The expected calibration error, at most.")
+    margin: Part = Field(0.01, description="How much worse than the champion's the Brier score may surely be.")
+
+
+class Flips(Table):
+    """Rows that the champion had right."""
+
+    worse: Part = Field(0.1, description="The share of held-out rows that may go from right to wrong.")
+
+
+class Determinism(Table):
+    """Training twice."""
+
+    tolerance: float = Field(1e-6, ge=0, description="How far the predictions of a second training may be off.")
+
+
+class Latency(Table):
+    """How long one row takes, measured beside the champion."""
+
+    p95_ms: float = Field(100, gt=0, description="95 of 100 single rows take at most this (milliseconds).")
+    times: float = Field(20, gt=1, description="How many times as long as the champion's, at most.")
+
+
+class Size(Table):
+    """What the model takes."""
+
+    file_mib: float = Field(45, gt=0, description="Of the model's file, at most (MiB).")
+    memory_mib: float = Field(150, gt=0, description="Of the loaded model, at most (MiB).")
+
+
 class Gates(Table):
     """The rules that a challenger must pass."""
 
+    off: tuple[GateId, ...] = Field((), strict=False, description="Gates that do not judge; the pull request says so.")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Of the interval around a gain.")
     resamples: int = Field(1000, ge=100, le=100_000, description="Paired bootstrap resamples.")
     minimum_rows: int = Field(100, ge=2, description="A smaller holdout is not enough evidence.")
     floor: dict[Metric, float] = Field({}, description="What each metric must reach.")
     baseline: Baseline = Baseline()
     champion: Champion = Champion()
+    signature: Signature = Signature()
+    holdout: Changed = Changed()
+    labels: Changed = Changed(changed=0.01)
+    duplicates: Duplicates = Duplicates()
+    leakage: Leakage = Leakage()
+    jump: Jump = Jump()
+    slices: SliceRules = SliceRules()
+    fairness: Fairness = Fairness()
+    calibration: Calibration = Calibration()
+    flips: Flips = Flips()
+    determinism: Determinism = Determinism()
+    latency: Latency = Latency()
+    size: Size = Size()
 
 
 class Store(Table):
@@ -220,6 +326,7 @@ class Config(Table):
     training: Training = Training()
     evaluation: Evaluation
     gates: Gates = Gates()
+    slices: dict[Text, Text] = Field({}, description="Slices of your own: a name, and a condition on the columns.")
     store: Store = Store()
     serving: Serving = Serving()
     image: Image = Image()

@@ -4,6 +4,7 @@
 `gitops` is the only loader: MLflow's reads the types to trust from the file itself, which is no check at all.
 """
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def save(model: "Pipeline", file: Path, trusted: Iterable[str]) -> None:
     """
     import skops.io
 
-    skops.io.dump(model, file)
+    skops.io.dump(model, file, compression=zipfile.ZIP_DEFLATED)
     strangers = _strangers(file, trusted)
     if strangers:
         raise ConfigError(

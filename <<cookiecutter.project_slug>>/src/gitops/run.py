@@ -16,6 +16,7 @@ EXPECTED = "expected.json"
 REFERENCE = "reference.json"
 EXAMPLE = "input_example.json"
 SKETCH = "sketch.json"
+SEAL = "seal.json"
 PLOTS = "plots"
 
 

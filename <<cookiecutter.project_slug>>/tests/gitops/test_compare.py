@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import Project, rows
 
@@ -61,13 +62,13 @@ def test_a_better_version_may_be_promoted(champion: Project) -> None:
 
 
 def test_a_worse_version_is_refused_by_the_champion(champion: Project) -> None:
-    """It passes every other gate."""
+    """It is worse on average, on slices, and on rows that were right; every gate that looks there says so."""
     champion.improve()
     champion.commit()
     champion.promote()
     champion.edit("src/sample/features.py", '["x1", "x2"]', '["x1"]')
     champion.edit("model.toml", "[evaluation]", "[training]\nseed = 1\n\n[evaluation]")
-    assert refused(compared(champion)) == ["CHAMPION"]
+    assert refused(compared(champion)) == ["CHAMPION", "SLICES", "CALIBRATION", "FLIPS"]
 
 
 def test_a_refusal_is_an_exit_code_only_where_asked(champion: Project) -> None:
@@ -138,7 +139,7 @@ def test_after_another_split_the_two_cannot_be_compared(champion: Project) -> No
 def test_fresh_data_may_replace_a_champion_that_is_no_worse(champion: Project) -> None:
     """Ordinary retraining passes by the policy refresh, without a lucky gain."""
     champion.edit("model.toml", "[gates.floor]", "[gates.champion]\nrefresh_margin = 0.05\n\n[gates.floor]")
-    champion.data(rows(900))
+    champion.data(pd.concat([rows(), rows(400, seed=1, first=501)]))
     found = compared(champion)
     assert found["verdict"] == "promote"
     gate = next(gate for gate in found["gates"] if gate["id"] == "CHAMPION")

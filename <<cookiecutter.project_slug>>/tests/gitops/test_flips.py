@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evidence_of import REGRESSION, evidence, frame, labels, numbers, version
+from trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops.predictions import Predictions
 from gitops.training.flips import Flips, flips
@@ -14,7 +14,7 @@ from gitops.training.flips import Flips, flips
 def found(truth: Any, champion: Predictions, challenger: Predictions, **rules: Any) -> Flips:
     """What flips between what the two say."""
     held = frame(truth)
-    flipped = flips(evidence(held, version("2", challenger, held), version("1", champion, held), **rules))
+    flipped = flips(trial(held, version("2", challenger, held), version("1", champion, held), **rules))
     assert flipped is not None
     return flipped
 
@@ -92,7 +92,7 @@ def test_a_probability_that_is_no_number_is_null() -> None:
 def test_without_a_champion_nothing_flips() -> None:
     """There is no answer to differ from."""
     held = frame(["no", "yes"])
-    assert flips(evidence(held, version("1", labels(["no", "yes"]), held))) is None
+    assert flips(trial(held, version("1", labels(["no", "yes"]), held))) is None
 
 
 def test_the_same_answers_are_no_flips() -> None:

@@ -4,21 +4,38 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import MODEL_TOML
+from scipy.special import expit
 
-from gitops.config import Config, Split, parse
+from gitops.config import Config, GateId, Split, parse
 from gitops.manifest import digest_json
 from gitops.predictions import Predictions
 from gitops.run import Lineage, Run
 from gitops.training.compare import Comparison, compare
-from gitops.training.evidence import Evidence, Scored, gather
+from gitops.training.evidence import Evidence, gather
+from gitops.training.findings.behaviour import Behaviour
+from gitops.training.findings.budgets import Budgets
+from gitops.training.findings.calibration import Calibration
+from gitops.training.findings.claims import Claim
+from gitops.training.findings.determinism import Determinism
+from gitops.training.findings.fairness import Disparity
+from gitops.training.findings.harm import Harm
+from gitops.training.findings.leaks import Leak
+from gitops.training.findings.losses import Loss, Losses
+from gitops.training.findings.provenance import Provenance
+from gitops.training.findings.robustness import Robustness
+from gitops.training.findings.signature import Signature
+from gitops.training.findings.twins import Twins
+from gitops.training.gain import Interval
 from gitops.training.gates import GATES, Outcome
+from gitops.training.seal import Broken
 from gitops.training.train import Prepared
+from gitops.training.trial import Scored, Trial
 
 ROWS = 300
 CONFIG = parse(MODEL_TOML)
@@ -49,10 +66,10 @@ def prepared(positives: float = 0.5) -> Prepared:
 
 
 def says(strength: float, positives: float = 0.5, seed: int = 0) -> Predictions:
-    """What a model says that knows the truth with this strength, beside its noise."""
+    """What a model says that knows the truth with this strength, beside its noise, and how sure it may be of it."""
     truth = prepared(positives).held_out["label"].to_numpy() == "yes"
     noise = np.random.default_rng(seed).normal(size=ROWS)
-    yes = 1 / (1 + np.exp(-strength * (2 * truth - 1) - noise))
+    yes = expit(2 * strength * (strength * (2 * truth - 1) + noise))
     return Predictions(np.where(yes > 0.5, "yes", "no"), np.column_stack([1 - yes, yes]), ("no", "yes"))
 
 
@@ -73,14 +90,19 @@ def scored(number: str, predictions: Predictions, split: Split, sketch: list[int
     return Scored(number, digest_json(number), run, sketch, {"columns": {}}, predictions, own_code=False)
 
 
-def gathered(
+def tried(
     challenger: Predictions, champion: Predictions | None = None, *, config: Config = CONFIG, positives: float = 0.5,
     new: float = 0.0, champion_split: Split = CONFIG.split,
-) -> Evidence:  # fmt: skip
-    """Evidence about what two models say; a share of the challenger's data is new to the champion."""
+) -> Trial:  # fmt: skip
+    """A trial of what two models say; a share of the challenger's data is new to the champion."""
     ours = scored("2", challenger, config.split, list(range(100)))
     theirs = scored("1", champion, champion_split, list(range(round(100 * new), 100))) if champion else None
-    return gather(config, prepared(positives=positives), ours, theirs)
+    return Trial(config, prepared(positives=positives), ours, theirs)
+
+
+def gathered(challenger: Predictions, champion: Predictions | None = None, **rules: Any) -> Evidence:
+    """Evidence from such a trial."""
+    return gather(tried(challenger, champion, **rules))
 
 
 @cache
@@ -95,7 +117,8 @@ def evidence(
 ) -> Evidence:
     """The same under other rules, with other rows, on newer data."""
     found = measured(challenger, champion, config.evaluation.metric)
-    return replace(found, config=config, rows=rows, share_new=None if champion is None else new)
+    share = None if champion is None else new
+    return found.model_copy(update={"rules": config.gates, "rows": rows, "share_new": share})
 
 
 def given(*strengths: float, **rules: Any) -> Make:
@@ -103,14 +126,97 @@ def given(*strengths: float, **rules: Any) -> Make:
     return partial(evidence, *strengths, **rules)
 
 
-def judged(gate: str, found: Evidence) -> Outcome:
+def found(rules: str = "", champion: float | None = 1, **figures: Any) -> Make:
+    """Evidence about a better model in which some figures are others, under rules of its own."""
+    config = configured("[gates.floor]", f"{rules}\n[gates.floor]")
+    return lambda: evidence(2, champion, config=config).model_copy(update=figures)
+
+
+def judged(gate: str, evidence: Evidence) -> Outcome:
     """What one gate says."""
-    return next(each for each in GATES if each.id == gate).judge(found)
+    return next(each for each in GATES if each.id == gate).outcome_of(evidence)
 
 
+def refused(evidence: Evidence) -> tuple[str, ...]:
+    """The gates that refuse."""
+    return tuple(gate.id for gate in GATES if gate.outcome_of(evidence).verdict == "refused")
+
+
+def signature(**changes: Any) -> Signature:
+    """Of two versions that differ in this."""
+    return Signature(**{"added": (), "removed": (), "retyped": {}, "labels": (), **changes})
+
+
+def origin(**changes: Any) -> Provenance:
+    """Complete but for this."""
+    return Provenance(**{"dirty": False, "commit": True, "data": True, "unpinned": (), **changes})
+
+
+def seal(**changes: Any) -> Broken:
+    """A hundred rows on each side, unchanged but for this."""
+    whole = {"held": 100, "changed": 0, "gone": 0, "trained": 100, "relabelled": 0, "gone_share": 0.0}
+    return Broken(**{**whole, **changes})
+
+
+def lost(low: float) -> Losses:
+    """One slice whose loss is surely this large."""
+    return Losses(measured=9, worst=(Loss(name="kind = a", rows=40, loss=low + 0.1, low=low, high=low + 0.2),))
+
+
+def apart(value: float) -> tuple[Disparity, ...]:
+    """Two groups that differ by this."""
+    return (Disparity(attribute="kind", measure="equal_opportunity", value=value, groups={"a": 50, "b": 60}),)
+
+
+def cost(**changes: Any) -> Budgets:
+    """Little but for this."""
+    return Budgets(**{"p95_ms": 5.0, "champion_ms": 4.0, "file_mib": 1.0, "memory_mib": 1.0, **changes})
+
+
+def promise(broken: str | None) -> tuple[Behaviour, ...]:
+    """One test of the owner's."""
+    return (Behaviour(name="test_it", promise="It holds.", broken=broken),)
+
+
+DECLARED = '[gates.fairness]\nattributes = ["kind"]'
 # for each gate, evidence that it passes and evidence that it refuses, and the figure that its message names
 PAIRS: dict[str, tuple[Make, Make, str]] = {
     "FINITE": (given(2), partial(gathered, spoilt(np.nan)), "1 of the challenger's 300 predictions"),
+    "SCHEMA": (
+        found(signature=signature()),
+        found(signature=signature(added=("x9",), retyped={"x1": ("str", "float64")}, labels=("maybe",))),
+        "Column 'x9' is new; column 'x1' is float64, was str; label 'maybe' comes or goes. Callers would have to",
+    ),
+    "PROVENANCE": (
+        found(provenance=origin()),
+        found(provenance=origin(dirty=True, unpinned=("numpy 1.0",))),
+        "It was trained from files that are not committed; not as the lock pins: numpy 1.0.",
+    ),
+    "CLAIMS": (
+        found(claims=()),
+        found(claims=(Claim(metric="roc_auc", claimed=0.99, measured=0.7),)),
+        "roc_auc was said to be 0.9900 and is 0.7000, on the same rows.",
+    ),
+    "HOLDOUT": (
+        found(broken=seal(gone=10, gone_share=0.1)),
+        found(broken=seal(changed=1)),
+        "Of 100 held-out rows that the champion's run noted, 1 have changed and 0 are gone; that is 1.0%",
+    ),
+    "LABELS": (
+        found(broken=seal(relabelled=1)),
+        found(broken=seal(relabelled=2)),
+        "Of 100 training rows that the champion's run noted, 2 have another target now (2.0%); at most 1.0% may.",
+    ),
+    "DUPLICATES": (
+        found(twins=Twins(count=3, share=0.01, examples=("r1",))),
+        found(twins=Twins(count=30, share=0.1, examples=("r1", "r2"))),
+        "30 held-out rows (10.0%) stand among the training rows too, such as 'r1', 'r2'; at most 5.0% may.",
+    ),
+    "LEAKAGE": (
+        found(leaks=(Leak(column="x1", strength=0.9),)),
+        found(leaks=(Leak(column="x1", strength=0.999),)),
+        "'x1' predicts the target alone with 0.9990; at most 0.99 is believed.",
+    ),
     "FLOOR": (
         given(2),
         given(config=configured("roc_auc = 0.6", "roc_auc = 0.999")),
@@ -128,8 +234,58 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     ),
     "CHAMPION": (
         given(2, 1),
-        given(1, 2),
+        found(champion_gain=Interval(-0.1, 0.0, 0.1)),
         "Policy improve fails: the whole interval must lie above 0.",
+    ),
+    "JUMP": (
+        given(2, 1),
+        found("[gates.jump]\nshare = 0.5"),
+        "of the champion's distance to perfection vanishes at once, and at most 50% may.",
+    ),
+    "SLICES": (
+        found(losses=lost(0.01)),
+        found(losses=lost(0.06)),
+        "Where kind = a (40 rows), a row loses 0.1600 on average [0.0600, 0.2600]; surely more than 0.05",
+    ),
+    "FAIRNESS": (
+        found(DECLARED, disparities=apart(0.1)),
+        found(DECLARED, disparities=apart(0.3)),
+        "Equal_opportunity of kind differs by 0.3000 between a (50 rows) and b (60 rows), at most 0.2 is allowed.",
+    ),
+    "CALIBRATION": (
+        found(calibration=Calibration(ece=0.05, champion=0.05, brier=Interval(-0.2, 0.0, 0.2))),
+        found(calibration=Calibration(ece=0.05, champion=0.05, brier=Interval(-0.2, -0.1, -0.02))),
+        "the Brier score gains -0.1000 over the champion's [-0.2000, -0.0200], and may not surely lose 0.01.",
+    ),
+    "FLIPS": (
+        found(harm=Harm(rule="it was right", count=30, share=0.1)),
+        found(harm=Harm(rule="it was right", count=31, share=31 / 300)),
+        "31 held-out rows (10.3%) get worse: it was right; at most 10.0% may.",
+    ),
+    "BEHAVIOUR": (
+        found(behaviour=promise(None)),
+        found(behaviour=promise("it does not")),
+        "It holds: it does not. These tests are yours: tests/model/behaviour.py.",
+    ),
+    "ROBUSTNESS": (
+        found(robustness=Robustness(order=None, missing={}, tried=1)),
+        found(robustness=Robustness(order="the answers are others", missing={"note": "KeyError: note"}, tried=1)),
+        "With the columns in another order: the answers are others; Without 'note': KeyError: note.",
+    ),
+    "DETERMINISM": (
+        found(determinism=Determinism(largest=1e-9)),
+        found(determinism=Determinism(largest=0.01)),
+        "are off by up to 0.01; at most 1e-06 may be. Let everything",
+    ),
+    "LATENCY": (
+        found(budgets=cost()),
+        found(budgets=cost(p95_ms=90.0)),
+        "95 of 100 single rows take at most 90.0 ms, the champion's 4.0 ms; 100 ms are allowed, and 20 times",
+    ),
+    "SIZE": (
+        found(budgets=cost()),
+        found(budgets=cost(memory_mib=200.0)),
+        "Its file has 1.0 MiB and may have 45; in memory it takes 200.0 MiB and may take 150.",
     ),
 }
 
@@ -151,7 +307,7 @@ def test_each_gate_refuses(gate: str) -> None:
 @pytest.mark.parametrize("gate", [gate.id for gate in GATES if gate.id != "FINITE"])
 def test_what_a_gate_refuses_passes_all_others(gate: str) -> None:
     """So the pair is about this gate; a NaN alone fails all that measure."""
-    assert compare(PAIRS[gate][1](), "sha256:h").refused == (gate,)
+    assert refused(PAIRS[gate][1]()) == (gate,)
 
 
 def test_no_pair_is_about_a_gate_that_is_gone() -> None:
@@ -159,20 +315,46 @@ def test_no_pair_is_about_a_gate_that_is_gone() -> None:
     assert list(PAIRS) == [gate.id for gate in GATES]
 
 
+@pytest.mark.parametrize("gate", [gate.id for gate in GATES])
+def test_a_gate_that_is_switched_off_says_so(gate: str) -> None:
+    """It refuses nothing, and is no gate that passed."""
+    evidence = PAIRS[gate][1]()
+    rules = evidence.rules.model_copy(update={"off": (gate,)})
+    outcome = judged(gate, evidence.model_copy(update={"rules": rules}))
+    assert (outcome.verdict, outcome.message) == ("off", "Switched off: [gates] off in model.toml.")
+
+
+def test_every_gate_can_be_named_in_model_toml() -> None:
+    """And no name there is of a gate that is gone."""
+    assert set(get_args(GateId)) == {gate.id for gate in GATES}
+
+
+@pytest.mark.parametrize("gate", [gate.id for gate in GATES])
+def test_evidence_can_be_judged_again_from_its_json(gate: str) -> None:
+    """Every gate says of what was written down what it said at first."""
+    for make in PAIRS[gate][:2]:
+        again = Evidence.model_validate_json(make().model_dump_json())
+        assert [each.outcome_of(again) for each in GATES] == [each.outcome_of(make()) for each in GATES]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_nan_never_wins(value: float) -> None:
     """One NaN or infinite number among 300, and neither floor nor baseline nor champion passes."""
-    found = compare(gathered(spoilt(value), says(1)), "sha256:h")
-    assert found.verdict == "refuse"
-    assert found.refused == ("FINITE", "FLOOR", "BASELINE", "CHAMPION")
+    trial = tried(spoilt(value), says(1))
+    compared = compare(trial, gather(trial))
+    assert compared.verdict == "refuse"
+    assert compared.refused == ("FINITE", "FLOOR", "BASELINE", "CHAMPION")
 
 
 def test_without_a_champion_the_others_decide() -> None:
     """And the gates about the champion say why they do not apply."""
-    found = compare(evidence(2), "sha256:h")
-    assert found.verdict == "promote"
-    assert [gate.id for gate in found.gates if gate.verdict == "not applicable"] == ["COMPARABLE", "CHAMPION"]
-    assert judged("CHAMPION", evidence(2)).message == "There is no champion yet; the other gates decide alone."
+    trial = tried(says(2))
+    compared = compare(trial, gather(trial))
+    assert compared.verdict == "promote"
+    idle = {gate.id: gate.message for gate in compared.gates if gate.verdict == "not applicable"}
+    assert {"COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FLIPS", "SCHEMA", "HOLDOUT", "LABELS"} < set(idle)
+    assert idle["CHAMPION"] == "There is no champion yet; the other gates decide alone."
+    assert idle["FAIRNESS"].startswith("Nobody looked")
 
 
 def test_without_a_floor_the_gate_says_so() -> None:
@@ -279,8 +461,9 @@ def test_a_rare_class_leaves_an_interval() -> None:
 
 def test_the_champion_against_itself_is_no_promotion() -> None:
     """The same digest is the champion already, whatever the gates say."""
-    found = evidence(2, 2)
-    assert compare(replace(found, champion=found.challenger), "sha256:h").verdict == "champion"
+    trial = tried(says(2), says(2))
+    itself = replace(trial, champion=trial.challenger)
+    assert compare(itself, gather(itself)).verdict == "champion"
 
 
 def test_evidence_says_what_is_new_to_the_champion() -> None:
@@ -291,9 +474,10 @@ def test_evidence_says_what_is_new_to_the_champion() -> None:
 
 def test_a_comparison_survives_its_own_json() -> None:
     """A NaN becomes null, for JSON has none."""
-    found = compare(gathered(spoilt(np.nan), says(1)), "sha256:h")
-    assert ": NaN" not in found.to_json()
-    assert Comparison.model_validate_json(found.to_json()) == found
+    trial = tried(spoilt(np.nan), says(1))
+    compared = compare(trial, gather(trial))
+    assert ": NaN" not in compared.to_json()
+    assert Comparison.model_validate_json(compared.to_json()) == compared
 
 
 def test_every_gates_docstring_is_a_title_and_a_message() -> None:

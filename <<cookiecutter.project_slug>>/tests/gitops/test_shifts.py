@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evidence_of import REGRESSION, evidence, frame, labels, numbers, version
+from trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops.bins import bins, count, counted
 from gitops.config import Config
@@ -27,7 +27,7 @@ def changed(
     if older:
         theirs = replace(theirs, reference={k: v for k, v in theirs.reference.items() if k != "target"})
     held = frame(["no", "yes"])
-    found = changes(evidence(held, ours, theirs, trained=after, **rules))
+    found = changes(trial(held, ours, theirs, trained=after, **rules))
     assert found is not None
     return found
 
@@ -126,7 +126,7 @@ def test_the_same_data_has_no_shifts() -> None:
 def test_of_a_challenger_whose_rows_are_elsewhere_no_shift_is_known() -> None:
     """Its rows could not be counted; the report says so."""
     rows = frame(["no", "yes"], x=[1, 2])
-    found = evidence(rows, version("2", SAID, rows, data="sha256:new"), version("1", SAID, rows))
+    found = trial(rows, version("2", SAID, rows, data="sha256:new"), version("1", SAID, rows))
     prepared = replace(found.prepared, lineage=found.prepared.lineage.model_copy(update={"data": "sha256:other"}))
     said = changes(replace(found, prepared=prepared))
     assert said is not None
@@ -137,7 +137,7 @@ def test_of_a_challenger_whose_rows_are_elsewhere_no_shift_is_known() -> None:
 def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
     """The first version has no before."""
     rows = frame(["no", "yes"])
-    assert changes(evidence(rows, version("1", SAID, rows))) is None
+    assert changes(trial(rows, version("1", SAID, rows))) is None
 
 
 COLUMNS: dict[str, list[Any]] = {

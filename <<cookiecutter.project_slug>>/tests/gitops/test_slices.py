@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import MODEL_TOML
-from evidence_of import REGRESSION, evidence, frame, labels, numbers, version
+from trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops.config import parse
 from gitops.training.slices import Slice, slices
@@ -25,7 +25,7 @@ def found(champion: bool = False, wrong: Any = None, truth: Any = TRUTH, **colum
     right = labels(np.where(RIGHT > 0.5, "yes", "no"), RIGHT)
     ours = version("2", labels(np.where(said > 0.5, "yes", "no"), said), held)
     theirs = version("1", right, held) if champion else None
-    return {each.name: each for each in slices(evidence(held, ours, theirs))}
+    return {each.name: each for each in slices(trial(held, ours, theirs))}
 
 
 # the column, and the slices that it gives
@@ -78,7 +78,7 @@ def test_where_less_is_better_a_loss_is_more() -> None:
     """The root mean square error of a regression."""
     held = frame(np.zeros(60), x=np.repeat(["a", "b"], 30))
     ours, theirs = (version(n, numbers(np.repeat(said, 30)), held) for n, said in (("2", [1, 3]), ("1", [2, 2])))
-    worst, best = slices(evidence(held, ours, theirs, config=REGRESSION))
+    worst, best = slices(trial(held, ours, theirs, config=REGRESSION))
     assert (worst.name, worst.challenger, worst.champion, worst.loss) == ("x = b", 3.0, 2.0, 1.0)
     assert best.loss == -1.0
 
@@ -89,7 +89,7 @@ def test_a_slice_of_three_classes_needs_them_all_for_a_ranking() -> None:
     held = frame(truth, x=np.where(truth == "c", "two", "one"), y=np.repeat(["p", "q"], 60))
     config = parse(MODEL_TOML.replace('positive = "yes"', ""))
     said = labels(truth, np.full((ROWS, 3), 1 / 3), ("a", "b", "c"))
-    assert {each.name for each in slices(evidence(held, version("2", said, held), config=config))} == {"y = p", "y = q"}
+    assert {each.name for each in slices(trial(held, version("2", said, held), config=config))} == {"y = p", "y = q"}
 
 
 def test_a_prediction_that_is_no_number_is_in_no_slice() -> None:
@@ -98,11 +98,11 @@ def test_a_prediction_that_is_no_number_is_in_no_slice() -> None:
     said[0] = np.nan
     held = frame(TRUTH, x=THIRDS)
     ours = version("2", labels(TRUTH, said), held)
-    assert {each.name for each in slices(evidence(held, ours))} == {"x = b", "x = c"}
+    assert {each.name for each in slices(trial(held, ours))} == {"x = b", "x = c"}
 
 
 def test_a_tiny_holdout_has_no_slices() -> None:
     """Nor does one without features."""
     held = frame(["no", "yes"], x=[1, 2])
-    assert slices(evidence(held, version("2", labels(["no", "yes"]), held))) == ()
+    assert slices(trial(held, version("2", labels(["no", "yes"]), held))) == ()
     assert found() == {}

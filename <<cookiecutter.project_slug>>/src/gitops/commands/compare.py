@@ -12,18 +12,19 @@ from gitops.commands.score import Progress, scored
 from gitops.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gitops.config import Repository
+    from gitops.contract import Yours
     from gitops.registry.store import Store
     from gitops.registry.versions import Version
     from gitops.training.compare import Comparison
     from gitops.training.evidence import Evidence
     from gitops.training.rival import Rival
     from gitops.training.train import Prepared
+    from gitops.training.trial import Trial
 
 REPORT = "report.md"
 RESULT = "comparison.json"
+EVIDENCE = "evidence.json"
 # A step summary holds one MiB; what a pull request holds is less.
 SUMMARY_LIMIT = 900_000
 
@@ -62,10 +63,11 @@ def command(
     assert validation.frame is not None  # noqa: S101 (it was asked for)
     prepared = prepare(repository, validation.frame, validation.digest)
     environment = environment or repository.config.deploy.environments[0]
-    found = _judge(repository, store, prepared, (version.number, digest or version.digest), environment)
+    pinned = (version.number, digest or version.digest)
+    found, evidence = _judge(repository, yours, store, prepared, pinned, environment)
     if found.challenger.training != prepared.lineage.training:
         console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
-    _tell(found, out or repository.scratch / "comparison")
+    _tell(found, evidence, out or repository.scratch / "comparison")
     if exit_code and found.verdict == "refuse":
         raise GateRefused(f"Refused by {', '.join(found.refused)}.", "The report says what each of them looks at.")
 
@@ -88,12 +90,14 @@ def _challenger(repository: "Repository", store: "Store", number: str | None) ->
 
 
 def _judge(
-    repository: "Repository", store: "Store", prepared: "Prepared", pinned: tuple[str, str], environment: str
-) -> "Comparison":
+    repository: "Repository", yours: "Yours", store: "Store", prepared: "Prepared", pinned: tuple[str, str],
+    environment: str,
+) -> "tuple[Comparison, Evidence]":  # fmt: skip
     """Score all on the same holdout, and let the gates judge."""
     from gitops.training.compare import compare
     from gitops.training.evidence import gather
     from gitops.training.train import features
+    from gitops.training.trial import Trial
 
     record = champion(repository, environment, store)
     rows = features(repository, prepared.held_out)
@@ -104,24 +108,26 @@ def _judge(
         if record and record.digest != ours.digest:
             progress(f"score champion version {record.version}")
             theirs = scored(repository, store, record.version, record.digest, rows, progress)
-        progress("measure")
-        evidence = gather(repository.config, prepared, ours, theirs)
-        rival = _rival(repository, store, evidence, rows, environment, progress)
+        progress("measure, and train once more")
+        trial = Trial(repository.config, prepared, ours, theirs, repository, yours)
+        evidence = gather(trial)
+        rival = _rival(store, trial, evidence, environment, progress)
         progress("judge")
-        return compare(evidence, prepared.lineage.holdout, rival)
+        return compare(trial, evidence, rival), evidence
 
 
 def _rival(
-    repository: "Repository", store: "Store", evidence: "Evidence", rows: "pd.DataFrame", environment: str,
-    progress: Progress,
-) -> "Rival | None":  # fmt: skip
+    store: "Store", trial: "Trial", evidence: "Evidence", environment: str, progress: Progress
+) -> "Rival | None":
     """The version that the open proposal names, judged beside the challenger; None where there is no other."""
     from gitops.registry.propose import proposed
     from gitops.training.rival import forfeit, judge, unfit
     from gitops.training.side import Side
 
+    repository, rows = trial.repository, trial.inputs
+    assert repository is not None  # noqa: S101 (a command's trial has one)
     record = proposed(repository.root, environment)
-    settled = {each.digest for each in (evidence.challenger, evidence.champion) if each}
+    settled = {each.digest for each in (trial.challenger, trial.champion) if each}
     if record is None or record.digest in settled:
         return None
     lineage = record.lineage
@@ -131,16 +137,17 @@ def _rival(
                     own_code=False, lineage=lineage)  # fmt: skip
         return forfeit(side, why)
     progress(f"score proposed version {record.version}")
-    return judge(evidence, scored(repository, store, record.version, record.digest, rows, progress))
+    return judge(trial, evidence, scored(repository, store, record.version, record.digest, rows, progress))
 
 
-def _tell(found: "Comparison", out: Path) -> None:
+def _tell(found: "Comparison", evidence: "Evidence", out: Path) -> None:
     """Write the report, and say what came of it."""
     from gitops import manifest
     from gitops.forge.comparison import against, headline, render
 
     document = found.model_dump(mode="json")
     markdown = render(document, SUMMARY_LIMIT)
+    manifest.write_atomically(out / EVIDENCE, evidence.model_dump_json(indent=2) + "\n")
     manifest.write_atomically(out / RESULT, found.to_json())
     manifest.write_atomically(out / REPORT, markdown)
     console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])

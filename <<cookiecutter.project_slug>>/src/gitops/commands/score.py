@@ -13,12 +13,13 @@ from gitops.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from gitops.config import Repository
     from gitops.predictions import Predictions
     from gitops.registry.store import Store
     from gitops.run import Run
-    from gitops.training.evidence import Scored
+    from gitops.training.trial import Scored
 
 Progress = Callable[[str], object]
 
@@ -94,7 +95,8 @@ def scored(
     from gitops import run
     from gitops.registry.versions import fetch, place
     from gitops.training import own_code
-    from gitops.training.evidence import Scored
+    from gitops.training.seal import Seal
+    from gitops.training.trial import Scored
 
     folder = place(repository, number, digest)
     fetch(store, repository.config.project.name, number, digest, folder)
@@ -106,23 +108,28 @@ def scored(
             "Bring the column back, or remove the record in registry/ by pull request to start over.",
         )
     seen = rows[list(described.columns)]
-    today = _replayed(repository, described, folder, digest, seen)
+    today, model = _replayed(repository, described, folder, digest, seen)
     if today is None:
         progress(f"score version {number} by its own commit and lock")
     predictions = today or own_code.score(repository, described, folder, digest, seen)
     sketch, reference = (json.loads((folder / name).read_bytes()) for name in (run.SKETCH, run.REFERENCE))
-    return Scored(number, digest, described, sketch, reference, predictions, own_code=today is None)
+    seal = Seal.model_validate_json((folder / run.SEAL).read_bytes()) if (folder / run.SEAL).is_file() else None
+    return Scored(
+        number, digest, described, sketch, reference, predictions, own_code=today is None, model=model, folder=folder,
+        seal=seal,
+    )  # fmt: skip
 
 
 def _replayed(
     repository: "Repository", described: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
-) -> "Predictions | None":
-    """What a version says of the rows here and now; None where it no longer says what it said when it was trained."""
+) -> "tuple[Predictions | None, Pipeline | None]":
+    """What a version says of the rows here and now, and its model; None where it no longer says what it said when it
+    was trained."""
     from gitops.predictions import predict
     from gitops.serving.score import open_run, replays
 
     try:
         _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-        return predict(model, rows) if replays(described, model, folder) else None
+        return (predict(model, rows), model) if replays(described, model, folder) else (None, None)
     except (ImportError, AttributeError, TypeError, ValueError, KeyError):
-        return None  # today's code or libraries cannot even load it, or run it; its own can
+        return None, None  # today's code or libraries cannot even load it, or run it; its own can

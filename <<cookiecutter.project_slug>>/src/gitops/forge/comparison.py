@@ -4,9 +4,11 @@
 from typing import Any
 
 from gitops.forge.details import details
-from gitops.forge.report import escape, folded, number, short, table
+from gitops.forge.report import escape, folded, number, several, short, table
 
-SIGNS = {"passed": "✅ passed", "refused": "❌ refused", "not applicable": "➖ not applicable"}
+SIGNS = {"passed": "✅ passed", "refused": "❌ refused", "not applicable": "➖ not applicable", "off": "⚠️ off"}
+# What a reviewer asks first; the other gates are folded as long as they pass.
+FIRST = ("FLOOR", "BASELINE", "CHAMPION")
 LIMIT = 50_000
 LONGEST_MESSAGE = 600
 
@@ -48,34 +50,40 @@ def render(found: dict[str, Any], limit: int = LIMIT) -> str:
 def _head(found: dict[str, Any], longest: int) -> str:
     """Verdict, gates, rival, metrics."""
     sign = {"promote": "✅", "refuse": "❌", "champion": "➖"}[found["verdict"]]
-    parts = [f"## {sign} {escape(headline(found))}", _gates(found), _messages(found, longest), _rival(found, longest)]
+    parts = [f"## {sign} {escape(headline(found))}", _gates(found, longest), _rival(found, longest)]
     parts += [f"Measured on the {found['rows']} rows that `[split]` in model.toml holds out now:", _metrics(found)]
     parts += [_notes(found)]
     return "\n\n".join(filter(None, parts))
 
 
-def _gates(found: dict[str, Any]) -> str:
+def _gates(found: dict[str, Any], longest: int) -> str:
+    """What refused, what a reviewer must know, and the gates that are asked for first; the others are folded."""
+    gates = found["gates"]
+    shown = [gate for gate in gates if gate["verdict"] in ("refused", "off") or gate["id"] in FIRST]
+    told = [gate for gate in gates if gate["verdict"] == "refused" or gate["aloud"]]
+    every = folded(f"{_count(gates)}; what each says", _table(gates), _messages(gates, longest))
+    return "\n\n".join(filter(None, [_table(shown), _messages(told, longest), every]))
+
+
+def _table(gates: list[dict[str, Any]]) -> str:
     rows = [
-        [
-            SIGNS[gate["verdict"]],
-            gate["id"],
-            gate["title"],
-            _figure(gate["value"]),
-            _figure(gate["threshold"]),
-            _interval(gate),
-        ]
-        for gate in found["gates"]
-    ]
+        [SIGNS[gate["verdict"]], gate["id"], gate["title"], _figure(gate["value"]), _figure(gate["threshold"]),
+         _interval(gate)]
+        for gate in gates
+    ]  # fmt: skip
     return table(["", "gate", "promise", "value", "threshold", "interval"], rows)
 
 
-def _messages(found: dict[str, Any], longest: int) -> str:
-    """What refused, in the open; what passed, folded."""
-    refused = [gate for gate in found["gates"] if gate["verdict"] == "refused"]
-    lines = "\n".join(
-        f"- **{gate['id']}**: {escape(short(gate['message'], longest))}" for gate in refused or found["gates"]
-    )
-    return lines if refused else folded("What each gate says", lines)
+def _messages(gates: list[dict[str, Any]], longest: int) -> str:
+    return "\n".join(f"- **{gate['id']}**: {escape(short(gate['message'], longest))}" for gate in gates)
+
+
+def _count(gates: list[dict[str, Any]]) -> str:
+    """How many of them said what."""
+    words = {"passed": "passed", "refused": "refused", "not applicable": "had nothing to judge", "off": "switched off"}
+    counts = {words[each]: sum(gate["verdict"] == each for gate in gates) for each in words}
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return f"{several(len(gates), 'gate')}: {said}"
 
 
 def _rival(found: dict[str, Any], longest: int) -> str:

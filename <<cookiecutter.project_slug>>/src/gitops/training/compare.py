@@ -12,6 +12,7 @@ from gitops.training.shifts import Changes, changes
 from gitops.training.side import Side as Side
 from gitops.training.side import jsonable, side
 from gitops.training.slices import Slice, slices
+from gitops.training.trial import Trial
 
 SLICES = 8
 
@@ -60,31 +61,31 @@ class Comparison(Document):
         return self.verdict == "promote" and (self.rival is None or self.rival.beaten)
 
 
-def compare(evidence: Evidence, holdout: str, rival: Rival | None = None) -> Comparison:
+def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None) -> Comparison:
     """Let every gate judge the evidence, and gather what a reviewer reads beside it.
 
     Args:
-        evidence: Gathered once.
-        holdout: Digest of the held-out rows.
+        trial: Champion and challenger.
+        evidence: Gathered from it, once.
         rival: Judged already.
     """
-    outcomes = tuple(gate.judge(evidence) for gate in GATES)
+    outcomes = tuple(gate.outcome_of(evidence) for gate in GATES)
     passed = all(outcome.verdict != "refused" for outcome in outcomes)
-    champion = evidence.champion
-    again = champion is not None and champion.digest == evidence.challenger.digest
-    parts = slices(evidence)
+    champion = trial.champion
+    again = champion is not None and champion.digest == trial.challenger.digest
+    parts = slices(trial)
     return Comparison(
         verdict="champion" if again else "promote" if passed else "refuse",
         metric=evidence.metric,
         rows=evidence.rows,
-        holdout=holdout,
-        challenger=side(evidence.challenger, evidence.metrics["challenger"]),
+        holdout=trial.prepared.lineage.holdout,
+        challenger=side(trial.challenger, evidence.metrics["challenger"]),
         champion=side(champion, evidence.metrics["champion"]) if champion else None,
         baseline=jsonable(evidence.metrics["baseline"]),
         gates=outcomes,
         rival=rival,
         slices=parts[:SLICES],
         slices_measured=len(parts),
-        flips=flips(evidence),
-        data=changes(evidence),
+        flips=flips(trial),
+        data=changes(trial),
     )

@@ -1,130 +1,159 @@
 # machinery
-"""Evidence: what the gates look at, gathered once, for champion and challenger on the same holdout."""
+"""Evidence: the figures that the gates look at, gathered once, for champion and challenger on the same holdout.
 
-from dataclasses import dataclass, replace
+It is frozen, and whole: written down as JSON, it can be judged again by any gate, with nothing loaded.
+"""
+
 from typing import Any
 
-import numpy as np
+from pydantic import ConfigDict
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from gitops.config import Config
+from gitops.config import Gates
 from gitops.predictions import Predictions, predict
-from gitops.run import Run
+from gitops.run import Document
+from gitops.training.findings.behaviour import Behaviour, behaviour
+from gitops.training.findings.budgets import Budgets, budgets
+from gitops.training.findings.calibration import Calibration, calibration
+from gitops.training.findings.claims import Claim, claims
+from gitops.training.findings.determinism import Determinism, determinism
+from gitops.training.findings.fairness import Disparity, fairness
+from gitops.training.findings.harm import Harm, harm
+from gitops.training.findings.leaks import Leak, leaks
+from gitops.training.findings.losses import Losses, losses
+from gitops.training.findings.provenance import Provenance, provenance
+from gitops.training.findings.robustness import Robustness, robustness
+from gitops.training.findings.signature import Signature, signature
+from gitops.training.findings.twins import Twins, twins
 from gitops.training.gain import Interval, gain
 from gitops.training.metrics import measure_all
+from gitops.training.seal import Broken, broken
 from gitops.training.sketch import share_new
 from gitops.training.split import incomparable
-from gitops.training.train import Prepared
+from gitops.training.trial import Scored, Trial
+
+STRONGEST = 5
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A version and what it says of the holdout.
-
-    Attributes:
-        number: The registry's.
-        digest: Of its files.
-        run: What its training said of itself; none of its metrics is used.
-        sketch: Which rows its data had.
-        reference: How its training rows were distributed.
-        predictions: Of the held-out rows, in their order.
-        own_code: It was scored by its own commit and lock, since today's would change what it says.
-    """
-
-    number: str
-    digest: str
-    run: Run
-    sketch: list[int]
-    reference: dict[str, Any]
-    predictions: Predictions
-    own_code: bool
-
-
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(Document):
     """What the gates look at.
 
     Attributes:
-        config: The gates' thresholds.
-        prepared: The split rows.
+        rules: The gates' thresholds.
+        metric: That decides.
         rows: How many rows are held out.
-        challenger: The version on trial.
-        champion: The version that the record names, or None.
         metrics: Of "challenger", "champion" and "baseline", by metric.
+        not_finite: How many of the challenger's predictions are NaN or infinite.
         baseline_gain: Over a trivial estimator.
         champion_gain: Over the champion; None where there is none.
         share_new: Which share of the challenger's data the champion has not seen, in [0, 1]; None without champion.
         incomparable: Why the two cannot be compared, or None.
+        signature: What would be different for callers; None without champion.
+        provenance: Where the challenger came from.
+        claims: What its training said and is not so; None where nobody can tell.
+        broken: What became of the rows that the champion's run noted; None where it noted none.
+        twins: Held-out rows among the training rows.
+        leaks: The strongest columns.
+        losses: Slices on which the champion is better; None without champion.
+        disparities: Between the groups that model.toml declares.
+        calibration: None where there are no probabilities.
+        harm: Right answers that go wrong; None without champion.
+        behaviour: The owner's own tests; None where there are none.
+        robustness: None where the model is not at hand, as all below.
+        determinism: What a second training says.
+        budgets: Time and space.
     """
 
-    config: Config
-    prepared: Prepared
+    # A NaN stays one: a gate that reads this again must see what the first one saw.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    rules: Gates
+    metric: str
     rows: int
-    challenger: Scored
-    champion: Scored | None
     metrics: dict[str, dict[str, float]]
+    not_finite: int
     baseline_gain: Interval
-    champion_gain: Interval | None
-    share_new: float | None
-    incomparable: str | None
-
-    @property
-    def metric(self) -> str:
-        """The metric that decides."""
-        return self.config.evaluation.metric
-
-    @property
-    def truth(self) -> "np.ndarray[Any, Any]":
-        """The target of the held-out rows."""
-        truth: np.ndarray[Any, Any] = self.prepared.held_out[self.config.data.target].to_numpy()
-        return truth
+    champion_gain: Interval | None = None
+    share_new: float | None = None
+    incomparable: str | None = None
+    signature: Signature | None = None
+    provenance: Provenance | None = None
+    claims: tuple[Claim, ...] | None = None
+    broken: Broken | None = None
+    twins: Twins = Twins(count=0, share=0.0, examples=())
+    leaks: tuple[Leak, ...] = ()
+    losses: Losses | None = None
+    disparities: tuple[Disparity, ...] = ()
+    calibration: Calibration | None = None
+    harm: Harm | None = None
+    behaviour: tuple[Behaviour, ...] | None = None
+    robustness: Robustness | None = None
+    determinism: Determinism | None = None
+    budgets: Budgets | None = None
 
     def value(self, whose: str) -> float:
         """The metric that decides, of "challenger", "champion" or "baseline"; NaN where there is none."""
         return self.metrics.get(whose, {}).get(self.metric, float("nan"))
 
 
-def gather(config: Config, prepared: Prepared, challenger: Scored, champion: Scored | None) -> Evidence:
-    """Measure champion, challenger and baseline, and the gains of the challenger.
+def gather(trial: Trial) -> Evidence:
+    """Find out everything that a gate asks, once.
 
-    Args:
-        config: Whose metric and resamples are used.
-        prepared: The split rows; the baseline is fitted on its training rows.
-        challenger: Scored on the held-out rows.
-        champion: The same, or None.
+    Raises:
+        ConfigError: model.toml declares a slice or an attribute that the data does not have, or the owner's tests
+            cannot be imported.
     """
-    truth = prepared.held_out[config.data.target].to_numpy()
-    sides = {"challenger": challenger.predictions, "baseline": _baseline(config, prepared)}
+    config, truth, said = trial.config, trial.truth, trial.challenger.predictions
+    baseline = _baseline(trial)
+    measured = {name: measure_all(truth, side, config.data.positive)
+                for name, side in (("challenger", said), ("baseline", baseline))}  # fmt: skip
     alone = Evidence(
-        config=config,
-        prepared=prepared,
+        rules=config.gates,
+        metric=trial.metric,
         rows=len(truth),
-        challenger=challenger,
-        champion=None,
-        metrics={name: measure_all(truth, side, config.data.positive) for name, side in sides.items()},
-        baseline_gain=gain(config, truth, challenger.predictions, sides["baseline"]),
-        champion_gain=None,
-        share_new=None,
-        incomparable=None,
+        metrics=measured,
+        not_finite=said.not_finite,
+        baseline_gain=gain(config, truth, said, baseline),
+        provenance=provenance(trial),
+        claims=claims(trial, measured["challenger"]),
+        twins=twins(trial),
+        leaks=leaks(trial)[:STRONGEST],
+        disparities=fairness(trial),
+        calibration=calibration(trial),
+        behaviour=behaviour(trial),
+        robustness=robustness(trial),
+        determinism=determinism(trial),
+        budgets=budgets(trial),
     )
-    return against(alone, champion) if champion else alone
+    return _beside(alone, trial, trial.champion) if trial.champion else alone
 
 
-def against(evidence: Evidence, other: Scored) -> Evidence:
+def _beside(alone: Evidence, trial: Trial, champion: Scored) -> Evidence:
+    """The same with what only a comparison can tell."""
+    told: dict[str, Any] = {"signature": signature(trial), "losses": losses(trial), "harm": harm(trial)}
+    data, prepared = trial.config.data, trial.prepared
+    if champion.seal:
+        told["broken"] = broken(champion.seal, prepared.rows, prepared.held_out, data.key, data.target)
+    return against(alone, trial, champion).model_copy(update=told)
+
+
+def against(evidence: Evidence, trial: Trial, other: Scored) -> Evidence:
     """The same evidence with another version in the champion's place; what is known of the challenger stays."""
-    config, truth, challenger = evidence.config, evidence.truth, evidence.challenger
-    return replace(
-        evidence,
-        champion=other,
-        metrics={**evidence.metrics, "champion": measure_all(truth, other.predictions, config.data.positive)},
-        champion_gain=gain(config, truth, challenger.predictions, other.predictions),
-        share_new=share_new(challenger.sketch, other.sketch),
-        incomparable=incomparable(other.run.lineage.split, config.split),
+    config, truth = trial.config, trial.truth
+    theirs = measure_all(truth, other.predictions, config.data.positive)
+    return evidence.model_copy(
+        update={
+            "metrics": {**evidence.metrics, "champion": theirs},
+            "champion_gain": gain(config, truth, trial.challenger.predictions, other.predictions),
+            "share_new": share_new(trial.challenger.sketch, other.sketch),
+            "incomparable": incomparable(other.run.lineage.split, config.split),
+        }
     )
 
 
-def _baseline(config: Config, prepared: Prepared) -> Predictions:
+def _baseline(trial: Trial) -> Predictions:
     """What the most common answer, or the mean, says of the held-out rows; such an estimator looks at no feature."""
-    estimator: Any = DummyClassifier(strategy="prior") if config.project.task == "classification" else DummyRegressor()
-    fitted = estimator.fit(prepared.rows, prepared.rows[config.data.target].to_numpy())
-    return predict(fitted, prepared.held_out)
+    rows, target = trial.prepared.rows, trial.config.data.target
+    is_label = trial.config.project.task == "classification"
+    estimator: Any = DummyClassifier(strategy="prior") if is_label else DummyRegressor()
+    return predict(estimator.fit(rows, rows[target].to_numpy()), trial.prepared.held_out)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gitops.predictions import Predictions
 from gitops.run import Document
-from gitops.training.evidence import Evidence
+from gitops.training.trial import Trial
 
 EXAMPLES = 5
 SHARE = 0.1
@@ -58,11 +58,11 @@ class Flips(Document):
     examples: tuple[Flip, ...]
 
 
-def flips(evidence: Evidence) -> Flips | None:
+def flips(trial: Trial) -> Flips | None:
     """What the challenger would answer otherwise than the champion; None where there is no champion."""
-    if evidence.champion is None:
+    if trial.champion is None:
         return None
-    truth, before, after = evidence.truth, evidence.champion.predictions, evidence.challenger.predictions
+    truth, before, after = trial.truth, trial.champion.predictions, trial.challenger.predictions
     if after.classes:
         rule, flipped = "the label differs", np.asarray(before.values != after.values, dtype=bool)
         sure = [_sureness(before), _sureness(after)]
@@ -83,7 +83,7 @@ def flips(evidence: Evidence) -> Flips | None:
         rate=len(places) / len(truth),
         better=int((nearer[places] > 0).sum()),
         worse=int((nearer[places] < 0).sum()),
-        examples=tuple(_example(evidence, int(place), before, after, sure) for place in most),
+        examples=tuple(_example(trial, int(place), before, after, sure) for place in most),
     )
 
 
@@ -96,10 +96,10 @@ def _sureness(said: Predictions) -> Array:
     return np.asarray(said.probabilities[np.arange(len(chosen)), chosen])
 
 
-def _example(evidence: Evidence, place: int, before: Predictions, after: Predictions, sure: list[Array]) -> Flip:
+def _example(trial: Trial, place: int, before: Predictions, after: Predictions, sure: list[Array]) -> Flip:
     return Flip(
-        key=str(evidence.prepared.held_out[evidence.config.data.key].iloc[place]),
-        truth=_plain(evidence.truth[place]),
+        key=str(trial.prepared.held_out[trial.config.data.key].iloc[place]),
+        truth=_plain(trial.truth[place]),
         champion=_plain(before.values[place]),
         champion_probability=_finite(float(sure[0][place])),
         challenger=_plain(after.values[place]),

@@ -5,10 +5,11 @@ from collections.abc import Collection
 
 from gitops.config import Split
 from gitops.run import Document
-from gitops.training.evidence import Evidence, Scored, against
+from gitops.training.evidence import Evidence, against
 from gitops.training.gates import Champion
 from gitops.training.side import Side, side
 from gitops.training.split import incomparable
+from gitops.training.trial import Scored, Trial
 
 
 class Rival(Document):
@@ -31,14 +32,15 @@ class Rival(Document):
     high: float | None = None
 
 
-def judge(evidence: Evidence, rival: Scored) -> Rival:
+def judge(trial: Trial, evidence: Evidence, rival: Scored) -> Rival:
     """Let the rule of the gate CHAMPION decide, with the rival in the champion's place.
 
     Args:
+        trial: Whose challenger it is.
         evidence: About the challenger.
         rival: Scored on the same holdout.
     """
-    beside = against(evidence, rival)
+    beside = against(evidence, trial, rival)
     outcome = Champion(f"version {rival.number}").judge(beside)
     return Rival(
         side=side(rival, beside.metrics["champion"]),

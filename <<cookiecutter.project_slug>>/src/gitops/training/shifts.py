@@ -8,7 +8,8 @@ from scipy.stats import chi2
 
 from gitops.bins import bins, count, counted
 from gitops.run import Document
-from gitops.training.evidence import Evidence
+from gitops.training.sketch import share_new
+from gitops.training.trial import Trial
 
 LARGEST = 5
 
@@ -73,14 +74,14 @@ class Changes(Document):
     unknown: str | None
 
 
-def changes(evidence: Evidence) -> Changes | None:
+def changes(trial: Trial) -> Changes | None:
     """What changed in the data since the champion was trained; None where there is no champion."""
-    champion, challenger = evidence.champion, evidence.challenger
+    champion, challenger = trial.champion, trial.challenger
     if champion is None:
         return None
     before, after = champion.run.columns, challenger.run.columns
     then, now = champion.run.lineage, challenger.run.lineage
-    here = evidence.prepared.lineage
+    here = trial.prepared.lineage
     # The champion's bins can only be filled from rows; those of an older challenger are no longer here.
     known = (here.data, here.split) == (now.data, now.split)
     same = then.data == now.data
@@ -88,12 +89,12 @@ def changes(evidence: Evidence) -> Changes | None:
         same=same,
         rows_before=then.rows,
         rows_after=now.rows,
-        share_new=evidence.share_new,
+        share_new=share_new(challenger.sketch, champion.sketch),
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         retyped={name: (before[name], after[name]) for name in after if before.get(name, after[name]) != after[name]},
         target=_target(champion.reference.get("target"), challenger.reference.get("target")),
-        shifts=_shifts(evidence, champion.reference["columns"]) if known and not same else (),
+        shifts=_shifts(trial, champion.reference["columns"]) if known and not same else (),
         unknown=None if known or same else "the challenger was trained on other rows than lie here now",
     )
 
@@ -121,8 +122,8 @@ def _shares(described: dict[str, Any]) -> dict[str, float]:
     return {label: number / total for label, number in described["categories"].items()}
 
 
-def _shifts(evidence: Evidence, columns: dict[str, dict[str, Any]]) -> tuple[Shift, ...]:
-    rows = evidence.prepared.rows
+def _shifts(trial: Trial, columns: dict[str, dict[str, Any]]) -> tuple[Shift, ...]:
+    rows = trial.prepared.rows
     moved = [_shift(name, described, count(rows[name], described))
              for name, described in columns.items() if name in rows.columns]  # fmt: skip
     found = [shift for shift in moved if shift and shift.psi > 0]

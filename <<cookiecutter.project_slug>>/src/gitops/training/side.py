@@ -4,7 +4,7 @@
 import math
 
 from gitops.run import Document, Lineage
-from gitops.training.evidence import Scored
+from gitops.training.trial import Scored
 
 
 class Side(Document):

@@ -1,5 +1,5 @@
 # machinery
-"""Slices: how the challenger does on parts of the holdout, for people to read; no gate looks at them."""
+"""Slices: how the challenger does on parts of the holdout, for people to read; the gate SLICES looks at losses.py."""
 
 import math
 import warnings
@@ -12,8 +12,8 @@ import pandas as pd
 import sklearn
 
 from gitops.run import Document
-from gitops.training.evidence import Evidence
 from gitops.training.metrics import measure, orient
+from gitops.training.trial import Trial
 
 FEW = 12
 MINIMUM_ROWS = 30
@@ -39,36 +39,35 @@ class Slice(Document):
     loss: float | None
 
 
-def slices(evidence: Evidence) -> tuple[Slice, ...]:
+def slices(trial: Trial) -> tuple[Slice, ...]:
     """Every slice of at least 30 rows, those with the largest loss first; without champion, the worst first.
 
     A column with few values gives a slice for each value, another column of numbers one for each quartile; missing
     values are a slice too. Two classes must have five rows each: a ranking of one row among many says nothing.
     """
-    data, held = evidence.config.data, evidence.prepared.held_out
+    data, held = trial.config.data, trial.prepared.held_out
     found = []
     # The same arrays are measured hundreds of times; they need no checking each time.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a slice where a metric is not defined is left out
         for name in held.columns.drop([data.key, data.target], errors="ignore"):
-            parts = _quartiles(held[name]) if _is_wide(held[name]) else _values(held[name])
-            for words, mask in (*parts, ("is missing", held[name].isna().to_numpy())):
+            for words, mask in parts(held[name]):
                 if MINIMUM_ROWS <= mask.sum() < len(held):
-                    found.append(_measure(evidence, f"{name} {words}", mask))
-    metric = evidence.metric
+                    found.append(_measure(trial, f"{name} {words}", mask))
+    metric = trial.metric
     return tuple(
         sorted(filter(None, found), key=lambda each: (-(each.loss or 0.0), orient(metric, each.challenger), each.name))
     )
 
 
-def _measure(evidence: Evidence, name: str, mask: Mask) -> Slice | None:
-    rows, metric, sides = np.flatnonzero(mask), evidence.metric, [evidence.challenger, evidence.champion]
-    if evidence.challenger.predictions.classes:
-        classes = np.unique(evidence.truth[rows], return_counts=True)[1]
+def _measure(trial: Trial, name: str, mask: Mask) -> Slice | None:
+    rows, metric, sides = np.flatnonzero(mask), trial.metric, [trial.challenger, trial.champion]
+    if trial.challenger.predictions.classes:
+        classes = np.unique(trial.truth[rows], return_counts=True)[1]
         if (classes >= MINIMUM_OF_A_CLASS).sum() < 2:
             return None
     ours, theirs = (
-        measure(metric, evidence.truth[rows], each.predictions.take(rows), evidence.config.data.positive)
+        measure(metric, trial.truth[rows], each.predictions.take(rows), trial.config.data.positive)
         if each else None for each in sides
     )  # fmt: skip
     if ours is None or not math.isfinite(ours) or (theirs is not None and not math.isfinite(theirs)):
@@ -77,18 +76,29 @@ def _measure(evidence: Evidence, name: str, mask: Mask) -> Slice | None:
     return Slice(name=name, rows=len(rows), challenger=ours, champion=theirs, loss=loss)
 
 
+def parts(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    """The slices that one column makes: its quartiles or its few values, and where it is missing."""
+    yield from _quartiles(column) if _is_wide(column) else _values(column)
+    yield "is missing", column.isna().to_numpy()
+
+
+def few_values(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    """Each value of a column that has few, and the rows that have it; nothing where it has many."""
+    there = column.notna().to_numpy()
+    named = column.astype(str).astype(object).to_numpy()
+    values = sorted(set(named[there]))
+    for value in values if len(values) <= FEW else ():
+        yield value, there & (named == value)
+
+
 def _is_wide(column: pd.Series) -> bool:
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return is_number and column.nunique() > FEW
 
 
 def _values(column: pd.Series) -> Iterator[tuple[str, Mask]]:
-    """Each value, where there are few."""
-    there = column.notna().to_numpy()
-    named = column.astype(str).astype(object).to_numpy()
-    values = sorted(set(named[there]))
-    for value in values if len(values) <= FEW else ():
-        yield f"= {value}", there & (named == value)
+    for value, mask in few_values(column):
+        yield f"= {value}", mask
 
 
 def _quartiles(column: pd.Series) -> Iterator[tuple[str, Mask]]:

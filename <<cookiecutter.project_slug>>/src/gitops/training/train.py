@@ -25,6 +25,7 @@ from gitops.predictions import Predictions, predict, to_frame
 from gitops.training.lineage import lineage
 from gitops.training.metrics import measure_all
 from gitops.training.reference import reference
+from gitops.training.seal import sealed
 from gitops.training.search import fit
 from gitops.training.sketch import sketch
 from gitops.training.split import holdout_mask
@@ -101,7 +102,7 @@ def train(
     config, target = repository.config, repository.config.data.target
     check_place(out)
     progress("fit")
-    model, parameters = fit(repository, _pipeline(repository, yours), features(repository, prepared.rows),
+    model, parameters = fit(repository, unfitted(repository, yours), features(repository, prepared.rows),
                             prepared.rows)  # fmt: skip
     progress("measure on the holdout")
     rows, truth = features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
@@ -113,6 +114,7 @@ def train(
         _write(partial / run.EXAMPLE, _records(rows.head(3)))
         _write(partial / run.REFERENCE, _reference(repository, model, prepared))
         _write(partial / run.SKETCH, sketch(prepared.keys))
+        _write(partial / run.SEAL, sealed(prepared.rows, prepared.held_out, config.data.key, target).model_dump())
         progress("draw")
         _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
         described = _describe(repository, prepared, predictions, parameters, forced)
@@ -144,8 +146,12 @@ def _replacing(out: Path) -> Iterator[Path]:
         new.rename(out)
 
 
-def _pipeline(repository: Repository, yours: Yours) -> "Pipeline":
-    """Your pipeline with the seed and the parameters of model.toml."""
+def unfitted(repository: Repository, yours: Yours) -> "Pipeline":
+    """Your pipeline with the seed and the parameters of model.toml.
+
+    Raises:
+        ConfigError: It is no pipeline, or refuses a parameter.
+    """
     from sklearn.pipeline import Pipeline
 
     training = repository.config.training

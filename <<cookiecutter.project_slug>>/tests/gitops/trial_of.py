@@ -1,5 +1,5 @@
 # machinery
-"""Evidence about small tables of rows whose figures can be worked out by hand."""
+"""Trials about small tables of rows whose figures can be worked out by hand."""
 
 from typing import Any
 
@@ -11,10 +11,9 @@ from gitops.config import Config, Split, parse
 from gitops.manifest import digest_json
 from gitops.predictions import Predictions
 from gitops.run import Lineage, Run
-from gitops.training.evidence import Evidence, Scored
-from gitops.training.gain import Interval
 from gitops.training.reference import reference
 from gitops.training.train import Prepared
+from gitops.training.trial import Scored, Trial
 
 CLASSIFICATION = parse(MODEL_TOML)
 REGRESSION = parse(
@@ -60,18 +59,13 @@ def version(number: str, said: Predictions, rows: pd.DataFrame, data: str = "sha
     return Scored(number, digest_json(number), run, predictions=said, own_code=False, **given)
 
 
-def evidence(
+def trial(
     held_out: pd.DataFrame, ours: Scored, theirs: Scored | None = None, *, config: Config = CLASSIFICATION,
     trained: pd.DataFrame | None = None,
-) -> Evidence:  # fmt: skip
-    """What a comparison would gather, without its intervals."""
+) -> Trial:  # fmt: skip
+    """What a comparison would look at."""
     rows = held_out if trained is None else trained
-    data = ours.run.lineage.data
-    return Evidence(
-        config=config, prepared=Prepared(rows, held_out, rows["id"], lineage(data)), rows=len(held_out),
-        challenger=ours, champion=theirs, metrics={}, baseline_gain=Interval(0, 0, 0), champion_gain=None,
-        share_new=0.25 if theirs else None, incomparable=None,
-    )  # fmt: skip
+    return Trial(config, Prepared(rows, held_out, rows["id"], lineage(ours.run.lineage.data)), ours, theirs)
 
 
 def frame(label: Any, **columns: Any) -> pd.DataFrame:

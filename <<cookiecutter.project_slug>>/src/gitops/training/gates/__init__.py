@@ -1,0 +1,19 @@
+# machinery
+"""The gates, in the order in which people read them: what cannot be trusted at all comes before what is not good."""
+
+from gitops.training.gates.alone import Baseline, Finite, Floor
+from gitops.training.gates.champion import Champion as Champion
+from gitops.training.gates.champion import Comparable, Jump
+from gitops.training.gates.conduct import Behaviour, Determinism, Latency, Robustness, Size
+from gitops.training.gates.gate import Gate as Gate
+from gitops.training.gates.gate import Outcome as Outcome
+from gitops.training.gates.gate import Verdict as Verdict
+from gitops.training.gates.origin import Claims, Origin, Schema
+from gitops.training.gates.people import Calibration, Fairness, Flips, Slices
+from gitops.training.gates.rows import Duplicates, Holdout, Labels, Leakage
+
+GATES: tuple[Gate, ...] = (
+    Finite(), Schema(), Origin(), Claims(), Holdout(), Labels(), Duplicates(), Leakage(), Floor(), Baseline(),
+    Comparable(), Champion(), Jump(), Slices(), Fairness(), Calibration(), Flips(), Behaviour(), Robustness(),
+    Determinism(), Latency(), Size(),
+)  # fmt: skip
