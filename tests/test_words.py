@@ -13,6 +13,7 @@ from house import GENERATED, TEMPLATE
 
 COMMANDS = (
     "validate",
+    "review",
     "train",
     "register",
     "compare",

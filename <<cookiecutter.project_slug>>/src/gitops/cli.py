@@ -15,7 +15,7 @@ from gitops.console import complain
 from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
-    "validate", "train", "register", "compare", "image", "promote", "deploy", "rollback", "lift", "reconcile",
+    "validate", "review", "train", "register", "compare", "image", "promote", "deploy", "rollback", "lift", "reconcile",
     "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude", "doctor", "setup",
 )  # fmt: skip
 

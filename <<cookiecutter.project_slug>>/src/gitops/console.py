@@ -19,6 +19,15 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def warn(text: str) -> None:
+    """A word that GitHub shows above the changed files; elsewhere, a line on standard error."""
+    line = " ".join(text.split())
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(f"::warning title=gitops::{line.replace('%', '%25')}", flush=True)
+    else:
+        complain(line)
+
+
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table as wide as the terminal allows; in CI and in pipes, as wide as it needs to be."""
     from rich.console import Console

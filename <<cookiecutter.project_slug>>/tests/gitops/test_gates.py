@@ -33,6 +33,7 @@ from gitops.training.findings.signature import Signature
 from gitops.training.findings.twins import Twins
 from gitops.training.gain import Interval
 from gitops.training.gates import GATES, Outcome
+from gitops.training.review import Review
 from gitops.training.seal import Broken
 from gitops.training.train import Prepared
 from gitops.training.trial import Scored, Trial
@@ -196,6 +197,11 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
         found(claims=()),
         found(claims=(Claim(metric="roc_auc", claimed=0.99, measured=0.7),)),
         "roc_auc was said to be 0.9900 and is 0.7000, on the same rows.",
+    ),
+    "RULES": (
+        found(review=Review(before="a" * 40, alone=("flips.worse: 0.1 → 0.2",))),
+        found(review=Review(before="a" * 40, together=("flips.worse: 0.1 → 0.2",))),
+        "Loosened: flips.worse: 0.1 → 0.2. The same change also changed what is trained.",
     ),
     "HOLDOUT": (
         found(broken=seal(gone=10, gone_share=0.1)),

@@ -37,11 +37,20 @@ SUMMARY_LIMIT = 900_000
 @click.option(
     "--environment", envvar="GITOPS_ENVIRONMENT", help="Whose champion.  [default: the first one in model.toml]"
 )
+@click.option(
+    "--before", envvar="GITOPS_BEFORE", help="The commit whose rules judge.  [default: before what is trained changed]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the report.  [default: .gitops/comparison]")
 @click.option("--exit-code", is_flag=True, help="Exit with 6 when a gate refuses.")
 @click.pass_obj
 def command(
-    project: Path, number: str | None, digest: str | None, environment: str | None, out: Path | None, exit_code: bool
+    project: Path,
+    number: str | None,
+    digest: str | None,
+    environment: str | None,
+    before: str | None,
+    out: Path | None,
+    exit_code: bool,
 ) -> None:
     """Judge the challenger against the champion.
 
@@ -64,7 +73,7 @@ def command(
     prepared = prepare(repository, validation.frame, validation.digest)
     environment = environment or repository.config.deploy.environments[0]
     pinned = (version.number, digest or version.digest)
-    found, evidence = _judge(repository, yours, store, prepared, pinned, environment)
+    found, evidence = _judge(repository, yours, store, prepared, pinned, environment, before)
     if found.challenger.training != prepared.lineage.training:
         console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
     _tell(found, evidence, out or repository.scratch / "comparison")
@@ -91,11 +100,12 @@ def _challenger(repository: "Repository", store: "Store", number: str | None) ->
 
 def _judge(
     repository: "Repository", yours: "Yours", store: "Store", prepared: "Prepared", pinned: tuple[str, str],
-    environment: str,
+    environment: str, before: str | None,
 ) -> "tuple[Comparison, Evidence]":  # fmt: skip
     """Score all on the same holdout, and let the gates judge."""
     from gitops.training.compare import compare
     from gitops.training.evidence import gather
+    from gitops.training.review import review
     from gitops.training.train import features
     from gitops.training.trial import Trial
 
@@ -109,7 +119,8 @@ def _judge(
             progress(f"score champion version {record.version}")
             theirs = scored(repository, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
-        trial = Trial(repository.config, prepared, ours, theirs, repository, yours)
+        judged = review(repository, before, record.lineage.commit if record else None)
+        trial = Trial(judged.config, prepared, ours, theirs, repository, yours, judged.review)
         evidence = gather(trial)
         rival = _rival(store, trial, evidence, environment, progress)
         progress("judge")

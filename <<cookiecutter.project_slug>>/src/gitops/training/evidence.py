@@ -27,6 +27,7 @@ from gitops.training.findings.signature import Signature, signature
 from gitops.training.findings.twins import Twins, twins
 from gitops.training.gain import Interval, gain
 from gitops.training.metrics import measure_all
+from gitops.training.review import Review
 from gitops.training.seal import Broken, broken
 from gitops.training.sketch import share_new
 from gitops.training.split import incomparable
@@ -51,6 +52,7 @@ class Evidence(Document):
         signature: What would be different for callers; None without champion.
         provenance: Where the challenger came from.
         claims: What its training said and is not so; None where nobody can tell.
+        review: What was loosened on the way to this.
         broken: What became of the rows that the champion's run noted; None where it noted none.
         twins: Held-out rows among the training rows.
         leaks: The strongest columns.
@@ -79,6 +81,7 @@ class Evidence(Document):
     signature: Signature | None = None
     provenance: Provenance | None = None
     claims: tuple[Claim, ...] | None = None
+    review: Review | None = None
     broken: Broken | None = None
     twins: Twins = Twins(count=0, share=0.0, examples=())
     leaks: tuple[Leak, ...] = ()
@@ -116,6 +119,7 @@ def gather(trial: Trial) -> Evidence:
         baseline_gain=gain(config, truth, said, baseline),
         provenance=provenance(trial),
         claims=claims(trial, measured["challenger"]),
+        review=trial.review,
         twins=twins(trial),
         leaks=leaks(trial)[:STRONGEST],
         disparities=fairness(trial),

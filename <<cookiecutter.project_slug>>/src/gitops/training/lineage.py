@@ -36,7 +36,7 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
         holdout=holdout_digest(held_out),
         holdout_rows=len(held_out),
         split=config.split,
-        training=digest_json([data, _package(repository), _training_tables(config), lock]),
+        training=digest_json([data, _package(repository), training_tables(config), lock]),
         configuration=digest_json(config.model_dump(mode="json")),
         lock=lock,
         python=platform.python_version(),
@@ -51,7 +51,7 @@ def _package(repository: Repository) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): digest_file(file) for file in sorted(files)}
 
 
-def _training_tables(config: Config) -> dict[str, object]:
+def training_tables(config: Config) -> dict[str, object]:
     """What of model.toml training depends on; where the data lies does not matter, for its digest stands beside."""
     whole = config.model_dump(mode="json")
     tables: dict[str, object] = {name: whole[name] for name in ("split", "training")}

@@ -12,6 +12,7 @@ from gitops.config import Config, Repository
 from gitops.contract import Yours
 from gitops.predictions import Predictions
 from gitops.run import Run
+from gitops.training.review import Review
 from gitops.training.seal import Seal
 from gitops.training.train import Prepared
 
@@ -59,6 +60,7 @@ class Trial:
         champion: The version that the record names, or None.
         repository: Where it lies; None in a trial of predictions alone.
         yours: Its schema and pipeline; None in a trial of predictions alone.
+        review: What was loosened on the way here; None where nobody looked.
     """
 
     config: Config
@@ -67,6 +69,7 @@ class Trial:
     champion: Scored | None
     repository: Repository | None = None
     yours: Yours | None = None
+    review: Review | None = None
 
     @property
     def metric(self) -> str:

@@ -8,12 +8,12 @@ from gitops.training.gates.conduct import Behaviour, Determinism, Latency, Robus
 from gitops.training.gates.gate import Gate as Gate
 from gitops.training.gates.gate import Outcome as Outcome
 from gitops.training.gates.gate import Verdict as Verdict
-from gitops.training.gates.origin import Claims, Origin, Schema
+from gitops.training.gates.origin import Claims, Origin, Rules, Schema
 from gitops.training.gates.people import Calibration, Fairness, Flips, Slices
 from gitops.training.gates.rows import Duplicates, Holdout, Labels, Leakage
 
 GATES: tuple[Gate, ...] = (
-    Finite(), Schema(), Origin(), Claims(), Holdout(), Labels(), Duplicates(), Leakage(), Floor(), Baseline(),
+    Finite(), Schema(), Origin(), Claims(), Rules(), Holdout(), Labels(), Duplicates(), Leakage(), Floor(), Baseline(),
     Comparable(), Champion(), Jump(), Slices(), Fairness(), Calibration(), Flips(), Behaviour(), Robustness(),
     Determinism(), Latency(), Size(),
 )  # fmt: skip

@@ -56,6 +56,29 @@ class Origin(Gate):
         return self.outcome(False, missing=said[0].upper() + said[1:])
 
 
+class Rules(Gate):
+    """Nobody loosened a rule for his own model
+    {loosened}. The same change also changed what is trained.
+
+    Undo it; then loosen it in a change of its own, which others can review."""
+
+    id = "RULES"
+
+    def judge(self, evidence: Evidence) -> Outcome:
+        """What was loosened in a change of its own is said aloud, and hinders nothing."""
+        found = evidence.review
+        if found is None or (found.before is None and not found.since_champion):
+            return self.idle("There is nothing before this to compare the rules with.")
+        if found.together:
+            return self.outcome(False, {"value": len(found.together), "threshold": 0},
+                                loosened=f"Loosened: {'; '.join(found.together)}")  # fmt: skip
+        loose = dict.fromkeys([*found.alone, *found.since_champion])
+        if not loose:
+            said = found.unread or "no rule is looser than it was"
+            return self.outcome(True, message=f"{said[0].upper()}{said[1:]}.", aloud=bool(found.unread))
+        return self.outcome(True, message=f"Loosened, each in a change of its own: {'; '.join(loose)}.", aloud=True)
+
+
 class Claims(Gate):
     """Training told the truth about itself
     {lies}, on the same rows.
