@@ -18,7 +18,6 @@ from gitops.training.metrics import (
     NEEDS_PROBABILITIES,
     measure,
     measure_all,
-    measure_many,
     orient,
 )
 
@@ -180,19 +179,3 @@ def test_labels_need_not_be_text(classes: tuple[Any, ...]) -> None:
 def test_oriented_metrics_grow_with_the_quality(name: str) -> None:
     """Errors and losses are turned around."""
     assert orient(name, 0.3) == (-0.3 if name in LESS_IS_BETTER else 0.3)
-
-
-@pytest.mark.parametrize("metric", CLASSIFICATION)
-@pytest.mark.parametrize("classes", [TWO, THREE])
-def test_many_choices_are_measured_as_one_at_a_time(metric: str, classes: tuple[Any, ...]) -> None:
-    """With ties among the probabilities, too; a choice of one class alone has no roc_auc."""
-    truth, said = labelled(classes)
-    assert said.probabilities is not None
-    tied = said
-    if len(classes) == 2:
-        likely = np.round(said.probabilities[:, 1], 1).clip(0.05, 0.95)
-        tied = Predictions(said.values, np.column_stack([1 - likely, likely]), classes)
-    rows = np.random.default_rng(3).integers(0, len(truth), (20, len(truth)))
-    rows[7] = np.flatnonzero(truth == classes[0])[0]
-    each = [measure(metric, truth[row], tied.take(row)) for row in rows]
-    assert measure_many(metric, truth, tied, rows) == pytest.approx(each, nan_ok=True)

@@ -1,19 +1,24 @@
 # machinery
 """The gain of one version over another, with its interval."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
-from scipy.stats import bootstrap
+import pandas as pd
 
 from gitops.config import Config
 from gitops.predictions import Predictions, same
-from gitops.training.metrics import measure_many, orient
+from gitops.training.metrics import measure, orient
+from gitops.training.weigh import ON_LABELS, weigh
 
-# How many rows of all resamples together are measured at once, so that memory does not grow with the holdout.
+Array = np.ndarray[Any, Any]
+
+# How many rows of all resamples together are measured at once, so that memory does not grow with their number.
 AT_ONCE = 1_000_000
+# Rows that are drawn from at once: their counts fit into a processor's cache, and their numbers into 16 bits.
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -25,28 +30,50 @@ class Interval:
     high: float
 
 
-def gain(config: Config, truth: "np.ndarray[Any, Any]", ours: Predictions, theirs: Predictions) -> Interval:
+def gain(config: Config, truth: Array, ours: Predictions, theirs: Predictions) -> Interval:
     """The paired bootstrap interval of the gain: both are measured on the same resampled rows (percentile method;
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13)."""
     metric, positive, gates = config.evaluation.metric, config.data.positive, config.gates
-
-    def of(rows: "np.ndarray[Any, Any]", axis: int = -1) -> "np.ndarray[Any, Any]":
-        many = np.moveaxis(np.atleast_2d(rows), axis, -1)
-        left, right = (measure_many(metric, truth, side, many, positive) for side in (ours, theirs))
-        gained: np.ndarray[Any, Any] = sign * (left - right)
-        return gained
-
-    every, sign = np.arange(len(truth)), orient(metric, 1.0)
-    point = float(of(every)[0])
+    point = orient(metric, measure(metric, truth, ours, positive) - measure(metric, truth, theirs, positive))
     if not np.isfinite(point) or same(ours, theirs, 0.0):
         return Interval(point, point, point)
-    # The same arrays are measured a thousand times; they need no checking each time.
-    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
-        found = bootstrap(
-            (every,), of, vectorized=True, batch=max(1, AT_ONCE // len(every)), n_resamples=gates.resamples,
-            confidence_level=gates.confidence, method="percentile", rng=config.training.seed,
-        )  # fmt: skip
+    rows, sizes = _alike(truth, ours, theirs) if metric in ON_LABELS else (np.arange(len(truth)), None)
+    left, right = (weigh(metric, truth[rows], side.take(rows), positive) for side in (ours, theirs))
+    draws = _draws(len(rows), sizes, gates.resamples, np.random.default_rng(config.training.seed))
+    gained = orient(metric, 1.0) * np.concatenate([left(counts) - right(counts) for counts in draws])
     # A resample without a single row of a rare class has no roc_auc; it says nothing, the others do.
     tail = (1 - gates.confidence) / 2
-    low, high = np.nanquantile(found.bootstrap_distribution, [tail, 1 - tail])
+    low, high = np.nanquantile(gained, [tail, 1 - tail])
     return Interval(float(low), point, float(high))
+
+
+def _alike(truth: Array, ours: Predictions, theirs: Predictions) -> tuple[Array, Array]:
+    """One row of each kind, and how many there are of it: to a metric on labels, rows with the same three labels (the
+    true one and the two that are said) are the same row."""
+    codes = np.zeros(len(truth), dtype=np.int64)
+    for labels in (truth, ours.values, theirs.values):
+        found, names = pd.factorize(labels)
+        codes = codes * len(names) + found
+    _, rows, sizes = np.unique(codes, return_index=True, return_counts=True)
+    return rows, sizes
+
+
+def _draws(kinds: int, sizes: Array | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+    """How often each resample holds rows of each kind, some resamples at a time; shape (some, kinds)."""
+    together = max(1, AT_ONCE // kinds)
+    for start in range(0, resamples, together):
+        some = min(together, resamples - start)
+        if sizes is None:
+            yield np.stack([_drawn(kinds, rng) for _ in range(some)])
+        else:
+            yield rng.multinomial(sizes.sum(), sizes / sizes.sum(), size=some)
+
+
+def _drawn(rows: int, rng: np.random.Generator) -> Array:
+    """How often each of so many rows is drawn, in as many draws with replacement: first how many draws fall into each
+    block of rows, then which of its rows they are."""
+    sizes = np.diff([*range(0, rows, BLOCK), rows])
+    many = rng.multinomial(rows, sizes / rows)
+    drawn = (rng.integers(0, size, number, dtype=np.uint16) for size, number in zip(sizes, many, strict=True))
+    counts = [np.bincount(places, minlength=size) for size, places in zip(sizes, drawn, strict=True)]
+    return np.concatenate(counts, dtype=np.int32, casting="same_kind")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn import metrics as sk
 from sklearn.preprocessing import label_binarize
 
@@ -41,46 +40,11 @@ def measure(name: str, truth: "np.ndarray[Any, Any]", predictions: Predictions, 
         return float("nan")
     if not predictions.classes:
         return float(_NUMBERS[name](truth, predictions.values))
-    predictions = _widened(predictions, truth)
-    return float(_LABELS[name](truth, predictions, _positive(predictions.classes, positive)))
+    predictions = widened(predictions, truth)
+    return float(_LABELS[name](truth, predictions, place_of_positive(predictions.classes, positive)))
 
 
-def measure_many(
-    name: str, truth: "np.ndarray[Any, Any]", predictions: Predictions, rows: "np.ndarray[Any, Any]",
-    positive: object = None,
-) -> "np.ndarray[Any, Any]":  # fmt: skip
-    """The same on many choices of rows.
-
-    Args:
-        name: As model.toml names it.
-        truth: Shape (n,).
-        predictions: Of the same rows.
-        rows: Places among the n rows; shape (choices, m).
-        positive: The label that two-class metrics look for; by default the last one.
-
-    Returns:
-        Shape (choices,); NaN where it is not defined.
-    """
-    two = len(predictions.classes) == 2 and predictions.probabilities is not None
-    if name == "roc_auc" and two and not predictions.not_finite and set(truth.tolist()) <= set(predictions.classes):
-        return _roc_auc_many(truth, predictions, rows, _positive(predictions.classes, positive))
-    return np.array([measure(name, truth[each], predictions.take(each), positive) for each in rows])
-
-
-def _roc_auc_many(truth: Any, p: Predictions, rows: "np.ndarray[Any, Any]", positive: int) -> "np.ndarray[Any, Any]":
-    """By ranks: the Mann-Whitney statistic (Hanley and McNeil, Radiology 143, 1982); a thousand of them at once."""
-    assert p.probabilities is not None  # noqa: S101 (the caller asks)
-    hits = (truth == p.classes[positive])[rows]
-    ranks = rankdata(p.probabilities[:, positive][rows], axis=1)
-    many = hits.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a choice of one class alone has none
-        found: np.ndarray[Any, Any] = ((ranks * hits).sum(axis=1) - many * (many + 1) / 2) / (
-            many * (~hits).sum(axis=1)
-        )
-    return found
-
-
-def _widened(predictions: Predictions, truth: "np.ndarray[Any, Any]") -> Predictions:
+def widened(predictions: Predictions, truth: "np.ndarray[Any, Any]") -> Predictions:
     """The same predictions with probability zero for labels that came after the model was trained."""
     new = sorted(set(truth.tolist()) - set(predictions.classes))
     if not new or predictions.probabilities is None:
@@ -97,7 +61,7 @@ def orient(name: str, value: float) -> float:
     return -value if name in LESS_IS_BETTER else value
 
 
-def _positive(classes: tuple[Any, ...], positive: object) -> int:
+def place_of_positive(classes: tuple[Any, ...], positive: object) -> int:
     """The place of the positive label among the classes."""
     if positive is None:
         return len(classes) - 1
