@@ -98,10 +98,10 @@ def _labels(name: str, actual: Array, said: Array, number: int, known: int, plac
 
 
 def _means(*columns: Array) -> Weighed:
-    """The mean of each column. As a stack of products each resample is summed alone, and the same way however many are
-    asked for at once."""
-    rows = np.column_stack(columns).astype(float)
-    return lambda counts: (counts[:, None, :].astype(float) @ rows)[:, 0] / counts.sum(axis=1, keepdims=True)
+    """The mean of each column. Without BLAS: its last digits depend on the number of processors, and on how many
+    resamples are asked for at once."""
+    numbers = np.stack(columns).astype(float)
+    return lambda counts: np.einsum("ij,kj->ik", counts.astype(float), numbers) / counts.sum(axis=1, keepdims=True)
 
 
 def _mean(column: Array) -> Weighed:
