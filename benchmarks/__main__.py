@@ -1,4 +1,4 @@
-"""Measure everything and print one table: `python -m benchmarks`, or `--quick` for a smoke run of a few minutes.
+"""Measure everything and print two tables: `python -m benchmarks`, or `--quick` for a smoke run of a few minutes.
 
 The full run takes most of an hour on two busy cores, 3 GB of memory, and some gigabytes of the temporary folder.
 """
@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import image, pull_request, startup, store, train, validate
+from benchmarks import gates, image, pull_request, startup, store, train, validate
 from benchmarks.bake import bake
 from benchmarks.table import table
 
@@ -27,6 +27,10 @@ class Sizes:
         trained: Numbers of rows that are trained on beside the sample's own.
         trainings: How often each training runs.
         runs: Numbers of runs in the store after which it is measured, ascending.
+        judged: Numbers of held-out rows on which the gate judges, each with how many challengers of each quality.
+        metrics: Whose gain is measured on resamples.
+        resampled: Number of rows that are resampled.
+        resamplings: How often they are.
         pushes: How often a new repository is pushed.
         containers: How often a container is started; 0 leaves the image out, which takes minutes to build.
     """
@@ -36,12 +40,21 @@ class Sizes:
     trained: tuple[int, ...]
     trainings: int
     runs: tuple[int, ...]
+    judged: dict[int, int]
+    metrics: tuple[str, ...]
+    resampled: int
+    resamplings: int
     pushes: int
     containers: int
 
 
-FULL = Sizes(15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), 3, 7)
-QUICK = Sizes(3, {20_000: 1}, (2_000,), 1, (1, 4), 1, 0)
+FULL = Sizes(
+    15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), {500: 400, 5_000: 400, 50_000: 100},
+    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 3, 7,
+)  # fmt: skip
+QUICK = Sizes(
+    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 1, 0
+)  # fmt: skip
 
 
 def main() -> None:
@@ -57,11 +70,15 @@ def main() -> None:
         figures = startup.measure(baked, sizes.starts, say)
         figures += validate.measure(baked, sizes.validated, say)
         figures += train.measure(baked, sizes.trained, sizes.trainings, say)
+        figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)
+        rates = gates.rates(baked, sizes.judged, say)
         figures += store.measure(baked, sizes.runs, say)
         figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
         figures += pull_request.measure(baked, sizes.pushes, say)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))
+    print("\nHow often the gate CHAMPION promotes a challenger whose true quality is known:\n")
+    print(gates.grid(rates))
 
 
 def say(what: str) -> None:

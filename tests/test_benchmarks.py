@@ -1,7 +1,11 @@
-"""The benchmarks run; what they measure is printed, never judged."""
+"""The benchmarks run; what they cost is printed, never judged, and how often a gate errs is."""
 
+import re
 import sys
+from functools import cache
+from math import comb
 
+import pytest
 from house import TEMPLATE, run
 
 MEASURED = (
@@ -9,16 +13,46 @@ MEASURED = (
     "validate 20,000 rows: speed",
     "validate 20,000 rows: peak memory",
     "train on the sample",
+    "1,000 resamples of 20,000 rows, roc_auc: time",
+    "1,000 resamples of 20,000 rows, roc_auc: peak memory",
     "register run 1 ",
     "bytes of the first run",
     "push to pull request: all",
     "push to the end of Train: Install what the lock pins",
 )
+LEVEL = 0.025  # half of what an interval of 95 % leaves out
+RATE = re.compile(r"\((\d+) of (\d+)\)")
 
 
-def test_one_command_prints_one_table() -> None:
-    """Small sizes, once each: every row of the table is there, each with its ratio to the bare library."""
-    told = run(TEMPLATE, sys.executable, "-m", "benchmarks", "--quick", env={"PYTHONPATH": "tests"})
-    rows = [line for line in told.splitlines() if line.startswith("|")]
-    assert [name for name in MEASURED if not any(name in row for row in rows)] == []
-    assert all(len(row.strip("|").split("|")) == 6 for row in rows)
+@cache
+def told() -> list[list[str]]:
+    """The cells of the two tables: small sizes, once each."""
+    printed = run(TEMPLATE, sys.executable, "-m", "benchmarks", "--quick", env={"PYTHONPATH": "tests"})
+    rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def promoted(challenger: str, metric: str) -> list[tuple[int, int]]:
+    """How many such challengers the gate let pass, and of how many, for each number of rows."""
+    row = next(row for row in told() if row[:2] == [challenger, metric])
+    return [(int(found[1]), int(found[2])) for cell in row if (found := RATE.search(cell))]
+
+
+def chance(passes: int, draws: int) -> float:
+    """How often so many or more pass where each does at the level."""
+    return 1 - sum(comb(draws, few) * LEVEL**few * (1 - LEVEL) ** (draws - few) for few in range(passes))
+
+
+def test_one_command_prints_the_tables() -> None:
+    """Every row is there, each with its ratio to the bare library, or with a column for each number of rows."""
+    assert [name for name in MEASURED if not any(f"{row[0]} ".startswith(name) for row in told())] == []
+    assert {len(row) for row in told()} == {6}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
+def test_a_challenger_that_is_as_good_is_promoted_at_most_as_often_as_the_level_says(metric: str) -> None:
+    """Were the level kept, one run in a thousand would fail here; and a larger lead is promoted more often."""
+    equal, better = promoted("as good", metric), promoted("better by 5 points", metric)
+    assert [draws for _, draws in equal] == [60, 5, 1]
+    assert all(chance(*rate) > 0.001 for rate in equal), equal
+    assert better[0][0] > 30, better
