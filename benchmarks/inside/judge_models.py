@@ -16,6 +16,7 @@ from gitops.config import Config, find
 from gitops.training.evidence import Evidence
 from gitops.training.gain import Interval, gain
 from gitops.training.gates import Champion
+from gitops.training.mcnemar import McNemar, mcnemar
 from two_models import configured, draw
 
 QUALITY = 0.85  # the champion's
@@ -42,15 +43,16 @@ def passes(config: Config, points: float, rows: int, seed: int) -> bool:
     metric = config.evaluation.metric
     truth, (ours, theirs) = draw(metric, (QUALITY + points / 100, QUALITY), rows, seed)
     config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
-    outcome = Champion().judge(evidence(config, rows, gain(config, truth, ours, theirs)))
+    found = evidence(config, rows, gain(config, truth, ours, theirs), mcnemar(truth, ours, theirs))
+    outcome = Champion().judge(found)
     return bool(outcome.verdict == "passed")
 
 
-def evidence(config: Config, rows: int, gained: Interval) -> Evidence:
+def evidence(config: Config, rows: int, gained: Interval, differ: McNemar | None) -> Evidence:
     """As much as this gate looks at."""
     return Evidence(
-        config=config, prepared=None, rows=rows, challenger=None, champion=None, metrics={}, baseline_gain=gained,
-        champion_gain=gained, share_new=None, incomparable=None,
+        rules=config.gates, metric=config.evaluation.metric, rows=rows, metrics={}, not_finite=0, baseline_gain=gained,
+        champion_gain=gained, mcnemar=differ,
     )  # fmt: skip
 
 

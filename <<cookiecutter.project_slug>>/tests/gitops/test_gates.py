@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL_TOML
 from scipy.special import expit
+from scipy.stats import binomtest
 
 from gitops.config import Config, GateId, Split, parse
 from gitops.manifest import digest_json
@@ -33,6 +34,7 @@ from gitops.training.findings.signature import Signature
 from gitops.training.findings.twins import Twins
 from gitops.training.gain import Interval
 from gitops.training.gates import GATES, Outcome
+from gitops.training.mcnemar import McNemar
 from gitops.training.review import Review
 from gitops.training.seal import Broken
 from gitops.training.train import Prepared
@@ -241,7 +243,7 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     "CHAMPION": (
         given(2, 1),
         found(champion_gain=Interval(-0.1, 0.0, 0.1)),
-        "Policy improve fails: the whole interval must lie above 0.",
+        "Policy improve fails: the whole interval must lie above 0;",
     ),
     "JUMP": (
         given(2, 1),
@@ -394,11 +396,18 @@ def refresh_only(**rules: Any) -> Config:
     return configured(policies=("refresh",), **rules)
 
 
+def chances(better: int, worse: int) -> Evidence:
+    """Two classifiers, judged by accuracy, of which one alone is right on so many rows."""
+    accurate = evidence(2, 1, config=configured('metric = "roc_auc"', 'metric = "accuracy"'))
+    test = binomtest(better, better + worse)
+    return accurate.model_copy(update={"mcnemar": McNemar(better, worse, float(test.pvalue))})
+
+
 # the evidence, whether the challenger may replace the champion, and what the message says
 CHAMPIONS: dict[str, tuple[Make, bool, str]] = {
     "better": (given(2, 1), True, "Policy improve holds"),
     "better, improve alone": (given(2, 1, config=improve_only()), True, "Policy improve holds"),
-    "better, but not by the margin": (given(2, 1, config=improve_only(margin=0.5)), False, "must lie above 0.5."),
+    "better, but not by the margin": (given(2, 1, config=improve_only(margin=0.5)), False, "must lie above 0.5;"),
     "a little better, within chance": (partial(gathered, says(1.05, seed=1), says(1)), False, "Policy improve fails"),
     "worse": (given(1, 2), False, "Policy improve fails"),
     "worse on newer data": (given(1, 2, new=0.9), False, "90% is."),
@@ -410,6 +419,10 @@ CHAMPIONS: dict[str, tuple[Make, bool, str]] = {
     "slightly worse on newer data": (
         given(1.99, 2, new=0.2, config=refresh_only(refresh_margin=0.05)), True, "must lie above -0.05",
     ),
+    "as often right by chance": (
+        partial(chances, 18, 10), False, "McNemar's p may be at most 0.05: the challenger alone is right on 18 rows",
+    ),
+    "right more often": (partial(chances, 30, 10), True, "the champion alone on 10, p is 0.0022."),
     "too few rows": (
         given(20, 1, rows=99), False, "Not enough evidence: 99 rows are held out, 100 are needed.",
     ),

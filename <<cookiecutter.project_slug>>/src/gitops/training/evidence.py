@@ -26,6 +26,7 @@ from gitops.training.findings.robustness import Robustness, robustness
 from gitops.training.findings.signature import Signature, signature
 from gitops.training.findings.twins import Twins, twins
 from gitops.training.gain import Interval, gain
+from gitops.training.mcnemar import McNemar, mcnemar
 from gitops.training.metrics import measure_all
 from gitops.training.review import Review
 from gitops.training.seal import Broken, broken
@@ -47,6 +48,7 @@ class Evidence(Document):
         not_finite: How many of the challenger's predictions are NaN or infinite.
         baseline_gain: Over a trivial estimator.
         champion_gain: Over the champion; None where there is none.
+        mcnemar: On how many rows one of the two classifiers alone is right; None without champion, or of numbers.
         share_new: Which share of the challenger's data the champion has not seen, in [0, 1]; None without champion.
         incomparable: Why the two cannot be compared, or None.
         signature: What would be different for callers; None without champion.
@@ -76,6 +78,7 @@ class Evidence(Document):
     not_finite: int
     baseline_gain: Interval
     champion_gain: Interval | None = None
+    mcnemar: McNemar | None = None
     share_new: float | None = None
     incomparable: str | None = None
     signature: Signature | None = None
@@ -149,6 +152,7 @@ def against(evidence: Evidence, trial: Trial, other: Scored) -> Evidence:
         update={
             "metrics": {**evidence.metrics, "champion": theirs},
             "champion_gain": gain(config, truth, trial.challenger.predictions, other.predictions),
+            "mcnemar": mcnemar(truth, trial.challenger.predictions, other.predictions),
             "share_new": share_new(trial.challenger.sketch, other.sketch),
             "incomparable": incomparable(other.run.lineage.split, config.split),
         }

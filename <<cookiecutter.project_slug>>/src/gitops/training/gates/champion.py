@@ -60,10 +60,22 @@ class Champion(Gate):
 
     def _improve(self, evidence: Evidence) -> tuple[bool, str]:
         gain, margin = evidence.champion_gain, evidence.rules.champion.margin
-        holds = gain is not None and gain.low > margin
         if gain is not None and gain.low == gain.high == 0.0:
             return False, f"Policy improve fails: a tie; {self.opponent} stays."
-        return holds, f"Policy improve {_word(holds)}: the whole interval must lie above {margin:g}."
+        chance, even = self._by_chance(evidence)
+        holds = gain is not None and gain.low > margin and not chance
+        return holds, f"Policy improve {_word(holds)}: the whole interval must lie above {margin:g}{even}."
+
+    def _by_chance(self, evidence: Evidence) -> tuple[bool, str]:
+        """Whether the two may be right equally often (McNemar); that decides only where accuracy does."""
+        found, most = evidence.mcnemar, 1 - evidence.rules.confidence
+        if found is None:
+            return False, ""
+        said = f"the challenger alone is right on {found.better} rows, {self.opponent} alone on {found.worse}"
+        even = found.p_value > most
+        if evidence.metric != "accuracy":
+            return False, f"; {said}"
+        return even, f", and McNemar's p may be at most {most:.2g}: {said}, p is {found.p_value:.2g}"
 
     def _refresh(self, evidence: Evidence) -> tuple[bool, str]:
         gain, rules, new = evidence.champion_gain, evidence.rules.champion, evidence.share_new or 0.0
