@@ -17,6 +17,7 @@ REFERENCE = "reference.json"
 EXAMPLE = "input_example.json"
 SKETCH = "sketch.json"
 SEAL = "seal.json"
+REASONS = "reasons.json"
 PLOTS = "plots"
 
 

@@ -64,14 +64,15 @@ class Caller:
         **headers: str,
     ) -> Answer:
         """One request; a body in parts is sent as chunks, and `stall` never sends its end."""
+        path, _, query = path.partition("?")
         parts = [body] if isinstance(body, bytes) else list(body)
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value}
         if isinstance(body, bytes) and method == "POST":
             sent.setdefault("content-length", str(len(body)))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
-            "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "client": ("test", 1),
-            "server": ("test", 80), "headers": [(name.lower().encode(), value.encode("latin-1"))
+            "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "scheme": "http",
+            "client": ("test", 1), "server": ("test", 80), "headers": [(name.lower().encode(), value.encode("latin-1"))
                                                 for name, value in sent.items()],
         }  # fmt: skip
         self.taken.clear()
@@ -95,9 +96,9 @@ class Caller:
         got = {name.decode(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], got, b"".join(message.get("body", b"") for message in messages[1:]))
 
-    def predict(self, body: bytes | Sequence[bytes], kind: str = JSON, **headers: str) -> Answer:
+    def predict(self, body: bytes | Sequence[bytes], kind: str = JSON, *, query: str = "", **headers: str) -> Answer:
         """Ask for predictions."""
-        return self.ask("/predict", body, "POST", stall=False, content_type=kind, **headers)
+        return self.ask(f"/predict{query}", body, "POST", stall=False, content_type=kind, **headers)
 
     def predict_rows(self, *records: dict[str, Any]) -> Answer:
         """Ask for the predictions of some rows, as JSON."""

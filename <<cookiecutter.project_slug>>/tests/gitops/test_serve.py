@@ -18,6 +18,10 @@ import requests
 from conftest import Project, prepare_environment, rows, start
 from served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
+from gitops.manifest import seal
+
+MORE = """("scaled", StandardScaler(), ["x1", "x2", "count"]), ("kind", OneHotEncoder(), ["kind"]),
+    ("as it is", "passthrough", ["sure"]), ("note", SimpleImputer(add_indicator=True), ["note"])"""
 FORMS = ("rows", "columns", "csv", "parquet", "arrow")
 
 
@@ -92,6 +96,60 @@ def test_one_row_is_answered_like_many(caller: Caller, form: str) -> None:
     many = caller.predict(*body_of(asked(), form)).json["probabilities"]["yes"]
     alone = [caller.predict(*body_of(asked().iloc[[row]], form)).json["probabilities"]["yes"][0] for row in range(3)]
     assert alone == pytest.approx(many[:3], rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reasons_add_up_to_what_the_model_decides_by(trained: dict[str, Project], kind: str) -> None:
+    """`base`, the contributions and `others`; beside each column its value."""
+    service = service_of(trained[kind])
+    said = caller_of(service).predict(*body_of(asked(), "rows"), query="?explain=true").json
+    added = [one["base"] + one["others"] + sum(each["contribution"] for each in one["contributions"])
+             for one in said["reasons"]]  # fmt: skip
+    model = service.model
+    decided = model.predict(asked()) if kind == "regression" else model.decision_function(asked())
+    assert added == pytest.approx(decided.max(axis=1) if decided.ndim > 1 else decided, abs=1e-12)
+    assert [one["contributions"][0]["value"] for one in said["reasons"]] == asked()["x1"].tolist()
+    assert {one["unit"] for one in said["reasons"]} == {"label" if kind == "regression" else "log-odds"}
+    of = {"two classes": ["yes"] * 30, "three classes": said["predictions"], "regression": [None] * 30}
+    assert [one["of"] for one in said["reasons"]] == of[kind]
+    assert "reasons" not in caller_of(service).predict(*body_of(asked(), "rows")).json
+
+
+def test_values_stand_beside_reasons_as_they_came(at_stage: Callable[[str], Project]) -> None:
+    """Text, numbers, yes or no, and what is missing; the five that moved most, and the rest as a sum."""
+    project = at_stage("trained")
+    project.edit("src/sample/schema.py", "    label: str", "    sure: bool\n    label: str")
+    project.data(rows().assign(sure=[True, False] * 250))
+    project.edit("src/sample/features.py", '("scaled", StandardScaler(), COLUMNS)', MORE)
+    project.edit("src/sample/features.py", "import StandardScaler",
+                 "import OneHotEncoder, StandardScaler\nfrom sklearn.impute import SimpleImputer")  # fmt: skip
+    project.must("train", "--force")
+    row = {**records(asked(1))[0], "note": None, "sure": True}
+    body = json.dumps({"rows": [row]}).encode()
+    said = caller_of(service_of(project)).predict(body, query="?explain=true").json["reasons"][0]
+    values = {one["column"]: one["value"] for one in said["contributions"]}
+    assert len(values) == 5
+    assert values == {key: row[key] for key in values}
+    assert said["others"] != 0
+
+
+def test_a_model_without_reasons_says_why(at_stage: Callable[[str], Project]) -> None:
+    """It is not linear, or was trained before reasons were kept; its predictions are served as ever."""
+    project = at_stage("trained")
+    run = project.root / ".gitops" / "run"
+    (run / "reasons.json").unlink()
+    (run / "manifest.json").unlink()
+    seal(run)
+    older = service_of(project)
+    project.edit("src/sample/estimator.py", "LogisticRegression(", "RandomForestClassifier(5, ")
+    project.edit("src/sample/estimator.py", "linear_model import Logistic", "ensemble import RandomForestClassifier#")
+    project.must("train", "--force", "--out", str(project.root / ".gitops" / "forest"))
+    forest = service_of(project, project.root / ".gitops" / "forest")
+    for service, why in ((older, "before reasons were kept"), (forest, "RandomForestClassifier is not linear")):
+        answer = caller_of(service).predict(*body_of(asked(1), "rows"), query="?explain=true")
+        assert (answer.status, answer.json["error"]["code"]) == (422, "no_reasons")
+        assert why in answer.json["error"]["message"]
+        assert caller_of(service).predict(*body_of(asked(1), "rows")).status == 200
 
 
 def test_metadata_says_which_version_answers(caller: Caller, trained: dict[str, Project]) -> None:
@@ -202,8 +260,6 @@ def test_a_type_that_is_not_trusted_is_not_served(at_stage: Callable[[str], Proj
     import skops.io
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer
-
-    from gitops.manifest import seal
 
     project = at_stage("trained")
     run = project.root / ".gitops" / "run"

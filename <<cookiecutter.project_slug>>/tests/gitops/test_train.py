@@ -134,6 +134,7 @@ def test_the_folder_is_sealed_and_whole(project: Project) -> None:
         "model.skops",
         "plots/confusion_matrix.png",
         "plots/feature_importance.png",
+        "reasons.json",
         "reference.json",
         "run.json",
         "sketch.json",

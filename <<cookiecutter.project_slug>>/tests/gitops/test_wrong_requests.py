@@ -202,6 +202,36 @@ def test_a_body_that_is_too_large_is_not_read_whole(caller: Caller) -> None:
     assert (chunked.status, len(caller.taken)) == (413, 17)
 
 
+@pytest.mark.parametrize("said", ["1", "True", "yes", "", "true%0a", "x" * 1000])
+def test_explain_is_true_or_false(caller: Caller, said: str) -> None:
+    """Whatever else is said there is no answer to either."""
+    answer = caller.predict(GOOD["rows"], query=f"?explain={said}")
+    assert (answer.status, answer.json["error"]["code"]) == (422, "unknown_option")
+    assert caller.predict(GOOD["rows"], query="?explain=false").status == 200
+
+
+def test_reasons_of_many_rows_are_refused(caller: Caller) -> None:
+    """A hundred at once; and rows that break the schema are named as ever."""
+    asks = [caller.predict(*body_of(asked(number), "csv"), query="?explain=true") for number in (100, 101)]
+    assert [answer.status for answer in asks] == [200, 413]
+    assert "At most 100 rows are explained" in asks[1].json["error"]["message"]
+    assert caller.predict(HEADER.encode() + b"x,1,1,a,1\n", CSV, query="?explain=true").problems == [
+        (1, "x1", "must be float64")
+    ]
+
+
+def test_a_row_so_far_out_that_its_reasons_are_no_numbers_has_none(project: Project) -> None:
+    """Its prediction may still be one."""
+    service = service_of(project)
+    service.model.named_steps["estimator"].coef_ *= 10.0
+    far = {**ROW, "x1": 1e308}
+    asks = caller_of(service)
+    assert asks.predict_rows(far).status == 200
+    answer = asks.predict(json.dumps({"rows": [ROW, far]}).encode(), query="?explain=true")
+    assert (answer.status, answer.json["error"]["code"]) == (422, "no_reasons")
+    assert answer.problems == [(2, None, "what its columns add is no finite number")]
+
+
 def hasty(project: Project) -> Service:
     """Its model, where a request may take five seconds."""
     service = service_of(project)

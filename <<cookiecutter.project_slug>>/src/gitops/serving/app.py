@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from gitops.predictions import Predictions
 from gitops.serving import body, openapi
 from gitops.serving.desk import Desk, refuse, visit
 from gitops.serving.meter import Meter, answer
@@ -84,17 +85,20 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
     async def predict(request: Request) -> Response:
         here, reading = visit(request.scope), True
         kind = body.check_kind(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
+        explain = _explain(request)
         try:
             async with asyncio.timeout(limits.timeout_seconds):
                 content = await _content(request, limits.max_body_mib)
                 reading = False
-                predictions = await asyncio.get_running_loop().run_in_executor(pool, service.answer, kind, content)
+                work = _explained if explain else _answered
+                told = await asyncio.get_running_loop().run_in_executor(pool, work, service, kind, content)
         except TimeoutError:
             slow = "The request took too long to arrive" if reading else "The prediction took too long"
             raise Refusal(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
+        predictions, why = told
         here.rows = len(predictions.values)
         meter.predicted(predictions)
-        return JSONResponse({**answer(predictions), "version": service.named.short, "request_id": here.id})
+        return JSONResponse({**answer(predictions), **why, "version": service.named.short, "request_id": here.id})
 
     @app.get("/metadata")
     async def metadata() -> Response:
@@ -113,6 +117,23 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
         if not service.ready:
             raise service.unready()
         return JSONResponse({"status": "ready", "version": service.named.short, "digest": service.named.digest})
+
+
+def _explain(request: Request) -> bool:
+    """Whether the caller asks for reasons; raises Refusal where nobody can tell."""
+    said = request.query_params.get("explain", "false")
+    if said not in {"true", "false"}:
+        raise Refusal(422, f"`explain` is true or false, not {said[:100]!r}.", code="unknown_option")
+    return said == "true"
+
+
+def _answered(service: Service, kind: str, content: bytes) -> tuple[Predictions, dict[str, Any]]:
+    return service.answer(kind, content), {}
+
+
+def _explained(service: Service, kind: str, content: bytes) -> tuple[Predictions, dict[str, Any]]:
+    predictions, reasons = service.explained(kind, content)
+    return predictions, {"reasons": reasons}
 
 
 async def _content(request: Request, max_mib: int) -> bytes:

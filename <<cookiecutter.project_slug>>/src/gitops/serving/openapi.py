@@ -3,16 +3,18 @@
 
 from typing import Any
 
-from gitops.serving import body
+from gitops.serving import body, explain
 from gitops.serving.refusal import CODES
 from gitops.serving.service import Service
 
 WORDS = {
     400: "The body cannot be read.", 401: "A bearer token is needed.", 408: "The request took too long to arrive.",
     413: "The body is too large, or has too many rows.", 415: "The content type is none that is read.",
-    422: "A row breaks a rule of the schema; each is named.", 503: "The model is not ready.",
-    504: "The prediction took too long.",
+    422: "A row breaks a rule of the schema, each is named; or there are no reasons to give.",
+    503: "The model is not ready.", 504: "The prediction took too long.",
 }  # fmt: skip
+# Codes that no status has for its own.
+OTHERS = {"refused", "unfit", "unknown_option", explain.NONE}
 PROBLEM = {
     "type": "object",
     "required": ["row", "column", "rule"],
@@ -26,13 +28,17 @@ ERROR = {
     "type": "object",
     "required": ["code", "message", "problems", "more", "request_id"],
     "properties": {
-        "code": {"type": "string", "enum": sorted({*CODES.values(), "refused"})},
+        "code": {"type": "string", "enum": sorted({*CODES.values(), *OTHERS})},
         "message": {"type": "string"},
         "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
         "more": {"type": "integer", "description": "How many problems are not listed."},
         "request_id": {"type": "string"},
     },
 }
+EXPLAIN = {
+    "name": "explain", "in": "query", "schema": {"type": "boolean", "default": False},
+    "description": f"Whether to say what moved each prediction; for at most {explain.ROWS} rows.",
+}  # fmt: skip
 
 
 def document(title: str, version: str, service: Service, *, guarded: bool) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def document(title: str, version: str, service: Service, *, guarded: bool) -> di
         "components": {
             "schemas": {
                 "Row": _row(service), "Rows": _rows(service), "Columns": _columns(service), "Answer": _answer(service),
-                "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
+                "Reasons": _reasons(service), "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
             },
         },
     }  # fmt: skip
@@ -87,13 +93,37 @@ def _answer(service: Service) -> dict[str, Any]:
     classes = service.described.classes
     said: dict[str, Any] = {
         "predictions": {"type": "array", "items": {"enum": list(classes)} if classes else {"type": "number"}},
+        "reasons": {"type": "array", "items": {"$ref": "#/components/schemas/Reasons"},
+                    "description": "Of each row, in their order; only where they were asked for."},
         "version": {"type": "string"},
         "request_id": {"type": "string"},
-    }
+    }  # fmt: skip
     if classes:
         chance = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
         said["probabilities"] = {"type": "object", "properties": {str(label): chance for label in classes}}
     return {"type": "object", "required": ["predictions", "version", "request_id"], "properties": said}
+
+
+def _reasons(service: Service) -> dict[str, Any]:
+    """`base`, all `contribution` and `others` add up to what the model decides by."""
+    classes: list[Any] = list(service.described.classes)
+    number = {"type": "number"}
+    said = {
+        "of": {"enum": classes or [None], "description": "The class that the figures speak for; null for a number."},
+        "unit": {"type": "string", "description": "Log-odds, a score, or the target's own."},
+        "base": {**number, "description": "What an average training row would get."},
+        "contributions": {
+            "type": "array", "maxItems": explain.MOST, "description": "The largest, either way.",
+            "items": _object({"column": {"type": "string"}, "value": {"type": ["string", "number", "boolean", "null"]},
+                              "contribution": number}),
+        },
+        "others": {**number, "description": "What all other columns add."},
+    }  # fmt: skip
+    return _object(said)
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _body(service: Service) -> dict[str, Any]:
@@ -116,7 +146,7 @@ def _paths(guarded: bool) -> dict[str, Any]:
     only_token = {"401": refusals["401"]} if guarded else {}
     text = {"description": "In Prometheus' format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     return {
-        "/predict": {"post": {"summary": "Predict one row or many", **security,
+        "/predict": {"post": {"summary": "Predict one row or many", **security, "parameters": [EXPLAIN],
                               "responses": {"200": _said("The predictions, in the order of the rows.", "Answer"),
                                             **refusals}}},
         "/metadata": {"get": {"summary": "Which version answers", "responses": {"200": _said("The version.")}}},

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io  # noqa: F401 (before pandas and the rest: as it comes, it asks every module that is there for its names)
 
-from gitops import contract, run
+from gitops import contract, reasons, run
 from gitops.config import Repository
 from gitops.predictions import Predictions, predict
+from gitops.serving import explain
 from gitops.serving.accept import Acceptance
 from gitops.serving.refusal import Problem, Refusal
 from gitops.serving.score import open_run, replays, table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 
@@ -86,13 +88,28 @@ class Service:
         Raises:
             Refusal: Not ready, or the body cannot be read, or its rows break a rule, or the model refuses them.
         """
+        return self._predicted(self._rows(kind, body))
+
+    def explained(self, kind: str, body: bytes) -> tuple[Predictions, list[dict[str, Any]]]:
+        """Predict the rows of a body, and say what moved each of them.
+
+        Raises:
+            Refusal: As `answer` does; or there are no reasons, or too many rows.
+        """
+        rows = self._rows(kind, body)
+        explain.check_explained(self.basis, len(rows))
+        return self._predicted(rows), explain.reasons(self.model, self.basis, rows)
+
+    def _rows(self, kind: str, body: bytes) -> "pd.DataFrame":
         if not self.ready:
             raise self.unready()
         try:
-            rows = self.acceptance.rows(kind, body, self.repository.config.serving)
+            return self.acceptance.rows(kind, body, self.repository.config.serving)
         except (ValueError, TypeError, OverflowError):  # values so odd that pandas would not even look at them
             rule = "a value cannot be brought to its column's type"
             raise Refusal(422, "The rows cannot be read.", [Problem(None, None, rule)]) from None
+
+    def _predicted(self, rows: "pd.DataFrame") -> Predictions:
         try:
             predictions = predict(self.model, rows)
         except ValueError:
@@ -102,6 +119,11 @@ class Service:
             rule = f"the model has no finite answer for {predictions.not_finite} row(s)"
             raise Refusal(422, "The model has no answer for some rows.", [Problem(None, None, rule)])
         return predictions
+
+    @cached_property
+    def basis(self) -> reasons.Basis:
+        """What reasons are counted from, or why there are none."""
+        return reasons.read(self.folder)
 
     @cached_property
     def example(self) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from gitops.manifest import FILE as MANIFEST
 from gitops.manifest import seal
 from gitops.model_file import save
 from gitops.predictions import Predictions, predict, to_frame
+from gitops.reasons import basis
 from gitops.training.lineage import lineage
 from gitops.training.metrics import measure_all
 from gitops.training.reference import reference
@@ -115,6 +116,7 @@ def train(
         _write(partial / run.REFERENCE, _reference(repository, model, prepared))
         _write(partial / run.SKETCH, sketch(prepared.keys))
         _write(partial / run.SEAL, sealed(prepared.rows, prepared.held_out, config.data.key, target).model_dump())
+        _write(partial / run.REASONS, basis(model, features(repository, prepared.rows), target).model_dump(mode="json"))
         progress("draw")
         _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
         described = _describe(repository, prepared, predictions, parameters, forced)
