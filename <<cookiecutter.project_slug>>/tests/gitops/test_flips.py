@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from trial_of import REGRESSION, frame, labels, numbers, trial, version
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 
 from gitops.predictions import Predictions
+from gitops.reasons import Basis, basis, explain
 from gitops.training.flips import Flips, flips
 
 
@@ -87,6 +90,26 @@ def test_a_probability_that_is_no_number_is_null() -> None:
     flipped = found(["no", "yes"], labels(["no", "no"], [0.1, np.nan]), labels(["no", "yes"], [0.1, 0.8]))
     assert flipped.examples[0].champion_probability is None
     assert "NaN" not in flipped.to_json()
+
+
+def test_a_flip_says_what_moved_it() -> None:
+    """Each version with its own reasons, where its model is at hand and linear; the three that moved it most."""
+    held = frame(["no", "yes"] * 4, a=np.arange(8.0), b=[1.0, 2.0] * 4, c=[0.5] * 8, d=[0, 0, 1, 1] * 2)
+    rows = held[["a", "b", "c", "d"]]
+    model = Pipeline([("estimator", LogisticRegression())]).fit(rows, held["label"])
+    linear = {"model": model, "basis": basis(model, rows, "label")}
+    ours, theirs = labels(["yes"] * 8, [0.9] * 8), labels(["no"] * 8, [0.1] * 8)
+    bent = {**linear, "basis": Basis(unavailable="it is not linear")}
+    for given, known in (({}, False), (bent, False), (linear, True)):
+        flipped = flips(trial(held, version("2", ours, held, **given), version("1", theirs, held)))
+        assert flipped
+        why = flipped.examples[0].challenger_why
+        assert flipped.examples[0].champion_why is None
+        assert (why is not None) == known
+    assert why
+    exact = explain(model, basis(model, rows, "label"), rows)
+    assert [(each.column, each.contribution) for each in why.reasons] == exact.largest(0, 3)
+    assert (why.of, why.unit) == ("yes", "log-odds")
 
 
 def test_without_a_champion_nothing_flips() -> None:

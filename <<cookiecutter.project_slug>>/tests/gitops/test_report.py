@@ -17,7 +17,7 @@ from gitops.forge.comparison import headline, render
 from gitops.forge.report import escape, escape_html, number, several, table
 from gitops.run import Lineage
 from gitops.training.compare import Comparison, Side
-from gitops.training.flips import Flip, Flips
+from gitops.training.flips import Flip, Flips, Reason, Why
 from gitops.training.gates import Outcome, Verdict
 from gitops.training.rival import Rival
 from gitops.training.shifts import Changes, Moved, Shift
@@ -61,11 +61,13 @@ SLICES = (
     Slice(name="kind = b", rows=60, challenger=0.97, champion=0.96, loss=-0.01),
 )
 ALONE = tuple(each.model_copy(update={"champion": None, "loss": None}) for each in SLICES)
+WHY = Why(of="malignant", unit="log-odds", reasons=(Reason(column="worst_radius", contribution=-4.1234),
+                                                  Reason(column="mean_texture", contribution=0.25)))  # fmt: skip
 FLIPS = Flips(
     rule="the label differs", rows=171, count=7, rate=7 / 171, better=5, worse=2,
     examples=(
         Flip(key="BC-0039", truth="malignant", champion="malignant", champion_probability=0.85, challenger="benign",
-             challenger_probability=0.98),
+             challenger_probability=0.98, challenger_why=WHY),
     ),
 )  # fmt: skip
 SAME = Changes(
@@ -88,6 +90,10 @@ def comparison(
     )  # fmt: skip
 
 
+STILL = Why(of=None, unit="progression", reasons=())
+MOVED = Why(of=None, unit="progression", reasons=(Reason(column="bmi", contribution=48.25),))
+
+
 def regression() -> Comparison:
     """Numbers that move, on data that moved."""
     figures: list[dict[str, Any]] = [{"r2": 0.42, "rmse": 55.0}, {"r2": 0.35, "rmse": 59.0}]
@@ -95,7 +101,7 @@ def regression() -> Comparison:
         rule="the number moves by more than 7.7, a tenth of the target's standard deviation", rows=133, count=80,
         rate=80 / 133, better=50, worse=30,
         examples=(Flip(key="P-7", truth=151.0, champion=99.123456, champion_probability=None, challenger=148.5,
-                       challenger_probability=None),),
+                       challenger_probability=None, champion_why=STILL, challenger_why=MOVED),),
     )  # fmt: skip
     shift = Shift(column="bmi", psi=0.312, chance=0.12,
                   largest=Moved(what="bmi ≥ 33.1", unit="share", before=0.1, after=0.31))  # fmt: skip
@@ -122,7 +128,8 @@ BAD = (
 def hostile(repeat: int = 1) -> Comparison:
     """Every text that comes from data wants out."""
     bad = BAD * repeat
-    flip = Flip(key=bad, truth=bad, champion=bad, champion_probability=0.5, challenger=bad, challenger_probability=None)
+    flip = Flip(key=bad, truth=bad, champion=bad, champion_probability=0.5, challenger=bad, challenger_probability=None,
+                champion_why=Why(of=bad, unit=bad, reasons=(Reason(column=bad, contribution=1.0),) * 3))  # fmt: skip
     moved = Moved(what=bad, unit="share", before=0.5, after=0.25)
     data = Changes(
         same=False, rows_before=1, rows_after=2, share_new=None, added=(bad,) * repeat, removed=(bad,) * repeat,

@@ -92,7 +92,7 @@ def scored(
     """Fetch and verify a version, and score the holdout; by its own code where today's would change what it says."""
     import json
 
-    from gitops import run
+    from gitops import reasons, run
     from gitops.registry.versions import fetch, place
     from gitops.training import own_code
     from gitops.training.seal import Seal
@@ -116,7 +116,7 @@ def scored(
     seal = Seal.model_validate_json((folder / run.SEAL).read_bytes()) if (folder / run.SEAL).is_file() else None
     return Scored(
         number, digest, described, sketch, reference, predictions, own_code=today is None, model=model, folder=folder,
-        seal=seal,
+        seal=seal, basis=reasons.read(folder),
     )  # fmt: skip
 
 

@@ -82,7 +82,31 @@ def _flips(found: dict[str, Any], cuts: dict[str, int]) -> str:
         for each in flips["examples"]
     ]  # fmt: skip
     hint = f"Counted: {flips['rule']}. Those that move most:"
-    return folded(said, escape(hint), _cut("flips", cuts, ["key", "truth", "champion", "challenger"], rows))
+    headers = ["key", "truth", "champion", "challenger"]
+    for side in ("champion", "challenger"):
+        if any(each.get(f"{side}_why") for each in flips["examples"]):
+            headers = [*headers, f"what moved the {side}"]
+            rows = [[*row, _moves(each.get(f"{side}_why"))] for row, each in zip(rows, flips["examples"], strict=True)]
+    return folded(said, escape(hint), _cut("flips", cuts, headers, rows), escape(_unit(flips["examples"])))
+
+
+def _moves(why: dict[str, Any] | None) -> str:
+    """The columns that moved a prediction, and how far."""
+    if why is None:
+        return "–"
+    toward = "" if why["of"] is None else f"{short(why['of'], 40)}: "
+    reasons = [f"{short(each['column'], 40)} {each['contribution']:+.3g}" for each in why["reasons"]]
+    return toward + (", ".join(reasons) or "nothing")
+
+
+def _unit(examples: Sequence[dict[str, Any]]) -> str:
+    """What the figures of the reasons are."""
+    known = [why for each in examples for side in ("champion", "challenger") if (why := each.get(f"{side}_why"))]
+    if not known:
+        return ""
+    units = " or ".join(sorted({str(why["unit"]) for why in known}))
+    whose = "" if all(why["of"] is None for why in known) else " for the class that is named"
+    return f"What moved them: how far a column takes the row from an average training row, in {short(units)}{whose}."
 
 
 def _data(found: dict[str, Any], cuts: dict[str, int]) -> str:

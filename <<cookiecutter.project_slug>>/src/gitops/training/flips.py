@@ -7,13 +7,41 @@ from typing import Any
 import numpy as np
 
 from gitops.predictions import Predictions
+from gitops.reasons import NoReasons, Reasons, explain
 from gitops.run import Document
-from gitops.training.trial import Trial
+from gitops.training.trial import Scored, Trial
 
 EXAMPLES = 5
+REASONS = 3
 SHARE = 0.1
 Answer = str | int | float | bool
 Array = np.ndarray[Any, Any]
+
+
+class Reason(Document):
+    """What moved one prediction of one version.
+
+    Attributes:
+        column: Of the data.
+        contribution: How far, from what an average training row gets; see `unit`.
+    """
+
+    column: str
+    contribution: float
+
+
+class Why(Document):
+    """The columns that moved one prediction most; at most three.
+
+    Attributes:
+        of: The class that they speak for; None for a number.
+        unit: "log-odds", "score", or the target's own.
+        reasons: The largest first.
+    """
+
+    of: Answer | None
+    unit: str
+    reasons: tuple[Reason, ...]
 
 
 class Flip(Document):
@@ -26,6 +54,8 @@ class Flip(Document):
         champion_probability: That the champion gives its answer; None where it gives none.
         challenger: What the challenger says.
         challenger_probability: That the challenger gives its answer.
+        champion_why: What moved the champion; None where nobody can tell.
+        challenger_why: What moved the challenger.
     """
 
     key: str
@@ -34,6 +64,8 @@ class Flip(Document):
     champion_probability: float | None
     challenger: Answer | None
     challenger_probability: float | None
+    champion_why: Why | None = None
+    challenger_why: Why | None = None
 
 
 class Flips(Document):
@@ -76,6 +108,7 @@ def flips(trial: Trial) -> Flips | None:
         nearer = np.sign(np.abs(before.values - truth) - np.abs(after.values - truth))
     places = np.flatnonzero(flipped)
     most = places[np.argsort(-moved[places], kind="stable")][:EXAMPLES]
+    why = [_why(trial, each, most) for each in (trial.champion, trial.challenger)]
     return Flips(
         rule=rule,
         rows=len(truth),
@@ -83,7 +116,10 @@ def flips(trial: Trial) -> Flips | None:
         rate=len(places) / len(truth),
         better=int((nearer[places] > 0).sum()),
         worse=int((nearer[places] < 0).sum()),
-        examples=tuple(_example(trial, int(place), before, after, sure) for place in most),
+        examples=tuple(
+            _example(trial, int(place), before, after, sure, (theirs, ours))
+            for place, theirs, ours in zip(most, *why, strict=True)
+        ),
     )
 
 
@@ -96,7 +132,29 @@ def _sureness(said: Predictions) -> Array:
     return np.asarray(said.probabilities[np.arange(len(chosen)), chosen])
 
 
-def _example(trial: Trial, place: int, before: Predictions, after: Predictions, sure: list[Array]) -> Flip:
+def _why(trial: Trial, scored: Scored, places: Array) -> list[Why | None]:
+    """What moved a version's predictions of some rows; None for each where its model is not at hand, or not linear."""
+    if scored.model is None or scored.basis is None or not len(places):
+        return [None] * len(places)
+    rows = trial.prepared.held_out[list(scored.run.columns)].iloc[places]
+    try:
+        found = explain(scored.model, scored.basis, rows)
+    except NoReasons:
+        return [None] * len(places)
+    return [_of_row(found, row) for row in range(len(places))]
+
+
+def _of_row(found: Reasons, row: int) -> Why:
+    reasons = tuple(Reason(column=column, contribution=moved) for column, moved in found.largest(row, REASONS)
+                    if math.isfinite(moved))  # fmt: skip
+    of = found.of[row]
+    return Why(of=None if of is None else _plain(of), unit=found.unit, reasons=reasons)
+
+
+def _example(
+    trial: Trial, place: int, before: Predictions, after: Predictions, sure: list[Array],
+    why: tuple[Why | None, Why | None],
+) -> Flip:  # fmt: skip
     return Flip(
         key=str(trial.prepared.held_out[trial.config.data.key].iloc[place]),
         truth=_plain(trial.truth[place]),
@@ -104,6 +162,8 @@ def _example(trial: Trial, place: int, before: Predictions, after: Predictions, 
         champion_probability=_finite(float(sure[0][place])),
         challenger=_plain(after.values[place]),
         challenger_probability=_finite(float(sure[1][place])),
+        champion_why=why[0],
+        challenger_why=why[1],
     )
 
 

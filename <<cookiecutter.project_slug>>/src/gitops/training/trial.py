@@ -11,6 +11,7 @@ import pandas as pd
 from gitops.config import Config, Repository
 from gitops.contract import Yours
 from gitops.predictions import Predictions
+from gitops.reasons import Basis
 from gitops.run import Run
 from gitops.training.review import Review
 from gitops.training.seal import Seal
@@ -35,6 +36,7 @@ class Scored:
         model: As it was loaded; None where only its own commit can.
         folder: Its files, verified.
         seal: What its rows were; None where its run is older than seals.
+        basis: What the reasons of its predictions are counted from; None where its run is older than reasons.
     """
 
     number: str
@@ -47,6 +49,7 @@ class Scored:
     model: "Pipeline | None" = None
     folder: Path | None = None
     seal: Seal | None = None
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)
