@@ -1,4 +1,4 @@
-"""MLflow's own pages on the store, in a real browser."""
+"""What people open in a browser, in a real one: MLflow's own pages on the store, and the report of a comparison."""
 
 import shutil
 import signal
@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from house import run
 from playwright.sync_api import Page, sync_playwright
 
 MODEL = "tumour-screening"
+PICTURES = ("roc", "calibration", "slices", "flips", "distribution")
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +85,28 @@ def test_a_run_shows_its_metrics_and_its_plots(address: str, page: Page, tmp_pat
     page.screenshot(path=tmp_path / "run.png")
     picture = page.request.get(f"{address}/get-artifact?run_uuid={run}&path=plots/confusion_matrix.png")
     assert picture.body().startswith(b"\x89PNG")
+
+
+def test_the_report_of_a_comparison_has_its_pictures_and_asks_no_network(
+    repository: Path, page: Page, tmp_path: Path
+) -> None:
+    """One file with everything in it: every picture is drawn, a dot tells its row, nothing is fetched or refused."""
+    run(repository, ".venv/bin/gitops", "compare", "--out", str(tmp_path))
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"file://{tmp_path}/report.html")
+    assert "Version 1 is the champion already" in page.locator("h2").inner_text()
+    for name in PICTURES:
+        page.locator(f"#{name} .main-svg").first.wait_for(timeout=60_000)
+        assert page.locator(f"#{name} .points path").count() + page.locator(f"#{name} .lines path").count() > 0
+    page.locator("#flips .points path").first.hover(force=True)
+    page.locator("#flips .hoverlayer", has_text="truth").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.screenshot(path=tmp_path / "report.png", full_page=True)
+    assert (tmp_path / "report.png").stat().st_size > 50_000
+    assert [url for url in asked if not url.startswith("file:")] == []
+    assert said == []

@@ -232,6 +232,10 @@ def test_the_comparison_says_what_a_reviewer_asks(champion: Project) -> None:
     champion.data(rows(700).assign(x1=rows(700)["x1"] + 1))
     found = compared(champion)
     assert 0 < len(found["slices"]) <= 8 <= found["slices_measured"]
+    moved = found["flips"]["examples"][0]
+    assert [moved[f"{side}_why"]["reasons"][0]["column"] for side in ("champion", "challenger")] == ["x1", "x2"]
+    page = (champion.root / ".gitops" / "comparison" / "report.html").read_text()
+    assert all(f'<div id="{name}">' in page for name in ("roc", "calibration", "slices", "flips", "distribution"))
     assert found["flips"]["count"] == sum(found["flips"][way] for way in ("better", "worse"))
     assert (found["data"]["rows_before"], found["data"]["rows_after"]) == (500, 700)
     assert found["data"]["share_new"] == pytest.approx(2 / 7)

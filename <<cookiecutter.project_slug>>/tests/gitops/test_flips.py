@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trial_of import REGRESSION, frame, labels, numbers, trial, version
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops.predictions import Predictions
 from gitops.reasons import Basis, basis, explain

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from gitops.registry.versions import Version
     from gitops.training.compare import Comparison
     from gitops.training.evidence import Evidence
+    from gitops.training.points import Points
     from gitops.training.rival import Rival
     from gitops.training.train import Prepared
     from gitops.training.trial import Trial
 
 REPORT = "report.md"
+PAGE = "report.html"
 RESULT = "comparison.json"
 EVIDENCE = "evidence.json"
 # A step summary holds one MiB; what a pull request holds is less.
@@ -73,10 +75,10 @@ def command(
     prepared = prepare(repository, validation.frame, validation.digest)
     environment = environment or repository.config.deploy.environments[0]
     pinned = (version.number, digest or version.digest)
-    found, evidence = _judge(repository, yours, store, prepared, pinned, environment, before)
+    found, evidence, drawn = _judge(repository, yours, store, prepared, pinned, environment, before)
     if found.challenger.training != prepared.lineage.training:
         console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
-    _tell(found, evidence, out or repository.scratch / "comparison")
+    _tell(found, evidence, drawn, out or repository.scratch / "comparison")
     if exit_code and found.verdict == "refuse":
         raise GateRefused(f"Refused by {', '.join(found.refused)}.", "The report says what each of them looks at.")
 
@@ -101,10 +103,11 @@ def _challenger(repository: "Repository", store: "Store", number: str | None) ->
 def _judge(
     repository: "Repository", yours: "Yours", store: "Store", prepared: "Prepared", pinned: tuple[str, str],
     environment: str, before: str | None,
-) -> "tuple[Comparison, Evidence]":  # fmt: skip
+) -> "tuple[Comparison, Evidence, Points]":  # fmt: skip
     """Score all on the same holdout, and let the gates judge."""
     from gitops.training.compare import compare
     from gitops.training.evidence import gather
+    from gitops.training.points import points
     from gitops.training.review import review
     from gitops.training.train import features
     from gitops.training.trial import Trial
@@ -124,7 +127,7 @@ def _judge(
         evidence = gather(trial)
         rival = _rival(store, trial, evidence, environment, progress)
         progress("judge")
-        return compare(trial, evidence, rival), evidence
+        return compare(trial, evidence, rival), evidence, points(trial)
 
 
 def _rival(
@@ -151,20 +154,22 @@ def _rival(
     return judge(trial, evidence, scored(repository, store, record.version, record.digest, rows, progress))
 
 
-def _tell(found: "Comparison", evidence: "Evidence", out: Path) -> None:
-    """Write the report, and say what came of it."""
+def _tell(found: "Comparison", evidence: "Evidence", drawn: "Points", out: Path) -> None:
+    """Write the report, in words and as a page, and say what came of it."""
     from gitops import manifest
     from gitops.forge.comparison import against, headline, render
+    from gitops.forge.page import page
 
     document = found.model_dump(mode="json")
     markdown = render(document, SUMMARY_LIMIT)
     manifest.write_atomically(out / EVIDENCE, evidence.model_dump_json(indent=2) + "\n")
     manifest.write_atomically(out / RESULT, found.to_json())
     manifest.write_atomically(out / REPORT, markdown)
+    manifest.write_atomically(out / PAGE, page(document, drawn.model_dump(mode="json")))
     console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
     if found.rival:
         console.say(f"{against(document)} {found.rival.message}")
-    console.say(f"{headline(document)}. The report is {console.near(out / REPORT)}.")
+    console.say(f"{headline(document)}. The report is {console.near(out / REPORT)}, with pictures {PAGE}.")
     console.summarise(markdown)
     console.output("verdict", found.verdict)
     console.output("offer", str(found.offered).lower())

@@ -2,6 +2,7 @@
 """Flips: held-out rows of which the challenger says something else than the champion."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,34 +91,57 @@ class Flips(Document):
     examples: tuple[Flip, ...]
 
 
+@dataclass(frozen=True)
+class Moves:
+    """How the answers of n rows move from one version to another.
+
+    Attributes:
+        rule: What counts as a flip, in words.
+        flipped: Whether a row flips; shape (n,).
+        nearer: 1 where it moves to the truth, -1 where away from it, else 0.
+        moved: How far.
+        sure: The probability that the one, and the other, gives to its own answer; NaN where it gives none.
+    """
+
+    rule: str
+    flipped: Array
+    nearer: Array
+    moved: Array
+    sure: tuple[Array, Array]
+
+
+def moves(truth: Array, before: Predictions, after: Predictions) -> Moves:
+    """Compare the answers to the same rows."""
+    if after.classes:
+        sure = _sureness(before), _sureness(after)
+        flipped = np.asarray(before.values != after.values, dtype=bool)
+        nearer = (after.values == truth).astype(int) - (before.values == truth).astype(int)
+        return Moves("the label differs", flipped, nearer, np.nan_to_num(sure[0]) + np.nan_to_num(sure[1]), sure)
+    least = SHARE * float(np.std(truth.astype(float)))
+    moved, unknown = np.abs(after.values - before.values), np.full(len(truth), np.nan)
+    nearer = np.sign(np.abs(before.values - truth) - np.abs(after.values - truth))
+    rule = f"the number moves by more than {least:.4g}, a tenth of the target's standard deviation"
+    return Moves(rule, moved > least, nearer, moved, (unknown, unknown))
+
+
 def flips(trial: Trial) -> Flips | None:
     """What the challenger would answer otherwise than the champion; None where there is no champion."""
     if trial.champion is None:
         return None
     truth, before, after = trial.truth, trial.champion.predictions, trial.challenger.predictions
-    if after.classes:
-        rule, flipped = "the label differs", np.asarray(before.values != after.values, dtype=bool)
-        sure = [_sureness(before), _sureness(after)]
-        moved = np.nan_to_num(sure[0]) + np.nan_to_num(sure[1])
-        nearer = (after.values == truth).astype(int) - (before.values == truth).astype(int)
-    else:
-        least = SHARE * float(np.std(truth.astype(float)))
-        rule = f"the number moves by more than {least:.4g}, a tenth of the target's standard deviation"
-        moved, sure = np.abs(after.values - before.values), [np.full(len(truth), np.nan)] * 2
-        flipped = moved > least
-        nearer = np.sign(np.abs(before.values - truth) - np.abs(after.values - truth))
-    places = np.flatnonzero(flipped)
-    most = places[np.argsort(-moved[places], kind="stable")][:EXAMPLES]
+    found = moves(truth, before, after)
+    places = np.flatnonzero(found.flipped)
+    most = places[np.argsort(-found.moved[places], kind="stable")][:EXAMPLES]
     why = [_why(trial, each, most) for each in (trial.champion, trial.challenger)]
     return Flips(
-        rule=rule,
+        rule=found.rule,
         rows=len(truth),
         count=len(places),
         rate=len(places) / len(truth),
-        better=int((nearer[places] > 0).sum()),
-        worse=int((nearer[places] < 0).sum()),
+        better=int((found.nearer[places] > 0).sum()),
+        worse=int((found.nearer[places] < 0).sum()),
         examples=tuple(
-            _example(trial, int(place), before, after, sure, (theirs, ours))
+            _example(trial, int(place), before, after, found.sure, (theirs, ours))
             for place, theirs, ours in zip(most, *why, strict=True)
         ),
     )
@@ -152,7 +176,7 @@ def _of_row(found: Reasons, row: int) -> Why:
 
 
 def _example(
-    trial: Trial, place: int, before: Predictions, after: Predictions, sure: list[Array],
+    trial: Trial, place: int, before: Predictions, after: Predictions, sure: tuple[Array, Array],
     why: tuple[Why | None, Why | None],
 ) -> Flip:  # fmt: skip
     return Flip(
