@@ -139,6 +139,7 @@ def test_after_another_split_the_two_cannot_be_compared(champion: Project) -> No
 def test_fresh_data_may_replace_a_champion_that_is_no_worse(champion: Project) -> None:
     """Ordinary retraining passes by the policy refresh, without a lucky gain."""
     champion.edit("model.toml", "[gates.floor]", "[gates.champion]\nrefresh_margin = 0.05\n\n[gates.floor]")
+    champion.commit()
     champion.data(pd.concat([rows(), rows(400, seed=1, first=501)]))
     found = compared(champion)
     assert found["verdict"] == "promote"
