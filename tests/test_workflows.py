@@ -92,6 +92,13 @@ def test_every_run_is_one_command_without_any_expression(file: Path) -> None:
             assert re.fullmatch(r"make [a-z]+|\.venv/bin/gitops [a-z]+", command), command
 
 
+@pytest.mark.parametrize("name", ["deploy", "rollback"])
+def test_what_changes_a_place_runs_on_main_alone(name: str) -> None:
+    """Whoever may dispatch may dispatch on any branch, whose record and model.toml nobody has merged."""
+    for job in read(FOLDER / f"{name}.yml")["jobs"].values():
+        assert job["if"] == "github.ref == 'refs/heads/main'"
+
+
 def test_jobs_that_write_run_nothing_of_yours() -> None:
     """What imports your code may only read."""
     learning = {"train", "compare", "validate", "test", "types", "lint", "machinery"}

@@ -92,6 +92,12 @@ def refresh(root: Path) -> None:
     )  # fmt: skip
 
 
+def catch_up(root: Path) -> None:
+    """The same where the clone follows a remote; in a job always, for a checkout of another branch knows no main."""
+    if in_actions() or resolve(root, "refs/remotes/origin/main"):
+        refresh(root)
+
+
 def succeeds(root: Path, *args: str) -> bool:
     """Whether a git command ends without an error; for questions whose answer is the exit code."""
     try:
@@ -110,11 +116,15 @@ def resolve(root: Path, revision: str) -> str | None:
 
 
 def main_ref(root: Path) -> str:
-    """The revision that stands for main: the remote's when the clone knows it, else the clone's own, else HEAD."""
-    for revision in ("refs/remotes/origin/main", "refs/heads/main"):
-        if resolve(root, revision):
-            return revision
-    return "HEAD"
+    """The revision that stands for main: the remote's when the clone knows it, else the clone's own, else HEAD.
+
+    Raises:
+        StoreError: This is a job, and its clone does not know the remote's: anything else may be unmerged.
+    """
+    remote, own = "refs/remotes/origin/main", "refs/heads/main"
+    if in_actions() and not resolve(root, remote):
+        raise StoreError("This job's clone does not know main.", "Run the workflow on main, where it was merged.")
+    return next((revision for revision in (remote, own) if resolve(root, revision)), "HEAD")
 
 
 def ahead(root: Path, revision: str) -> int:

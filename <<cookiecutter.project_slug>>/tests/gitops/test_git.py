@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitops import git
+from gitops.errors import StoreError
 
 SERVER = "https://github.example"
 
@@ -85,3 +86,23 @@ def test_refresh_gives_a_shallow_clone_its_history(tmp_path: Path) -> None:
     git.run(source, "branch", "-D", "promote/production")
     git.refresh(tmp_path / "clone")
     assert git.resolve(tmp_path / "clone", "refs/remotes/origin/promote/production") is None
+
+
+def test_a_job_on_another_branch_fetches_main_and_takes_nothing_else_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that nobody merged must not serve because somebody pressed a button on its branch."""
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    source.mkdir()
+    author = {**git.IDENTITY, **git.AUTHOR}
+    git.run(source, "init", "--quiet", "--initial-branch", "main")
+    git.run(source, "commit", "--quiet", "--allow-empty", "--message", "merged", env=author)
+    git.run(source, "switch", "--quiet", "--create", "topic")
+    git.run(source, "commit", "--quiet", "--allow-empty", "--message", "unmerged", env=author)
+    git.run(tmp_path, "clone", "--quiet", "--depth=1", "--branch=topic", f"file://{source}", "clone")
+    assert git.main_ref(clone) == "HEAD"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(StoreError, match="does not know main"):
+        git.main_ref(clone)
+    git.catch_up(clone)
+    assert git.resolve(clone, git.main_ref(clone)) == git.resolve(source, "main")

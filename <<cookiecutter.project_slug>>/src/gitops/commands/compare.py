@@ -65,8 +65,7 @@ def command(
 
     repository = find(project)
     # A job's checkout holds one commit, and others may have merged or proposed since.
-    if git.resolve(repository.root, "refs/remotes/origin/main"):
-        git.refresh(repository.root)
+    git.catch_up(repository.root)
     yours = contract.load(repository)
     store = connect(repository)
     version = _challenger(repository, store, number)

@@ -94,8 +94,7 @@ def _built(repository: "Repository", digest: str | None, signers: Path | None) -
 
     if digest is None:
         return None
-    if git.resolve(repository.root, "refs/remotes/origin/main"):
-        git.refresh(repository.root)
+    git.catch_up(repository.root)
     known = [record for record in same_version(repository, digest) if record.image]
     return next((record for record in known if signers is None or _signed(record, signers)), None)
 

@@ -75,8 +75,7 @@ class Site:
 
     def refresh(self) -> None:
         """Bring what the clone knows of main and of proposals up to date."""
-        if git.resolve(self.repository.root, "refs/remotes/origin/main"):
-            git.refresh(self.repository.root)
+        git.catch_up(self.repository.root)
 
     def newer(self) -> str | None:
         """In a workflow run of an older main: the newer main, if that one wants something else here."""
