@@ -150,12 +150,13 @@ def test_a_verification_is_for_one_image() -> None:
     assert (is_verified([verified(3)], record(3)), is_verified([verified(3)], other)) == (True, False)
 
 
-def test_what_was_written_last_of_a_place_counts() -> None:
-    """After a hold, or another version, the image of the place has to be published again."""
+def test_what_was_verified_last_in_a_place_counts() -> None:
+    """After another version its image has to be published again; a hold or an override publishes nothing."""
     elsewhere = verified(2, "staging")
     assert is_newest([verified(3), elsewhere], record(3))
+    assert is_newest([verified(3), held(4), override(3, 2)], record(3))
     assert not is_newest([verified(3), verified(2)], record(3))
-    assert not is_newest([verified(3), held(4)], record(3))
+    assert is_newest([verified(3), verified(2), verified(3)], record(3))
     assert not is_newest([], record(3))
 
 

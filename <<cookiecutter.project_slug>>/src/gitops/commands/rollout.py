@@ -211,8 +211,9 @@ def _moved_on(site: Site, wanted: "Record") -> bool:
 
 
 def _verified(site: Site, state: State, wanted: "Record", rollout: "Rollout", running: "Running | None") -> None:
-    """Write it into the ledger, once, and say so."""
-    if not ledger.is_verified(state.facts, wanted):
+    """Write it into the ledger, and say so: once, or where nothing stays up each time that it is published again."""
+    known = ledger.is_verified if site.stays_up else ledger.is_newest
+    if not known(state.facts, wanted):
         fact = ledger.Verified(
             environment=site.environment, digest=wanted.digest, at=datetime.now(UTC), by=site.who, image=wanted.image
         )

@@ -157,9 +157,10 @@ def is_verified(facts: Sequence[Fact], record: Record) -> bool:
 
 
 def is_newest(facts: Sequence[Fact], record: Record) -> bool:
-    """Whether nothing was written about its environment since the record was verified there."""
-    last = next((fact for fact in reversed(facts) if fact.environment == record.environment), None)
-    return isinstance(last, Verified) and (last.digest, last.image) == (record.digest, record.image)
+    """Whether nothing else was verified in its environment since the record was."""
+    found = (f for f in reversed(facts) if isinstance(f, Verified) and f.environment == record.environment)
+    last = next(found, None)
+    return last is not None and (last.digest, last.image) == (record.digest, record.image)
 
 
 def is_held(facts: Sequence[Fact], environment: str, digest: str) -> bool:
