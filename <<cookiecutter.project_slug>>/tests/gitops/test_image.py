@@ -215,6 +215,7 @@ class Told:
     def __init__(self) -> None:
         """On a port of its own; every path that it does not know is 404."""
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.then: dict[str, list[tuple[int, Any]]] = {}
         told = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -222,6 +223,8 @@ class Told:
                 """Answer."""
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, content = told.answers.get(self.path, (404, {"detail": "nothing here"}))
+                if told.then.get(self.path):
+                    told.answers[self.path] = told.then[self.path].pop(0)
                 body = json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -314,3 +317,39 @@ def test_a_server_that_cannot_be_asked_is_an_error(trained: Trained, monkeypatch
     monkeypatch.setattr(smoke, "ATTEMPTS", 2)
     with pytest.raises(ContainerError, match="cannot be asked"):
         smoke.replay("http://127.0.0.1:9", trained.files, trained.digest)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 502, 503, 504])
+@pytest.mark.parametrize("path", ["/health/ready", "/metadata", "/predict"])
+def test_where_callers_ask_a_proxys_answer_is_an_error(trained: Trained, told: Told, status: int, path: str) -> None:
+    """Nothing was learnt about the version; beside the one that serves, nothing lies between."""
+    told.answers[path] = (status, "Somebody in between")
+    with pytest.raises(ContainerError):
+        if not smoke.wait_ready(told.url, 0.1, lambda: True, shared=True):
+            smoke.replay(told.url, trained.files, trained.digest, shared=True)
+
+
+def test_where_callers_ask_an_own_refusal_is_a_failure(trained: Trained, told: Told) -> None:
+    """It has the form that our servers give it, so it comes from the version."""
+    told.answers["/health/ready"] = (503, {"error": {"code": "not_ready", "message": "Still rehearsing."}})
+    (said,) = smoke.wait_ready(told.url, 0.1, lambda: True, shared=True)
+    assert "Still rehearsing" in said
+    told.answers["/predict"] = (422, {"error": {"code": "rows_refused", "message": "No such column."}})
+    (said,) = smoke.replay(told.url, trained.files, trained.digest, shared=True)
+    assert "No such column" in said
+
+
+def test_where_callers_ask_another_versions_answer_is_an_error(trained: Trained, told: Told) -> None:
+    """While pods are replaced, the old ones answer too: with their digest, or with their predictions."""
+    old = (200, {"digest": "sha256:old"})
+    told.answers["/metadata"] = old
+    with pytest.raises(ContainerError, match="answers with sha256:old"):
+        smoke.replay(told.url, trained.files, trained.digest, shared=True)
+    told.answers["/metadata"] = (200, {"digest": trained.digest})
+    _constant(told)
+    told.then["/metadata"] = [(200, {"digest": trained.digest}), old]
+    with pytest.raises(ContainerError, match="answers with sha256:old"):
+        smoke.replay(told.url, trained.files, trained.digest, shared=True)
+    told.answers["/metadata"] = (200, {"digest": trained.digest})
+    (said,) = smoke.replay(told.url, trained.files, trained.digest, shared=True)
+    assert "answered otherwise than in training" in said

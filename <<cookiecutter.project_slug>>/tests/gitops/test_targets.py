@@ -214,11 +214,15 @@ class Site:
     def __init__(self) -> None:
         """Serve nothing yet."""
         self.digest: str | None = None
+        self.old: str | None = None
+        self.asked = 0
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = json.dumps({"digest": site.digest}).encode()
+                site.asked += 1
+                said = site.old if site.old and site.asked % 3 == 0 else site.digest
+                body = json.dumps({"digest": said}).encode()
                 self.send_response(200 if site.digest else 503)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -267,6 +271,18 @@ def test_argocd_that_has_not_synced_is_an_error(site: Site, tmp_path: Path) -> N
     site.digest = ONE.digest
     with pytest.raises(ContainerError, match=r"answers with sha256:111111111111, not with sha256:222222222222"):
         argo(tmp_path, site.url).start(TWO)
+
+
+def test_argocd_is_waited_for_until_no_old_pod_answers(site: Site, tmp_path: Path) -> None:
+    """While one pod after the other is replaced, the address answers with both versions."""
+    site.digest, site.old = TWO.digest, ONE.digest
+    with pytest.raises(ContainerError, match="answers with sha256:111111111111"):
+        argo(tmp_path, site.url).start(TWO)
+
+
+def test_argocd_does_not_say_that_a_version_has_died(tmp_path: Path) -> None:
+    """An address that does not answer may be a name, a certificate or a proxy."""
+    assert argo(tmp_path, "http://127.0.0.1:1").alive()
 
 
 def test_argocd_without_an_address_is_a_mistake_in_model_toml(tmp_path: Path) -> None:

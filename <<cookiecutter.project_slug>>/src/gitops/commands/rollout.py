@@ -183,7 +183,7 @@ def _confirm(
         console.output("url", running.url or "")
         return None
     rollout = site.rollout(wanted)
-    wrong = site.ask(running.url or "", rollout, lambda: True)
+    wrong = site.ask(running.url or "", rollout, lambda: True, shared=True)
     if wrong:
         return Failure(wanted, " ".join(wrong), "")  # what replaces it takes it away, or `_end` does
     _verified(site, state, wanted, rollout, running)
@@ -193,7 +193,7 @@ def _confirm(
 def _roll_out(site: Site, state: State, wanted: "Record", target: "Target") -> Failure | None:
     """Bring it up beside the one that serves, hear it out, and let it take callers."""
     rollout = site.rollout(wanted)
-    wrong = site.ask(target.start(rollout), rollout, target.alive, target.well)
+    wrong = site.ask(target.start(rollout), rollout, target.alive, target.well, shared=site.follows_main)
     if wrong:
         return Failure(wanted, " ".join(wrong), target.abandon())
     if _moved_on(site, wanted):

@@ -105,21 +105,31 @@ class Site:
         )  # fmt: skip
 
     def ask(
-        self, address: str, rollout: Rollout, alive: Callable[[], bool], well: Callable[[], bool] = lambda: False
-    ) -> list[str]:
+        self, address: str, rollout: Rollout, alive: Callable[[], bool], well: Callable[[], bool] = lambda: False, *,
+        shared: bool = False,
+    ) -> list[str]:  # fmt: skip
         """What is wrong with the version at this address, in sentences; nothing when it says what it said in training.
 
+        Args:
+            address: Where it answers.
+            rollout: The version.
+            alive: Whether it is up at all.
+            well: Whether a check from beside it passes.
+            shared: Callers ask there too, so that others may answer.
+
         Raises:
-            ContainerError: It could not be asked: by the target's own check it is ready, and from here it is not.
+            ContainerError: It could not be asked: by the target's own check it is ready, and from here it is not; or
+                something else answered.
         """
         seconds = self.repository.config.target(self.environment).ready_seconds
-        wrong = smoke.wait_ready(address, seconds, alive)
+        wrong = smoke.wait_ready(address, seconds, alive, shared=shared)
         if wrong and well():
             raise ContainerError(
                 f"Version {rollout.version} is ready by its own check, and cannot be asked at {address}: {wrong[0]}",
                 "Look at what lies between: the engine's network, a firewall, a proxy. Nothing was held.",
             )
-        return wrong or smoke.replay(address, rollout.files, rollout.digest, os.environ.get("GITOPS_TOKEN") or None)
+        token = os.environ.get("GITOPS_TOKEN") or None
+        return wrong or smoke.replay(address, rollout.files, rollout.digest, token, shared=shared)
 
     def again(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something that looks at the state first, and anew when nobody knows whether it was done."""

@@ -29,47 +29,57 @@ ATTEMPTS = 5
 SHOWN = 3
 # What a server says of itself when it will never be ready.
 UNFIT = "unfit"
+# How often an address that others share must say which version answers there, before a bad answer is that version's.
+TIMES = 5
 # Answers that say nothing of a version: the way leads elsewhere, a token is missing, a proxy reached nobody.
 NOT_OURS = frozenset({301, 302, 303, 307, 308, 401, 403, 407, 502, 504})
 LOOPBACK = ("http://127.0.0.1:", "http://localhost:")
 
 
-def wait_ready(url: str, seconds: float, alive: Callable[[], bool]) -> list[str]:
+def wait_ready(url: str, seconds: float, alive: Callable[[], bool], *, shared: bool = False) -> list[str]:
     """Wait until a server says that it is ready.
 
     Args:
         url: Where it answers.
         seconds: How long it may take.
         alive: Whether it is still up at all; asked now and then.
+        shared: It is where callers ask: a proxy may lie between, and only what a server of ours says counts.
 
     Returns:
         Why it never will be, in sentences; nothing when it is ready.
 
     Raises:
-        ContainerError: Whether it is still up cannot be found out.
+        ContainerError: Whether it is still up cannot be found out, or nobody but a proxy was heard.
     """
     until = time.monotonic() + seconds
     for look in itertools.count(1):
         try:
             answer = _session(url).get(f"{url}/health/ready", timeout=ANSWER)
         except requests.RequestException:
-            last = "it does not answer"
+            last, ours = "it does not answer", False
         else:
             if answer.ok:
                 return []
             error = _content(answer).get("error")
             if isinstance(error, dict) and error.get("code") == UNFIT:
                 return [str(error.get("message"))]
-            last = _said(answer)
+            last, ours = _said(answer), _is_ours(answer)
         if look % LOOKS == 0 and not alive():
             return ["It ended before it was ready."]
         if time.monotonic() > until:
             break
         time.sleep(LOOK)
+    if not alive():
+        return ["It ended before it was ready."]
+    if shared and not ours:
+        raise ContainerError(
+            f"Whether {url} is ready could not be found out in {seconds:g} s: {last}.",
+            "Look at what lies between here and there: names, certificates, a proxy. Nothing was held.",
+        )
     return [f"It was not ready after {seconds:g} s: {last}."]
 
 
-def replay(url: str, files: Path, digest: str, token: str | None = None) -> list[str]:
+def replay(url: str, files: Path, digest: str, token: str | None = None, *, shared: bool = False) -> list[str]:
     """Ask a ready server about the rows that were recorded in training.
 
     Args:
@@ -77,26 +87,45 @@ def replay(url: str, files: Path, digest: str, token: str | None = None) -> list
         files: The version's files.
         digest: Of their manifest.
         token: What a caller must bear, if anything.
+        shared: It is where callers ask: other versions may answer there too, while one takes the place of another.
 
     Returns:
         What differs from what was recorded, in sentences; nothing when it says the same.
 
     Raises:
         IntegrityError: The files are not those that the digest names.
-        ContainerError: It could not be asked, though it was tried several times.
+        ContainerError: It could not be asked, though it was tried several times; or another version answered.
     """
     verify(files, digest)
-    about = _ask("GET", f"{url}/metadata", None, token)
+    wrong = _replay(url, files, digest, token, shared)
+    for _ in range(TIMES if wrong and shared else 0):
+        _insist(url, _content(_ask("GET", f"{url}/metadata", None, token, shared)).get("digest"), digest)
+    return wrong
+
+
+def _replay(url: str, files: Path, digest: str, token: str | None, shared: bool) -> list[str]:
+    about = _ask("GET", f"{url}/metadata", None, token, shared)
     if not about.ok:
         return [f"/metadata is answered with {_said(about)}."]
     served = _content(about).get("digest")
+    if shared:
+        _insist(url, served, digest)
     if served != digest:
         return [f"It serves {served}, not {digest}."]
     expected = json.loads((files / run.EXPECTED).read_bytes())
-    answer = _ask("POST", f"{url}/predict", {"rows": expected["rows"]}, token)
+    answer = _ask("POST", f"{url}/predict", {"rows": expected["rows"]}, token, shared)
     if not answer.ok:
         return [f"The {len(expected['rows'])} recorded rows are answered with {_said(answer)}."]
     return _differences(expected["predictions"], _content(answer), run.read(files, digest))
+
+
+def _insist(url: str, served: object, digest: str) -> None:
+    """What another version says where callers ask is not this one's fault."""
+    if served != digest:
+        raise ContainerError(
+            f"{url} answers with {served or 'no digest'}, not with {digest}.",
+            "An old version may still be on its way out, or the address leads elsewhere; run Deploy again.",
+        )
 
 
 def _session(url: str) -> requests.Session:
@@ -106,7 +135,7 @@ def _session(url: str) -> requests.Session:
     return session
 
 
-def _ask(method: str, url: str, body: Any, token: str | None) -> requests.Response:
+def _ask(method: str, url: str, body: Any, token: str | None, shared: bool) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     retrying = Retrying(
         stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential_jitter(multiplier=0.2, max=5), reraise=True,
@@ -120,7 +149,7 @@ def _ask(method: str, url: str, body: Any, token: str | None) -> requests.Respon
         raise ContainerError(
             f"{url} cannot be asked: {type(error).__name__}.", "Look at the network between here and there; try again."
         ) from error
-    if answer.status_code in NOT_OURS:
+    if answer.status_code in NOT_OURS or (shared and not answer.ok and not _is_ours(answer)):
         raise ContainerError(
             f"{url} is answered with {_said(answer)}: by something that lies between, or to somebody without a right.",
             "A token that the server wants stands in GITOPS_TOKEN; else look at the proxy.",
@@ -135,6 +164,12 @@ def _content(answer: requests.Response) -> dict[str, Any]:
     except requests.JSONDecodeError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _is_ours(answer: requests.Response) -> bool:
+    """Whether a refusal has the form that our servers give it; a proxy's own has not."""
+    error = _content(answer).get("error")
+    return isinstance(error, dict) and "code" in error
 
 
 def _said(answer: requests.Response) -> str:

@@ -11,6 +11,8 @@ from gitops.errors import ConfigError, ContainerError
 
 FOLDER = "registry/argocd"
 TIMEOUT = 10
+# While pods are replaced old ones answer too: so often in a row the address must say the same.
+TIMES = 5
 # What Argo CD is told where nothing may serve: without the file it would keep what it has.
 NOTHING = '{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": []}\n'
 
@@ -48,7 +50,7 @@ class ArgoCD:
         return Running(digest, None, self._url) if digest else None
 
     def start(self, wanted: Rollout) -> str:
-        """Wait until Argo CD has synced it, and the address answers with it.
+        """Wait until Argo CD has synced it, and the address answers with it, and with nothing else.
 
         Raises:
             ContainerError: It has not, in the time that a version may take to become ready.
@@ -58,7 +60,7 @@ class ArgoCD:
             retry=retry_if_result(lambda digest: digest != wanted.digest),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )  # fmt: skip
-        found = waiting(self._digest)
+        found = waiting(self._heard, wanted.digest)
         if found != wanted.digest:
             answers = f"answers with {found[:19]}" if found else "does not answer"
             raise ContainerError(
@@ -70,8 +72,8 @@ class ArgoCD:
         return self._url
 
     def alive(self) -> bool:
-        """Whether the address answers."""
-        return self._digest() is not None
+        """Nobody can tell from here that it has died: what does not answer may be the way to it."""
+        return True
 
     def well(self) -> bool:
         """We ask at the address where callers ask."""
@@ -86,6 +88,15 @@ class ArgoCD:
     def abandon(self) -> str:
         """Nothing to stop from here; what stops it, in words."""
         return "Argo CD runs what main says: merging the pull request that reverts the record stops this version."
+
+    def _heard(self, wanted: str) -> str | None:
+        """What it answers with; what is wanted only where it says so several times in a row."""
+        found = None
+        for _ in range(TIMES):
+            found = self._digest()
+            if found != wanted:
+                break
+        return found
 
     def _digest(self) -> str | None:
         try:
