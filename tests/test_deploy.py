@@ -1,5 +1,6 @@
 """`gitops deploy` and `gitops rollback` against the local GitHub, with servers that are real processes."""
 
+import hashlib
 import json
 import os
 import re
@@ -214,6 +215,38 @@ def test_a_version_that_fails_is_rolled_back_by_itself(place: Place) -> None:
     assert place.serves == "1"
     assert place.issues == []
     assert "held in production" in place.promote("4-over-champion-1")
+
+
+def test_people_learn_of_a_failure_whatever_else_goes_wrong(place: Place) -> None:
+    """The version to go back to was changed in the store, and somebody has the branch: held, printed, and an issue."""
+    place.ship("1")
+    place.offer("4-over-champion-1")
+    subprocess.run(["pkill", "-KILL", "--full", f"{place.port}[|]"], check=True)
+    _damage(place, place.facts[0]["digest"])
+    place.as_person("push", "--quiet", "origin", "HEAD~1:refs/heads/rollback/production")
+    place.as_person("fetch", "--quiet", "origin")
+    place.as_person("switch", "--quiet", "--detach", "origin/rollback/production")
+    place.as_person("commit", "--quiet", "--allow-empty", "--message", "Mine")
+    place.as_person("push", "--quiet", "origin", "HEAD:rollback/production")
+    told = place.job("deploy", code=11)
+    assert re.search(r"^Version 4 printed:\n[|] \S", told, re.MULTILINE)
+    assert "holds what gitops did not put there" in told
+    assert [fact["kind"] for fact in place.facts] == ["verified", "held"]
+    (issue,) = place.issues
+    assert "No pull request could be opened yet" in issue["body"]
+
+
+def _damage(place: Place, digest: str) -> None:
+    """Change a file of a version in the store and in the clone."""
+    place.as_person("fetch", "--quiet", "origin", "mlflow")
+    place.as_person("switch", "--quiet", "--detach", "FETCH_HEAD")
+    for folder in (place.clone.with_name("person"), place.clone / ".gitops"):
+        for manifest in folder.rglob("manifest.json"):
+            if f"sha256:{hashlib.sha256(manifest.read_bytes()).hexdigest()}" == digest:
+                manifest.with_name("expected.json").write_text("{}")
+    place.as_person("commit", "--quiet", "--all", "--message", "A change")
+    place.as_person("push", "--quiet", "origin", "HEAD:mlflow")
+    place.as_person("switch", "--quiet", "--detach", "origin/main")
 
 
 def test_the_first_version_of_all_that_fails_leaves_nothing_behind(place: Place) -> None:

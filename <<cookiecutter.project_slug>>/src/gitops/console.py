@@ -10,13 +10,25 @@ from pathlib import Path
 
 def say(text: str = "") -> None:
     """One or more lines for a person."""
-    # A line that starts with two colons would be a command to GitHub's runner.
-    print("\n".join(f" {line}" if line.startswith("::") else line for line in text.splitlines()), flush=True)
+    print(_inert(text), flush=True)
 
 
 def complain(text: str) -> None:
     """The same on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(_inert(text), file=sys.stderr, flush=True)
+
+
+def quote(title: str, text: str) -> None:
+    """What another program printed, each line behind a bar; nothing where it printed nothing."""
+    lines = text.strip().splitlines()
+    if lines:
+        say("\n".join([title, *(f"| {line}" for line in lines)]))
+
+
+def _inert(text: str) -> str:
+    """Without commands to GitHub's runner: two colons that begin a line, with or without spaces, and `##[` anywhere."""
+    lines = text.replace("##[", "# #[").splitlines()
+    return "\n".join(f"| {line}" if line.lstrip().startswith("::") else line for line in lines)
 
 
 def warn(text: str) -> None:

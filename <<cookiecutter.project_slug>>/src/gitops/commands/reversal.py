@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from gitops import git
 from gitops.commands.promote import restored
-from gitops.errors import ForgeError, PullRequestsForbidden
+from gitops.errors import ForgeError, GitopsError, PullRequestsForbidden
 from gitops.forge import checks, pull_request
+from gitops.forge.report import escape
 from gitops.forge.reversal import Reversal, Side, report, settle
 from gitops.registry import ledger, record
 from gitops.registry.propose import publish, reversal, reversal_name, standing
@@ -26,6 +27,9 @@ def mend(site: "Site", entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFac
         entries: What main said and says, newest first.
         facts: The ledger without lifted holds.
         logs: What a version that has just failed printed.
+
+    Raises:
+        GitopsError: The pull request could not be opened; the issue was, all the same.
     """
     records = record.since_removal(entries)
     now = records[0] if records else None
@@ -36,11 +40,17 @@ def mend(site: "Site", entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFac
         _tidy_up(site, site.github, now)
         return
     back = words(site.environment, now, ledger.wanted(entries, facts), why)
-    page = site.again(offer, site, back, ledger.wanted(entries, facts), insist=False)
+    stopped: GitopsError | None = None
+    try:
+        page = site.again(offer, site, back, ledger.wanted(entries, facts), insist=False)
+    except GitopsError as error:
+        stopped, page = error, f"No pull request could be opened yet: {escape(error.what)} {escape(error.next)}"
     hold = ledger.hold_of(facts, site.environment, now.digest)
     if hold and hold.failed:
         seen = site.again(report, site.github, back, page, logs, checks.run_page(site.github))
         site.say(f"The issue about it is {seen}.")
+    if stopped:
+        raise stopped
 
 
 def words(environment: str, now: "Record", to: "Record | None", why: str) -> Reversal:

@@ -47,6 +47,7 @@ def command(project: Path, number: str | None, why: str, now: bool, environment:
     state = look(site)
     goal = _goal(state, site.environment, number or None)
     if now:
+        _insist_it_can_run(site, goal)
         _at_once(site, state, goal, why)
     else:
         _propose(site, state, goal, why)
@@ -77,6 +78,17 @@ def _goal(state: "State", environment: str, number: str | None) -> "Record":
         f"{environment} cannot go back to {asked}: only what served here, was verified, and is not held can.",
         f"Versions that can: {known}. `gitops history` shows all.",
     )
+
+
+def _insist_it_can_run(site: "Site", goal: "Record") -> None:
+    """Before anything is held: signers may be asked for since, or the place may need an image since.
+
+    Raises:
+        IntegrityError: Nobody signed it, or its files are not those of the record.
+        ConfigError: Its record names no image, and the place needs one.
+    """
+    site.target(goal)
+    site.rollout(goal)
 
 
 def _at_once(site: "Site", state: "State", goal: "Record", why: str) -> None:

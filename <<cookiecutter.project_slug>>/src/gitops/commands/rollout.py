@@ -6,6 +6,7 @@ release. Where the smoke test says no: ledger `held`, the last verified version,
 off in between, the next run finds what is missing and does no more.
 """
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,13 +15,16 @@ from gitops import console, git
 from gitops.commands.onward import advance
 from gitops.commands.reversal import mend
 from gitops.commands.site import Site, open_site
-from gitops.errors import ContainerError, VerificationFailed
+from gitops.errors import ContainerError, GitopsError, VerificationFailed
 from gitops.forge import releases
+from gitops.forge.reversal import CONTROL
 from gitops.registry import ledger, record
 from gitops.registry.propose import CARD
 from gitops.registry.reconcile import facts_of, ledger_of, reconcile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitops.config import Repository
     from gitops.deploying.target import Rollout, Running, Target
     from gitops.registry.record import Entry, Record
@@ -62,6 +66,7 @@ def deploy(repository: "Repository", environment: str) -> None:
     Raises:
         VerificationFailed: The wanted version gave a definite bad answer; another one serves.
         ContainerError: It could not be found out, or not be done; what served, serves.
+        IntegrityError: What is wanted is not what was reviewed, or nobody signed it.
         ConfigError: There is no such environment.
     """
     site = open_site(repository, environment)
@@ -104,19 +109,11 @@ def look(site: Site) -> State:
 def converge(site: Site) -> Failure | None:
     """Bring the wanted version into service, or else the last verified one; then let everything else follow."""
     state = look(site)
-    failure = _bring(site, state)
+    failure = _attempt(site, state)
     if failure:
-        _blame_the_place(state, failure)
         _hold(site, failure)
-        try:
-            state = look(site)
-            again = _bring(site, state)
-            if again:
-                _blame_the_place(state, again)
-        except ContainerError:
-            # Whether or not another version comes up, people must learn of this one.
-            mend(site, state.entries, state.facts, failure.logs)
-            raise
+        state = look(site)
+        _attempt(site, state, failure.logs)
     state = look(site)
     for move in reconcile(site.repository, site.environment, store=site.store):
         site.say(move.sentence)
@@ -124,6 +121,28 @@ def converge(site: Site) -> Failure | None:
     mend(site, state.entries, state.facts, failure.logs if failure else "")
     advance(site, state.entries, state.facts)
     return failure
+
+
+def _attempt(site: Site, state: State, logs: str = "") -> Failure | None:
+    """Let the wanted version serve; where it cannot, and main's must not, people learn of main's all the same."""
+    try:
+        failure = _bring(site, state)
+        if failure:
+            console.quote(f"Version {failure.record.version} printed:", CONTROL.sub("", failure.logs))
+            _blame_the_place(state, failure)
+    except GitopsError:
+        if state.entries and state.entries[0].record != state.wanted:
+            _tell(site, state, logs)
+        raise
+    return failure
+
+
+def _tell(site: Site, state: State, logs: str) -> None:
+    """Mend what can be mended while something else has gone wrong, which is what the command ends with."""
+    try:
+        mend(site, state.entries, state.facts, logs)
+    except GitopsError as error:
+        console.complain(f"{error.title}: {error.what}\n  {error.next}")
 
 
 def _blame_the_place(state: State, failure: Failure) -> None:
@@ -185,7 +204,8 @@ def _confirm(
     rollout = site.rollout(wanted)
     wrong = site.ask(running.url or "", rollout, lambda: True, shared=True)
     if wrong:
-        return Failure(wanted, " ".join(wrong), "")  # what replaces it takes it away, or `_end` does
+        # What replaces it takes it away, or `_end` does.
+        return Failure(wanted, " ".join(wrong), target.logs())
     _verified(site, state, wanted, rollout, running)
     return None
 
@@ -193,16 +213,29 @@ def _confirm(
 def _roll_out(site: Site, state: State, wanted: "Record", target: "Target") -> Failure | None:
     """Bring it up beside the one that serves, hear it out, and let it take callers."""
     rollout = site.rollout(wanted)
-    wrong = site.ask(target.start(rollout), rollout, target.alive, target.well, shared=site.follows_main)
-    if wrong:
-        return Failure(wanted, " ".join(wrong), target.abandon())
-    if _moved_on(site, wanted):
-        target.abandon()
-        site.say("Main moved on in the meantime; its own run deploys it.")
-        return None
-    target.switch(rollout)
+    address = target.start(rollout)
+    with _taken_away(target):
+        wrong = site.ask(address, rollout, target.alive, target.well, shared=site.follows_main)
+        if wrong:
+            return Failure(wanted, " ".join(wrong), target.abandon())
+        if _moved_on(site, wanted):
+            target.abandon()
+            site.say("Main moved on in the meantime; its own run deploys it.")
+            return None
+        target.switch(rollout)
     _verified(site, state, wanted, rollout, target.running() if site.stays_up else None)
     return None
+
+
+@contextmanager
+def _taken_away(target: "Target") -> "Iterator[None]":
+    """Whatever goes wrong meanwhile, nothing that was only tried is left running."""
+    try:
+        yield
+    except BaseException:
+        with suppress(GitopsError):
+            target.abandon()
+        raise
 
 
 def _moved_on(site: Site, wanted: "Record") -> bool:

@@ -89,6 +89,9 @@ class Target(Protocol):
             ContainerError: It could not be done; the old one still serves.
         """
 
+    def logs(self) -> str:
+        """What the one that serves callers printed lately; empty where nobody has it."""
+
     def end(self) -> None:
         """Let nothing of this environment serve any more."""
 

@@ -98,6 +98,11 @@ class Compose:
         time.sleep(ARRIVE)
         self._remove(old)
 
+    def logs(self) -> str:
+        """What the colour printed that callers are sent to."""
+        found = self._containers().get(self._front.serving)
+        return self._engine.logs(found.id) if found else ""
+
     def end(self) -> None:
         """Remove both colours and nginx."""
         self._compose("down", "--timeout", str(self._grace), seconds=self._grace + TRAVEL)

@@ -77,6 +77,10 @@ class Kubernetes:
             raise
         self._remove()
 
+    def logs(self) -> str:
+        """What one of the pods printed that callers reach."""
+        return self._logs(f"deployment/{self._name}-{BASE}")
+
     def end(self) -> None:
         """Delete the Deployment; what else there is starts no pod."""
         self._kubectl.call("delete", "deployment", f"{self._name}-{BASE}", "--ignore-not-found")

@@ -52,6 +52,10 @@ class NoneTarget:
             engine.push(name)
         self._clear(wanted)
 
+    def logs(self) -> str:
+        """Nothing serves."""
+        return ""
+
     def end(self) -> None:
         """Nothing stays up."""
 

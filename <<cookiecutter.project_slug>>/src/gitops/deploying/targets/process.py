@@ -35,6 +35,7 @@ MARK, TRIAL = "gitops", "trial"
 # Nothing else of our environment reaches a server: no token of the job, no setting of the clone.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "GITOPS_TOKEN", "SYSTEMROOT")
 GRACE = 40
+LINES = 200  # of what a server printed
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class ProcessTarget:
                 )
         self._end(leaving)
 
+    def logs(self) -> str:
+        """What the server printed that answers callers."""
+        served = self._served()
+        return self._told([served]) if served else ""
+
     def end(self) -> None:
         """Ask every server to finish what it began."""
         self._end(self._known())
@@ -117,8 +123,13 @@ class ProcessTarget:
         served = self._served()
         tried = [each for each in self._known() if each != served]
         self._end(tried)
-        logs = [self._log(each.port) for each in tried]
-        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+        return self._told(tried)
+
+    def _told(self, which: list[Process]) -> str:
+        """The last lines that servers printed."""
+        files = [log for log in (self._log(each.port) for each in which) if log.exists()]
+        texts = (file.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:] for file in files)
+        return "".join(f"{line}\n" for lines in texts for line in lines)
 
     def _served(self) -> Process | None:
         """The newest server that callers reach where model.toml has them come."""
