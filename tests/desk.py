@@ -24,6 +24,8 @@ GRANTS: dict[str, Grant] = {
 # What the job `deploy` declares.
 DEPLOY_GRANTS: dict[str, Grant] = {**GRANTS, "packages": "write"}
 FEATURES = "src/tumour_screening/features.py"
+# What the job `image` would have pushed.
+IMAGE = "registry.example.com/model@sha256:" + "1" * 64
 START = '    "mean_radius",\n    "mean_texture",\n    "mean_smoothness",\n'
 BETTER = START + '    "worst_radius",\n    "worst_texture",\n    "worst_concave_points",\n'
 WORSE = '    "mean_radius",\n'
@@ -130,6 +132,8 @@ def compare(driver: Driver, clone: Path, folder: Path, number: str, name: str = 
 class Desk(Person):
     """The local GitHub with that repository, and a clone as a job has it."""
 
+    image = IMAGE
+
     def __init__(self, hub: LocalGitHub, clone: Path, comparisons: Path, driver: Driver) -> None:
         """The job may what the workflow declares, until a test takes a grant away."""
         super().__init__(hub)
@@ -150,6 +154,7 @@ class Desk(Person):
             "GITHUB_ACTIONS": "true", "GITHUB_API_URL": self.hub.api, "GITHUB_SERVER_URL": self.hub.url,
             "GITHUB_REPOSITORY": self.hub.repository, "GITHUB_TOKEN": token.value, "GITHUB_RUN_ID": "77",
             "GITHUB_STEP_SUMMARY": str(self.clone.parent / "summary.md"), "NO_PROXY": "127.0.0.1",
+            "GITOPS_IMAGE": self.image,
         }  # fmt: skip
 
     def promote(self, name: str, code: int = 0) -> str:

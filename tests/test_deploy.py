@@ -55,6 +55,7 @@ def stage(prepared: Path, driver: Driver, tmp_path_factory: pytest.TempPathFacto
 class Place(Desk):
     """The desk, with a port where production answers, and the folder where its servers are kept."""
 
+    image = ""  # a process needs none
     port: int
     home: Path
     python: Path

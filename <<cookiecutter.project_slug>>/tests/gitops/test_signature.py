@@ -136,3 +136,23 @@ def test_a_record_is_rolled_out_only_if_its_image_is_signed(at_stage: AtStage, k
         place.rollout(signed.model_copy(update={"image": IMAGE.replace("a" * 64, "c" * 64)}))
     with pytest.raises(IntegrityError, match="without a signature"):
         place.rollout(signed.model_copy(update={"signature": None}))
+    with pytest.raises(IntegrityError, match="names no image without a signature"):
+        place.rollout(known)
+    project.edit("model.toml", "[project]", '[targets.production]\nkind = "process"\n\n[project]')
+    assert site.open_site(config.find(project.root), "production").rollout(known).image is None
+
+
+def test_a_rollback_at_once_to_what_nobody_signed_writes_nothing(at_stage: AtStage, keys: Keys) -> None:
+    """What serves is not held for a version that could not take its place."""
+    project = at_stage("promoted")
+    project.verified()
+    project.improve()
+    project.commit()
+    project.promote()
+    project.verified()
+    project.edit("model.toml", "[project]", SIGNED)
+    project.write("signers", keys.signers.read_text())
+    before = project.git("show", "mlflow:ledger.jsonl")
+    told = project.gitops("rollback", "--now", "--why", "complaints")
+    assert (told.code, "without a signature" in told.err) == (IntegrityError.exit_code, True), told.err
+    assert project.git("show", "mlflow:ledger.jsonl") == before

@@ -22,9 +22,11 @@ from gitops.deploying.state import home
 from gitops.deploying.target import Rollout
 from gitops.deploying.targets import argocd, kustomization
 from gitops.deploying.targets.argocd import ArgoCD
+from gitops.deploying.targets.choose import choose
 from gitops.deploying.targets.compose import project
 from gitops.deploying.targets.front import BLUE, GREEN, Front
 from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
+from gitops.deploying.targets.process import ProcessTarget
 from gitops.errors import ConfigError, ContainerError
 
 CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
@@ -119,6 +121,18 @@ def test_what_stays_up_is_not_brought_up_where_the_machine_ends(
     told = project.gitops("deploy")
     assert told.code == ConfigError.exit_code
     assert "DEPLOY_RUNNER" in told.err
+
+
+def test_in_a_job_nothing_runs_without_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a person's machine a version is tried as a process; a workflow runs what was reviewed, and signed."""
+    made = repository(tmp_path, "")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert isinstance(choose(made, "production", None), ProcessTarget)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(ConfigError, match="names no image"):
+        choose(made, "production", None)
 
 
 def test_what_is_ready_and_cannot_be_reached_is_an_error(at_stage: Callable[[str], Project]) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitops.training.compare import Comparison
 
 TRAIN = "train.yml"
-NEED_IMAGE = {"compose", "kubernetes", "argocd"}
+NEED_IMAGE = {"none", "compose", "kubernetes", "argocd"}
 ATTEMPTS = 4
 WAIT = 2.0  # seconds before looking again
 

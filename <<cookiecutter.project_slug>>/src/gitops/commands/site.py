@@ -94,7 +94,8 @@ class Site:
     def rollout(self, wanted: "Record") -> Rollout:
         """A version on its way here; its signature is verified, its files are fetched and verified."""
         signers = signature.required(self.repository)
-        if signers and wanted.image:
+        # Only a process runs from commit, lock and manifest, so that its record may name no image.
+        if signers and (wanted.image or self.repository.config.target(self.environment).kind != "process"):
             signature.verify(wanted.image, wanted.digest, wanted.signature, signers)
         model = self.repository.config.project.name
         folder = versions.place(self.repository, wanted.version, wanted.digest)

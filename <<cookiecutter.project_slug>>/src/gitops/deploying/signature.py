@@ -84,15 +84,15 @@ def sign(image: str, digest: str, private: str, signers: Path) -> str:
     return signature
 
 
-def verify(image: str, digest: str, signature: str | None, signers: Path) -> None:
+def verify(image: str | None, digest: str, signature: str | None, signers: Path) -> None:
     """Insist that one of the signers signed this very image for this very version.
 
     Raises:
-        IntegrityError: Nobody did.
+        IntegrityError: Nobody did, or there is no image that anybody could have signed.
     """
-    if signature is None:
+    if image is None or signature is None:
         raise IntegrityError(
-            f"The record names {image} without a signature, and {signers.name} asks for one.",
+            f"The record names {image or 'no image'} without a signature, and {signers.name} asks for one.",
             "Run Train: it signs the images of new versions. Without signatures: remove `signers` from model.toml.",
         )
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 # machinery
 """The place that model.toml describes."""
 
+from gitops import git
 from gitops.config import Repository
 from gitops.deploying.engine import find
 from gitops.deploying.state import home
@@ -14,14 +15,15 @@ def choose(repository: Repository, environment: str, image: str | None) -> Targe
     Args:
         repository: Whose model.toml says what it is.
         environment: Which.
-        image: That the record names; without one, a version that is only tried runs as a process.
+        image: That the record names; without one, a version that is only tried runs as a process, but in no job: what
+            came there without an image was never reviewed as one.
 
     Raises:
         ConfigError: The target needs an image, and the record names none.
         ContainerError: No container engine answers.
     """
     place = repository.config.target(environment)
-    if place.kind == "process" or (place.kind == "none" and image is None):
+    if place.kind == "process" or (place.kind == "none" and image is None and not git.in_actions()):
         from gitops.deploying.targets.process import ProcessTarget
 
         return ProcessTarget(repository, environment, place.port if place.kind == "process" else None)
