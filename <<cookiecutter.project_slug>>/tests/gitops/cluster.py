@@ -27,6 +27,14 @@ STATES = {
         "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such digest"}},
     },
 }
+# What the cluster does to a pod for reasons of its own; its container ends with it.
+ENDED = [{"ready": False, "restartCount": 0, "state": {"terminated": {"exitCode": 137}}}]
+TAKEN = {
+    "evicted": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory.",
+                "containerStatuses": ENDED},
+    "preempted": {"phase": "Running", "containerStatuses": ENDED,
+                  "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]},
+}  # fmt: skip
 
 
 class Cluster:
@@ -121,6 +129,8 @@ def _deployment(entry: State, complete: bool) -> State:
 
 def _pod(name: str, entry: State) -> State:
     meta = {"name": name, "annotations": {"gitops/digest": entry["digest"]}}
+    if entry["state"] in TAKEN:
+        return {"metadata": meta, "status": TAKEN[entry["state"]]}
     return {"metadata": meta, "status": {"containerStatuses": [STATES[entry["state"]]]}}
 
 

@@ -188,6 +188,27 @@ def test_an_abandoned_version_leaves_the_other_alone(cluster: Cluster, target: K
     assert running.digest == ONE.digest
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("evicted", "Evicted The node was low"), ("preempted", "PreemptionByScheduler"), ("", "gone")]
+)
+def test_a_pod_that_the_cluster_takes_away_has_not_failed(
+    cluster: Cluster, target: Kubernetes, state: str, said: str
+) -> None:
+    """Its container ended with it, and nobody knows more about the version."""
+    target.start(ONE)
+    pods = cluster.state["pods"]
+    cluster.set(pods={name: {**pod, "state": state} for name, pod in pods.items()} if state else {})
+    with pytest.raises(ContainerError, match=said):
+        target.alive()
+
+
+def test_a_pod_that_was_taken_away_before_is_not_the_one_that_is_tried(cluster: Cluster, target: Kubernetes) -> None:
+    """The next one of the same Deployment is waited for."""
+    cluster.set(pod="evicted")
+    with pytest.raises(ContainerError, match="was not started"):
+        target.start(ONE)
+
+
 def test_an_image_that_cannot_be_pulled_is_an_error(cluster: Cluster, target: Kubernetes) -> None:
     """Nothing is known about the version, so it did not fail; the message has the cluster's own words."""
     cluster.set(pod="unpulled")

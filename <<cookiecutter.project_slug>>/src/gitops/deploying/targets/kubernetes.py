@@ -15,6 +15,8 @@ from gitops.deploying.targets.kustomization import BASE, DIGEST, FILE, INSTANCE,
 from gitops.errors import ContainerError
 
 NOBODY = "http://127.0.0.1:9"  # where an address is asked for although nothing will ever answer
+# The condition of a pod that is evicted, preempted, or ended with its node.
+DISRUPTED = "DisruptionTarget"
 # The most replicas that are waited for one after the other.
 MANY = 10
 
@@ -53,9 +55,20 @@ class Kubernetes:
         return address
 
     def alive(self) -> bool:
-        """Whether the pod runs, and never ended."""
-        found = self._kubectl.find("pod", self._tried) if self._tried else None
-        return found is not None and not _died(found)
+        """Whether the pod runs, and never ended.
+
+        Raises:
+            ContainerError: The cluster took it away: an eviction, a preemption, or a node that is drained.
+        """
+        if self._tried is None:
+            return False
+        found = self._kubectl.find("pod", self._tried)
+        if found is None or _taken(found):
+            raise ContainerError(
+                f"The cluster took {self._tried} away while it was tried: {_reason(found)}.",
+                "Nobody knows more about the version than before; run Deploy again.",
+            )
+        return not _died(found)
 
     def well(self) -> bool:
         """Whether the cluster's own probe finds the pod ready."""
@@ -127,7 +140,7 @@ class Kubernetes:
     def _newest(self, wanted: Rollout) -> dict[str, Any] | None:
         pods = [pod for pod in self._kubectl.each("pods", self._beside)
                 if pod["metadata"].get("annotations", {}).get(DIGEST) == wanted.digest
-                and "deletionTimestamp" not in pod["metadata"]]  # fmt: skip
+                and not _taken(pod)]  # fmt: skip
         return pods[-1] if pods else None
 
     def _logs(self, pod: str) -> str:
@@ -173,11 +186,29 @@ def _died(pod: dict[str, Any]) -> bool:
     return any(status.get("restartCount") or "terminated" in status.get("state", {}) for status in _states(pod))
 
 
+def _taken(pod: dict[str, Any]) -> bool:
+    """Whether the cluster ends it, or has ended it, for reasons of its own."""
+    told = pod.get("status", {})
+    disrupted = any(each.get("type") == DISRUPTED and each.get("status") == "True" for each in _conditions(pod))
+    return "deletionTimestamp" in pod["metadata"] or bool(told.get("reason")) or disrupted
+
+
+def _reason(pod: dict[str, Any] | None) -> str:
+    told = pod.get("status", {}) if pod else {}
+    disrupted = [each for each in _conditions(pod or {}) if each.get("type") == DISRUPTED]
+    said = [f"{each.get('reason', '')} {each.get('message', '')}".strip() for each in (told, *disrupted)]
+    return "; ".join(word for word in said if word) or "it is gone"
+
+
+def _conditions(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return pod.get("status", {}).get("conditions") or []
+
+
 def _why(pod: dict[str, Any] | None) -> str:
     """What keeps a pod from being started, in the cluster's words."""
     if pod is None:
         return "there is none, so something forbids it"
     waits = [status["state"]["waiting"] for status in _states(pod) if "waiting" in status.get("state", {})]
-    unmet = [entry for entry in pod.get("status", {}).get("conditions", []) if entry.get("status") == "False"]
+    unmet = [entry for entry in _conditions(pod) if entry.get("status") == "False"]
     said = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in (*waits, *unmet)]
     return "; ".join(word for word in said if word) or "nobody says why"
