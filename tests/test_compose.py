@@ -83,8 +83,7 @@ class Place:
 
     def containers(self) -> dict[str, Any]:
         """What there is, by service, as the engine knows it."""
-        label = f"label=com.docker.compose.project={PROJECT}"
-        ids = self.yard.docker("ps", "--all", "--quiet", "--filter", label).split()
+        ids = self.yard.docker("ps", "--all", "--quiet", "--filter", f"name=^{PROJECT}-").split()
         found = json.loads(self.yard.docker("inspect", *ids)) if ids else []
         return {entry["Config"]["Labels"]["com.docker.compose.service"]: entry for entry in found}
 

@@ -2,6 +2,7 @@
 """Places of deployment, as far as they are text, files and commands; engines and clusters are the template's to try."""
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from gitops.deploying.targets.choose import choose
 from gitops.deploying.targets.compose import project
 from gitops.deploying.targets.front import BLUE, GREEN, Front
 from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
+from gitops.deploying.targets.none import NoneTarget
 from gitops.deploying.targets.process import ProcessTarget
 from gitops.errors import ConfigError, ContainerError
 
@@ -371,9 +373,46 @@ def test_two_projects_have_addresses_of_their_own(tmp_path: Path, monkeypatch: p
     assert one.places() == {BLUE: "10.9.8.3:8080", GREEN: "10.9.8.4:8080"}
 
 
-def test_compose_accepts_the_name_of_any_model() -> None:
+def test_compose_accepts_the_name_of_any_model(tmp_path: Path) -> None:
     """Lower-case letters, digits, dashes and underscores."""
-    assert project("Sample.Model_2", "production") == "gitops-sample-model_2-production"
+    toml = MODEL_TOML.replace('name = "sample"', 'name = "Sample.Model_2"')
+    found = project(Repository(tmp_path, config.parse(toml)), "production")
+    assert re.fullmatch(r"gitops-sample-model_2-production-[0-9a-f]{6}", found)
+
+
+def test_two_repositories_may_have_models_of_the_same_name(tmp_path: Path) -> None:
+    """On one host neither takes the other's containers."""
+    one, two = (Repository(tmp_path / name, config.parse(MODEL_TOML)) for name in ("one", "two"))
+    for each in (one, two):
+        each.root.mkdir()
+    assert project(one, "production") != project(two, "production")
+
+
+PODMAN = """#!/bin/sh
+case "$1" in
+    ps) ;;
+    create) echo made ;;
+    container) echo '[{"Id": "made", "Name": "trial", "Created": "1", "State": {"Running": true}, "Config": {"Image": "i"},
+        "NetworkSettings": {"Ports": {"8080/tcp": [{"HostPort": "4321"}]}}}]' ;;
+    push) while [ "$1" != --digestfile ]; do shift; done; printf "sha256:%s" "$PUSHED" >"$2" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("pushed", ["1", "2"])
+def test_what_is_published_is_what_was_reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pushed: str) -> None:
+    """An engine may write an image anew when it pushes it; then nobody has seen what it published."""
+    (tmp_path / "podman").write_text(PODMAN)
+    (tmp_path / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("PUSHED", pushed * 64)
+    target = NoneTarget(repository(tmp_path / "repository", ""), "production", Engine("podman"))
+    assert target.start(ONE) == "http://127.0.0.1:4321"
+    if pushed == "1":
+        target.switch(ONE)
+        return
+    with pytest.raises(ContainerError, match="was pushed as sha256:2222"):
+        target.switch(ONE)
 
 
 DOCKER = """#!/bin/sh

@@ -72,7 +72,9 @@ class Engine:
             *_each("--label", _pairs(labels)),
             *_each("--secret", (f"id={name},src={file}" for name, file in secrets.items())), str(context),
             # docker's own builder, whatever the person chose: others may not use the network of the machine.
-            seconds=BUILD, env={"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"},
+            # One manifest and no index around it, so that whoever pulls it can push it again under the same digest.
+            seconds=BUILD,
+            env={"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
         )  # fmt: skip
 
     @patient

@@ -14,10 +14,15 @@ STATE = "GITOPS_STATE"
 
 def home(repository: Repository, environment: str) -> Path:
     """Where the servers of an environment are kept: one folder for each repository and environment on a machine."""
+    return state() / identity(repository) / environment
+
+
+def identity(repository: Repository) -> str:
+    """Twelve digits of a repository, the same in each of its clones: two may have a model of the same name."""
     root = repository.root
     named = git.succeeds(root, "remote", "get-url", "origin")
     origin = _same(git.run(root, "remote", "get-url", "origin")) if named else str(root)
-    return state() / hashlib.sha256(origin.encode()).hexdigest()[:12] / environment
+    return hashlib.sha256(origin.encode()).hexdigest()[:12]
 
 
 def _same(url: str) -> str:

@@ -35,7 +35,7 @@ def choose(repository: Repository, environment: str, image: str | None) -> Targe
     if place.kind == "none":
         from gitops.deploying.targets.none import NoneTarget
 
-        return NoneTarget(find(repository.config.image.engine), environment, repository.config.image.repository)
+        return NoneTarget(repository, environment, find(repository.config.image.engine))
     if place.kind == "compose":
         from gitops.deploying.targets.compose import Compose
 

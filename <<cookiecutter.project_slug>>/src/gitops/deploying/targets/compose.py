@@ -14,6 +14,7 @@ from gitops.config import Repository
 from gitops.deploying.container import Container
 from gitops.deploying.engine import TRAVEL, Engine
 from gitops.deploying.login import logged_in
+from gitops.deploying.state import identity
 from gitops.deploying.target import Rollout, Running
 from gitops.deploying.targets.front import Front
 from gitops.errors import ContainerError
@@ -21,6 +22,8 @@ from gitops.errors import ContainerError
 FOLDER = "deploy/compose"
 PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
 FRONT = "front"
+# So many digits of the repository tell apart two models of the same name on one host.
+MARK = 6
 # Programs that do what `docker compose` does, where the engine has no such command.
 OTHERS = ("docker-compose", "podman-compose")
 # Seconds: until callers must be answered by what was switched to; until a request that was let in has reached its
@@ -42,7 +45,7 @@ class Compose:
                 which a runner sweeps before each job.
         """
         self._repository, self._environment, self._engine = repository, environment, engine
-        self._project = project(repository.config.project.name, environment)
+        self._project = project(repository, environment)
         port = repository.config.target(environment).port
         self._front = Front(folder / FRONT, self._project, port, engine.network)
         self._url = f"http://127.0.0.1:{port}"
@@ -180,9 +183,10 @@ class Compose:
         return self._repository.config.serving.timeout_seconds + ENDING
 
 
-def project(model: str, environment: str) -> str:
-    """What compose calls one environment of one model."""
-    return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", f"{model}-{environment}".lower())
+def project(repository: Repository, environment: str) -> str:
+    """What compose calls one environment of one repository."""
+    named = f"{repository.config.project.name}-{environment}-{identity(repository)[:MARK]}"
+    return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", named.lower())
 
 
 def _digest(url: str) -> str | None:

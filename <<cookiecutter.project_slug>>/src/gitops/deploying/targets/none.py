@@ -1,10 +1,13 @@
 # machinery
 """Where nothing stays up: run the image, hear it out, and publish it as the environment's."""
 
+from gitops.config import Repository
 from gitops.deploying.container import Container, Start
 from gitops.deploying.engine import Engine
 from gitops.deploying.login import logged_in
+from gitops.deploying.state import identity
 from gitops.deploying.target import Rollout, Running
+from gitops.errors import ContainerError
 
 MARK = "gitops.trial"
 
@@ -12,8 +15,10 @@ MARK = "gitops.trial"
 class NoneTarget:
     """A hosted runner, or a laptop, that only tries a version; whoever runs it takes the image of the environment."""
 
-    def __init__(self, engine: Engine, environment: str, images: str | None) -> None:
-        self._engine, self._environment, self._images = engine, environment, images
+    def __init__(self, repository: Repository, environment: str, engine: Engine) -> None:
+        self._engine, self._environment, self._images = engine, environment, repository.config.image.repository
+        # A model of another repository on this host may have the same name.
+        self._named = f"{repository.config.project.name}-{environment}-{identity(repository)}".lower()
         self._tried: Container | None = None
 
     def running(self) -> Running | None:
@@ -25,10 +30,9 @@ class NoneTarget:
         assert wanted.image  # noqa: S101 (this target is for records that have one)
         with logged_in(self._engine, wanted.image, self._images) as engine:
             engine.pull(wanted.image)
-        self._clear(wanted)
+        self._clear()
         start = Start(
-            wanted.image, f"gitops-trial-{wanted.model}-{wanted.environment}".lower(), wanted.variables,
-            ("GITOPS_TOKEN",), {MARK: self._mark(wanted)},
+            wanted.image, f"gitops-trial-{self._named}", wanted.variables, ("GITOPS_TOKEN",), {MARK: self._named}
         )  # fmt: skip
         self._tried = self._engine.run(start)
         assert self._tried.url  # noqa: S101 (it publishes its port)
@@ -44,13 +48,22 @@ class NoneTarget:
         return tried is not None and self._engine.inspect(tried.id).healthy
 
     def switch(self, wanted: Rollout) -> None:
-        """End the trial, and publish the image under the environment's name."""
+        """Publish the image under the environment's name, and end the trial.
+
+        Raises:
+            ContainerError: The registry took it for another image than the one that was reviewed.
+        """
         assert wanted.image  # noqa: S101
         name = f"{wanted.image.partition('@')[0]}:{self._environment}"
         self._engine.tag(wanted.image, name)
         with logged_in(self._engine, name, self._images) as engine:
-            engine.push(name)
-        self._clear(wanted)
+            pushed = engine.push(name)
+        if pushed != wanted.image.partition("@")[2]:
+            raise ContainerError(
+                f"{name} was pushed as {pushed}, and what was reviewed is {wanted.image}.",
+                "The engine wrote the image anew: deploy with the engine that built it, or pull it by its digest.",
+            )
+        self._clear()
 
     def logs(self) -> str:
         """Nothing serves."""
@@ -67,10 +80,7 @@ class NoneTarget:
         self._engine.remove(self._tried.id)
         return logs
 
-    def _mark(self, wanted: Rollout) -> str:
-        return f"{wanted.model}/{self._environment}"
-
-    def _clear(self, wanted: Rollout) -> None:
+    def _clear(self) -> None:
         """What an earlier run that was killed left behind."""
-        for left in self._engine.containers(f"{MARK}={self._mark(wanted)}"):
+        for left in self._engine.containers(f"{MARK}={self._named}"):
             self._engine.remove(left.id)
