@@ -52,7 +52,7 @@ class Place:
         """Where callers come."""
         return f"http://127.0.0.1:{self.port}"
 
-    def roll(self, image: Image, *steps: str, kill: int = 0) -> Any:
+    def roll(self, image: Image, *steps: str, kill: int = 0, **env: str) -> Any:
         """Do these steps of the target with a version; what each returned, or the error that ended them."""
         toml = (self.repository / "model.toml").read_text()
         asked = {
@@ -61,7 +61,7 @@ class Place:
             "rollout": image.rollout,
         }  # fmt: skip
         env = {**os.environ, **self.yard.environment, "GITOPS_FRONT_IMAGE": self.front,
-               "GITOPS_CONTAINER_NETWORK": self.network}  # fmt: skip
+               "GITOPS_CONTAINER_NETWORK": self.network, **env}  # fmt: skip
         done = subprocess.run(
             [self.repository / ".venv/bin/python", ROLL], input=json.dumps(asked), check=False, capture_output=True,
             text=True, env=env,
@@ -261,7 +261,7 @@ def test_an_abandoned_version_leaves_the_other_alone(place: Place, images: tuple
     assert alive
     assert seen.failures == []
     assert {version for versions in seen.versions for version in versions} == {"1"}
-    assert running == {"digest": one.digest, "image": one.reference, "url": place.url}
+    assert running == {"digest": one.digest, "image": one.reference, "url": place.url, "drift": ""}
     assert {name: entry["Id"] for name, entry in place.containers().items()} == {
         name: entry["Id"] for name, entry in before.items()
     }
@@ -284,6 +284,27 @@ def test_a_version_that_ends_by_itself_is_not_alive(place: Place, images: tuple[
     assert "Integrity" in logs
     assert running["digest"] == one.digest
     assert place.answers(one)
+
+
+def test_what_was_brought_up_otherwise_is_seen(place: Place, images: tuple[Image, Image]) -> None:
+    """Another token, another port, other settings of nginx, or a container that is not well."""
+    one = images[0]
+    place.deploy(one)
+    (token,) = place.roll(one, "running", GITOPS_TOKEN="secret")  # noqa: S106
+    assert token["drift"] == "its settings or the token have changed"
+    (nginx_conf,) = place.folder.glob("front/nginx.conf")
+    text = nginx_conf.read_text()
+    nginx_conf.write_text(f"{text}# by hand\n")
+    (by_hand,) = place.roll(one, "running")
+    assert by_hand["drift"] == "nginx's settings have changed"
+    nginx_conf.write_text(text)
+    place.port += 1
+    (port,) = place.roll(one, "running")
+    place.port -= 1
+    assert "nginx's settings have changed" in port["drift"]
+    place.yard.docker("stop", place.containers()[FRONT]["Id"])
+    (down,) = place.roll(one, "running")
+    assert down["drift"] == "nginx is not up"
 
 
 @pytest.mark.parametrize("place", ["bridge"], indirect=True)

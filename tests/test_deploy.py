@@ -157,6 +157,35 @@ def test_what_died_is_started_again(place: Place) -> None:
     assert place.serves == "1"
 
 
+def test_another_token_or_port_is_a_difference_too(place: Place) -> None:
+    """The version is the right one, and callers come as the settings of today say; once, not each time."""
+    place.ship("1")
+    rows = {"rows": []}
+    assert requests.post(f"{place.url}/predict", json=rows, timeout=10).status_code != 401
+    env = {"GITOPS_TOKEN": "secret"}
+    assert "is brought up again: the token has changed" in place.job("deploy", env=env)
+    assert requests.post(f"{place.url}/predict", json=rows, timeout=10).status_code == 401
+    before, place.port = place.url, _another_port(place)
+    assert "is brought up again: callers come by another port" in place.job("deploy", env=env)
+    assert place.serves == "1"
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{before}/metadata", timeout=10)
+    assert "Nothing to do: version 1 serves" in place.job("deploy", env=env)
+
+
+def _another_port(place: Place) -> int:
+    """Let main's model.toml name another one."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    place.as_person("fetch", "--quiet", "origin", "main")
+    place.as_person("switch", "--quiet", "--detach", "origin/main")
+    toml = place.clone.with_name("person") / "model.toml"
+    toml.write_text(toml.read_text().replace(f"port = {place.port}", f"port = {port}"))
+    place.as_person("commit", "--quiet", "--all", "--message", "Another port")
+    place.as_person("push", "--quiet", "origin", "HEAD:main")
+    return port
+
+
 def test_a_better_version_replaces_it(place: Place) -> None:
     """Release 1.1.0; the old process ends, and callers never meet one that is not ready."""
     place.ship("1")

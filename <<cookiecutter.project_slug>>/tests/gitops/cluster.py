@@ -66,11 +66,13 @@ def apply(state: State, folder: str) -> str:
     """Hold a Deployment, with one pod for it; the one before is kept for `rollout undo`."""
     said = json.loads((Path(folder) / "kustomization.yaml").read_text())
     patch = json.loads(said["patches"][0]["patch"])
-    digest, image = patch["metadata"]["annotations"]["gitops/digest"], said["images"][0]
+    marks, image = patch["metadata"]["annotations"], said["images"][0]
+    digest = marks["gitops/digest"]
     name, instance = f"{said['namePrefix']}serving", said["labels"][0]["pairs"][INSTANCE]
     before = state["deployments"].get(name)
-    made = {"digest": digest, "image": f"{image['newName']}@{image['digest']}", "instance": instance, "before": before}
-    if before is None or before["digest"] != digest:
+    made = {"digest": digest, "image": f"{image['newName']}@{image['digest']}", "instance": instance, "before": before,
+            "marks": marks}  # fmt: skip
+    if before is None or before["marks"] != marks:
         state["deployments"][name] = made
         state["pods"][f"{name}-{digest[7:12]}"] = {"digest": digest, "instance": instance, "state": state["pod"]}
     return ""
@@ -121,7 +123,7 @@ def forward(state: State, *arguments: str) -> str:
 
 
 def _deployment(entry: State, complete: bool) -> State:
-    pod = {"metadata": {"annotations": {"gitops/digest": entry["digest"]}},
+    pod = {"metadata": {"annotations": entry["marks"]},
            "spec": {"containers": [{"image": entry["image"]}]}}  # fmt: skip
     status = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2 if complete else 1, "availableReplicas": 2}
     return {"metadata": {"generation": 1}, "spec": {"template": pod}, "status": status}

@@ -324,9 +324,13 @@ def test_a_server_that_cannot_be_asked_is_an_error(trained: Trained, monkeypatch
 def test_where_callers_ask_a_proxys_answer_is_an_error(trained: Trained, told: Told, status: int, path: str) -> None:
     """Nothing was learnt about the version; beside the one that serves, nothing lies between."""
     told.answers[path] = (status, "Somebody in between")
+
+    def ask() -> None:
+        smoke.wait_ready(told.url, 0.1, lambda: True, shared=True)
+        smoke.replay(told.url, trained.files, trained.digest, shared=True)
+
     with pytest.raises(ContainerError):
-        if not smoke.wait_ready(told.url, 0.1, lambda: True, shared=True):
-            smoke.replay(told.url, trained.files, trained.digest, shared=True)
+        ask()
 
 
 def test_where_callers_ask_an_own_refusal_is_a_failure(trained: Trained, told: Told) -> None:

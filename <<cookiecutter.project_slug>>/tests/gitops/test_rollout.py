@@ -12,8 +12,8 @@ from gitops.commands.rollout import settle
 from gitops.commands.site import Site, open_site
 from gitops.deploying.target import Rollout, Running, Target
 from gitops.errors import ContainerError
-from gitops.registry.record import Record
 from gitops.registry.reconcile import facts_of
+from gitops.registry.record import Record, read
 
 
 @dataclass
@@ -21,14 +21,16 @@ class Place:
     """A target where a version comes up, is well, and cannot be reached.
 
     Attributes:
+        serves: What it says of what serves.
         did: Every change, in order.
     """
 
+    serves: Running | None = None
     did: list[str] = field(default_factory=list)
 
     def running(self) -> Running | None:
-        """Nothing yet."""
-        return None
+        """Whatever the test says."""
+        return self.serves
 
     def start(self, wanted: Rollout) -> str:
         """Where nobody listens."""
@@ -88,6 +90,18 @@ def test_an_error_leaves_nothing_running_that_was_only_tried(stage: Stage) -> No
         settle(stage)
     assert stage.place.did == ["start", "abandon"]
     assert facts_of(stage.repository, stage.store) == []
+
+
+def test_what_serves_otherwise_than_it_should_is_brought_up_again(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The version is the right one, and its settings are those of yesterday."""
+    digest = read(stage.repository.root, "production", "main").digest  # type: ignore[union-attr]
+    stage.place.serves = Running(digest, None, "http://127.0.0.1:1", "its settings have changed")
+    with pytest.raises(ContainerError):
+        settle(stage)
+    assert "Version 1 is brought up again: its settings have changed." in capsys.readouterr().out
+    assert stage.place.did == ["start", "abandon"]
 
 
 def test_what_a_program_printed_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,10 +17,11 @@ from conftest import MODEL_TOML, REPOSITORY, Project
 from gitops import config, git
 from gitops.commands.site import open_site
 from gitops.config import Repository
+from gitops.deploying import settings
 from gitops.deploying.engine import Engine
 from gitops.deploying.login import logged_in
 from gitops.deploying.state import home
-from gitops.deploying.target import Rollout
+from gitops.deploying.target import Rollout, Target
 from gitops.deploying.targets import argocd, kustomization
 from gitops.deploying.targets.argocd import ArgoCD
 from gitops.deploying.targets.choose import choose
@@ -125,9 +126,7 @@ def test_what_stays_up_is_not_brought_up_where_the_machine_ends(
     assert "DEPLOY_RUNNER" in told.err
 
 
-def test_in_a_job_nothing_runs_without_an_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_a_job_nothing_runs_without_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a person's machine a version is tried as a process; a workflow runs what was reviewed, and signed."""
     made = repository(tmp_path, "")
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
@@ -230,12 +229,47 @@ def test_a_rollout_that_hangs_is_taken_back(cluster: Cluster, target: Kubernetes
     assert cluster.state["deployments"]["sample-production-serving"]["digest"] == ONE.digest
 
 
-def test_a_rollout_on_its_way_is_not_said_to_run(cluster: Cluster, target: Kubernetes) -> None:
-    """After a kill in the middle of one, the next deployment goes through with it."""
+def drift(target: Target) -> str:
+    """What is not as it should be about what serves."""
+    running = target.running()
+    assert running is not None
+    return running.drift
+
+
+def test_a_rollout_on_its_way_is_not_as_it_should_be(cluster: Cluster, target: Kubernetes) -> None:
+    """After a kill in the middle of one, or where no pod is up, the next deployment goes through with it."""
     target.start(ONE)
     target.switch(ONE)
+    assert drift(target) == ""
     cluster.set(rollout=False)
-    assert target.running() is None
+    assert "its pods are not all of it" in drift(target)
+
+
+def test_a_cluster_with_the_settings_of_yesterday_is_brought_to_those_of_today(
+    target: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replicas, a manifest or the token: a reconcile sees each, and sees nothing once it was rolled out."""
+    target.start(ONE)
+    target.switch(ONE)
+    more = Repository(tmp_path, config.parse(MODEL_TOML + CLUSTER.replace("replicas = 3", "replicas = 4")))
+    assert "settings" in drift(Kubernetes(more, "production"))
+    monkeypatch.setenv("GITOPS_TOKEN", "secret")
+    assert "settings" in drift(target)
+    target.switch(ONE)
+    assert drift(target) == ""
+    (tmp_path / "deploy/kubernetes/production/ingress.yaml").write_text("{}")
+    assert "settings" in drift(target)
+
+
+def test_a_mark_changes_with_the_token_and_does_not_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands where others may read it."""
+    monkeypatch.delenv("GITOPS_TOKEN", raising=False)
+    without = settings.mark("a", 1)
+    monkeypatch.setenv("GITOPS_TOKEN", "secret")
+    marks = {settings.mark("a", 1), settings.mark("a", 2), without}
+    assert len(marks) == 3
+    assert all(re.fullmatch("[0-9a-f]{12}", each) for each in marks)
+    assert settings.mark("a", 1, token=False) == without
 
 
 def test_a_cluster_without_kubectl_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +394,9 @@ def test_what_nginx_reads_is_written_once(tmp_path: Path, network: str) -> None:
     assert made.write(REPOSITORY / "deploy/compose/nginx.conf")
     before = (made.folder / "places.conf").read_text()
     again = front(tmp_path, network=network)
+    assert not again.stale(REPOSITORY / "deploy/compose/nginx.conf")
     assert not again.write(REPOSITORY / "deploy/compose/nginx.conf")
+    assert again.stale(REPOSITORY / "deploy/compose/compose.yaml")
     assert (made.folder / "places.conf").read_text() == before
     assert all(f"upstream {colour} {{ server {place};" in before for colour, place in again.places().items())
 
@@ -392,11 +428,34 @@ PODMAN = """#!/bin/sh
 case "$1" in
     ps) ;;
     create) echo made ;;
-    container) echo '[{"Id": "made", "Name": "trial", "Created": "1", "State": {"Running": true}, "Config": {"Image": "i"},
-        "NetworkSettings": {"Ports": {"8080/tcp": [{"HostPort": "4321"}]}}}]' ;;
+    container) echo '[{"Id": "made", "Name": "trial", "Created": "1", "State": {"Running": true},
+        "Config": {"Image": "i"}, "NetworkSettings": {"Ports": {"8080/tcp": [{"HostPort": "4321"}]}}}]' ;;
     push) while [ "$1" != --digestfile ]; do shift; done; printf "sha256:%s" "$PUSHED" >"$2" ;;
 esac
 """
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "unwell"),
+    [
+        ({"Running": True}, 0, False),
+        ({"Running": True, "Health": {"Status": "healthy"}}, 3, False),
+        ({"Running": True, "Health": {"Status": "starting"}}, 0, False),
+        ({"Running": True, "Health": {"Status": "starting"}}, 3, True),
+        ({"Running": True, "Health": {"Status": "unhealthy"}}, 0, True),
+        ({"Running": True, "Restarting": True}, 3, True),
+    ],
+)
+def test_a_container_that_ends_again_and_again_is_not_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, object], restarts: int, unwell: bool
+) -> None:
+    """It is up whenever somebody looks, and serves nobody."""
+    told = [{"Id": "made", "Name": "trial", "Created": "1", "State": state, "RestartCount": restarts,
+             "Config": {"Image": "i"}, "NetworkSettings": {}}]  # fmt: skip
+    (tmp_path / "podman").write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\n")
+    (tmp_path / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert Engine("podman").inspect("made").unwell is unwell
 
 
 @pytest.mark.parametrize("pushed", ["1", "2"])

@@ -177,7 +177,9 @@ def _bring(site: Site, state: State) -> Failure | None:
     running = target.running()
     # Where somebody else keeps the cluster, the image is theirs to know.
     there = running is not None and running.digest == wanted.digest and running.image in (wanted.image, None)
-    if running and there and (verified or running.url):
+    if running and there and running.drift:
+        site.say(f"Version {wanted.version} is brought up again: {running.drift}.")
+    elif running and there and (verified or running.url):
         return _confirm(site, state, wanted, target, running, verified)
     return _roll_out(site, state, wanted, target)
 

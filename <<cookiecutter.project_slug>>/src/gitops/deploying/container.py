@@ -46,6 +46,7 @@ class Container:
         running: Whether it is up.
         url: Where it answers on this machine; None where it publishes nothing.
         healthy: Whether the check that runs inside of it passes.
+        unwell: Whether that check fails, or it ends by itself again and again.
     """
 
     id: str
@@ -55,3 +56,4 @@ class Container:
     running: bool
     url: str | None
     healthy: bool
+    unwell: bool = False

@@ -232,10 +232,11 @@ def _container(entry: Mapping[str, Any]) -> Container:
     bound = (entry["NetworkSettings"].get("Ports") or {}).get(f"{PORT}/tcp") or []
     url = f"http://127.0.0.1:{bound[0]['HostPort']}" if bound else labels.get(URL)
     state = entry["State"]
-    health = state.get("Health") or {}
+    health = (state.get("Health") or {}).get("Status")
+    again = bool(state.get("Restarting")) or (health == "starting" and entry.get("RestartCount", 0) > 0)
     return Container(
         entry["Id"], entry["Name"].removeprefix("/"), entry["Config"]["Image"], labels, state["Running"], url,
-        health.get("Status") == "healthy",
+        healthy=health == "healthy", unwell=health == "unhealthy" or again,
     )  # fmt: skip
 
 

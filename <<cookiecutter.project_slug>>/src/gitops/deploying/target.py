@@ -47,11 +47,13 @@ class Running:
         digest: Of the version's files.
         image: Reference of its image; None where it runs without.
         url: Where it answers callers; None where nothing stays up.
+        drift: What about it is not as it should be, in words, so that it has to be brought up again.
     """
 
     digest: str
     image: str | None
     url: str | None
+    drift: str = ""
 
 
 class Target(Protocol):

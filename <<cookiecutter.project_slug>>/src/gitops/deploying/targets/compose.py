@@ -1,6 +1,7 @@
 # machinery
 """A Docker host: nginx in front of two colours; the version that serves stays up until the next one has been heard."""
 
+import os
 import re
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from gitops.config import Repository
 from gitops.deploying.container import Container
 from gitops.deploying.engine import TRAVEL, Engine
 from gitops.deploying.login import logged_in
+from gitops.deploying.settings import MARK, mark
 from gitops.deploying.state import identity
 from gitops.deploying.target import Rollout, Running
 from gitops.deploying.targets.front import Front
@@ -23,7 +25,10 @@ FOLDER = "deploy/compose"
 PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
 FRONT = "front"
 # So many digits of the repository tell apart two models of the same name on one host.
-MARK = 6
+DIGITS = 6
+PORT = "GITOPS_PORT"
+# What a machine may choose by variables of its own; the second is nginx's alone.
+CHOSEN = ("GITOPS_MEMORY", "GITOPS_FRONT_IMAGE")
 # Programs that do what `docker compose` does, where the engine has no such command.
 OTHERS = ("docker-compose", "podman-compose")
 # Seconds: until callers must be answered by what was switched to; until a request that was let in has reached its
@@ -51,12 +56,35 @@ class Compose:
         self._url = f"http://127.0.0.1:{port}"
 
     def running(self) -> Running | None:
-        """The colour that nginx sends callers to, where both are up."""
+        """The colour that nginx sends callers to, and whether both are as they should be."""
         found = self._containers()
-        front, serving = found.get(FRONT), found.get(self._front.serving)
-        if front is None or serving is None or not (front.running and serving.running):
+        serving = found.get(self._front.serving)
+        if serving is None or not serving.running:
             return None
-        return Running(serving.labels[DIGEST], serving.image, self._url)
+        return Running(serving.labels[DIGEST], serving.image, self._url, self._drift(found.get(FRONT), serving))
+
+    def _drift(self, front: Container | None, serving: Container) -> str:
+        """What would have to be otherwise, in words."""
+        if front is None or not front.running:
+            return "nginx is not up"
+        settings = self._settings()
+        stale = self._front.stale(self._repository.root / FOLDER / "nginx.conf")
+        found = {
+            "callers come by another port": front.url not in (None, self._url),
+            "its own check fails, or it ends again and again": serving.unwell,
+            "its settings or the token have changed": serving.labels.get(MARK) != settings["GITOPS_SETTINGS"],
+            "nginx's settings have changed": stale or front.labels.get(MARK) != settings["GITOPS_FRONT_SETTINGS"],
+        }
+        return ", ".join(what for what, so in found.items() if so)
+
+    def _settings(self) -> dict[str, str]:
+        """Marks of everything but the version that a colour, and nginx, are brought up with."""
+        texts = [file.read_text(encoding="utf-8") for file in self._files]
+        said = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s"}
+        port = said.pop(PORT)
+        chosen = [os.environ.get(name, "") for name in CHOSEN]
+        return {"GITOPS_SETTINGS": mark(texts, said, chosen[0]),
+                "GITOPS_FRONT_SETTINGS": mark(texts, said, port, chosen, token=False)}  # fmt: skip
 
     def start(self, wanted: Rollout) -> str:
         """Bring it up as the colour that does not serve."""
@@ -150,17 +178,20 @@ class Compose:
 
     def _up(self, service: str, wanted: Rollout) -> None:
         """Start a service as it is wanted; one that is up like that is left alone."""
-        says = {"GITOPS_IMAGE": wanted.image or "", **wanted.variables}
+        says = {"GITOPS_IMAGE": wanted.image or "", **wanted.variables, **self._settings()}
         self._compose("up", "--detach", "--no-deps", "--no-build", service, says=says)
 
     def _compose(self, *arguments: str, seconds: int = TRAVEL, says: dict[str, str] | None = None) -> None:
         program, first = self._program
-        folder = self._repository.root / FOLDER
         env = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
-        program.call(
-            *first, "--project-name", self._project, "--file", str(folder / "compose.yaml"),
-            "--file", str(folder / f"{self._engine.network}.yaml"), *arguments, seconds=seconds, env=env,
-        )  # fmt: skip
+        files = [part for file in self._files for part in ("--file", str(file))]
+        program.call(*first, "--project-name", self._project, *files, *arguments, seconds=seconds, env=env)
+
+    @property
+    def _files(self) -> tuple[Path, Path]:
+        """What compose reads, beside the variables."""
+        folder = self._repository.root / FOLDER
+        return folder / "compose.yaml", folder / f"{self._engine.network}.yaml"
 
     @cached_property
     def _program(self) -> tuple[Engine, tuple[str, ...]]:
@@ -185,7 +216,7 @@ class Compose:
 
 def project(repository: Repository, environment: str) -> str:
     """What compose calls one environment of one repository."""
-    named = f"{repository.config.project.name}-{environment}-{identity(repository)[:MARK]}"
+    named = f"{repository.config.project.name}-{environment}-{identity(repository)[:DIGITS]}"
     return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", named.lower())
 
 

@@ -53,6 +53,22 @@ class Front:
 
     def write(self, configuration: Path) -> bool:
         """Put down what nginx reads when it starts; whether it differs from what was there."""
+        texts = self._differ(configuration)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)  # nginx is another user
+        for name, text in texts.items():
+            new = self.folder / f"{name}.new"
+            new.write_text(text, encoding="utf-8")
+            new.chmod(0o644)
+            new.replace(self.folder / name)
+        return bool(texts)
+
+    def stale(self, configuration: Path) -> bool:
+        """Whether what nginx has read is not what it would be given now."""
+        return bool(self._differ(configuration))
+
+    def _differ(self, configuration: Path) -> dict[str, str]:
+        """The files that are not as they should be, as they should be."""
         places = self.places().items()
         # Shorter than the server keeps a connection open that nobody uses, so that nginx never asks through one that
         # is just being closed.
@@ -62,15 +78,7 @@ class Front:
             "places.conf": "".join(f"upstream {colour} {{ server {place}; {kept} }}\n" for colour, place in places),
             "listen.conf": f"listen {self.port if self.network == 'host' else PORT};\n",
         }
-        differ = [name for name, text in texts.items() if not _holds(self.folder / name, text)]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o755)  # nginx is another user
-        for name in differ:
-            new = self.folder / f"{name}.new"
-            new.write_text(texts[name], encoding="utf-8")
-            new.chmod(0o644)
-            new.replace(self.folder / name)
-        return bool(differ)
+        return {name: text for name, text in texts.items() if not _holds(self.folder / name, text)}
 
     def places(self) -> dict[str, str]:
         """Where nginx finds each colour; the same for as long as the folder is there."""

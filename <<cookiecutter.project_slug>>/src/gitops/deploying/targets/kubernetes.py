@@ -9,9 +9,21 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops.config import Repository
 from gitops.deploying.container import PORT
+from gitops.deploying.settings import mark
 from gitops.deploying.target import Rollout, Running
 from gitops.deploying.targets.kubectl import QUICK, Kubectl
-from gitops.deploying.targets.kustomization import BASE, DIGEST, FILE, INSTANCE, NEXT, kustomization, layer, name
+from gitops.deploying.targets.kustomization import (
+    BASE,
+    DIGEST,
+    FILE,
+    INSTANCE,
+    MANIFESTS,
+    NEXT,
+    SETTINGS,
+    kustomization,
+    layer,
+    name,
+)
 from gitops.errors import ContainerError
 
 NOBODY = "http://127.0.0.1:9"  # where an address is asked for although nothing will ever answer
@@ -35,13 +47,24 @@ class Kubernetes:
         self._tried: str | None = None
 
     def running(self) -> Running | None:
-        """The version of which all pods are; None before the first, and while a rollout is on its way."""
+        """The version of the Deployment, and whether all pods are of it, with the settings of today."""
         found = self._kubectl.find("deployment", f"{self._name}-{BASE}")
-        if found is None or not _rolled_out(found):
+        said = found["spec"]["template"]["metadata"].get("annotations", {}) if found else {}
+        if found is None or DIGEST not in said:
             return None
-        digest = found["spec"]["template"]["metadata"].get("annotations", {}).get(DIGEST)
+        wrong = {"its pods are not all of it, or none is up": not _rolled_out(found),
+                 "its settings or the token have changed": said.get(SETTINGS) != self._mark()}  # fmt: skip
+        drift = ", ".join(what for what, so in wrong.items() if so)
         image = found["spec"]["template"]["spec"]["containers"][0]["image"]
-        return Running(digest, image, self._settings.url) if digest else None
+        return Running(said[DIGEST], image, self._settings.url, drift)
+
+    def _mark(self) -> str:
+        """Of everything but the version that pods are brought up with."""
+        root, config = self._repository.root, self._repository.config
+        folders = {f"{MANIFESTS}/base", layer(root, self._environment)}
+        files = sorted(file for folder in folders for file in (root / folder).rglob("*") if file.is_file())
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in files]
+        return mark(texts, self._settings.replicas, self._settings.ready_seconds, config.serving.timeout_seconds)
 
     def start(self, wanted: Rollout) -> str:
         """Run one pod of it beside the others; the address of a way to it that lasts until switch or abandon."""
@@ -113,7 +136,8 @@ class Kubernetes:
         folder = self._repository.scratch / "kubernetes" / self._environment / (NEXT if beside else BASE)
         folder.mkdir(parents=True, exist_ok=True)
         up = "../" * len(folder.relative_to(root).parts)
-        text = kustomization(wanted, self._repository.config, up + layer(root, self._environment), beside=beside)
+        text = kustomization(wanted, self._repository.config, up + layer(root, self._environment),
+                             beside=beside, settings=self._mark())  # fmt: skip
         (folder / FILE).write_text(text, encoding="utf-8")
         return folder
 

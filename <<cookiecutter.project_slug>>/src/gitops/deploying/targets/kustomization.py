@@ -14,7 +14,7 @@ from gitops.errors import ContainerError
 FILE = "kustomization.yaml"
 MANIFESTS = "deploy/kubernetes"
 INSTANCE = "app.kubernetes.io/instance"
-DIGEST = "gitops/digest"
+DIGEST, SETTINGS = "gitops/digest", "gitops/settings"
 NEXT = "next"
 # What everything in the base is called.
 BASE = "serving"
@@ -43,7 +43,9 @@ def layer(root: Path, environment: str) -> str:
     return own if (root / own / FILE).is_file() else f"{MANIFESTS}/base"
 
 
-def kustomization(wanted: Rollout, config: Config, under: str, *, beside: bool = False) -> str:
+def kustomization(
+    wanted: Rollout, config: Config, under: str, *, beside: bool = False, settings: str = ""
+) -> str:  # fmt: skip
     """The text of a kustomization that runs a version; JSON, as everything that commands write, which YAML includes.
 
     Args:
@@ -51,6 +53,7 @@ def kustomization(wanted: Rollout, config: Config, under: str, *, beside: bool =
         config: Whose target table has namespace, replicas and patience.
         under: The folder that it is put on top of, seen from where the text will lie.
         beside: A single pod that no Service sends callers to, so that it can be asked before it may serve.
+        settings: Their mark, where somebody will ask for it; a new one is a new rollout.
 
     Raises:
         ContainerError: The version has no image.
@@ -77,21 +80,21 @@ def kustomization(wanted: Rollout, config: Config, under: str, *, beside: bool =
         ],
         "images": [{"name": BASE, "newName": repository, "digest": digest}],
         "patches": [
-            _patch("Deployment", _deployment(wanted, config, f"{own}-token")),
+            _patch("Deployment", _deployment(wanted, config, f"{own}-token", settings)),
             *(alone if beside else [_patch("HorizontalPodAutoscaler", _replicas(target.replicas))]),
         ],
     }
     return json.dumps(said, indent=2) + "\n"
 
 
-def _deployment(wanted: Rollout, config: Config, secret: str) -> dict[str, Any]:
+def _deployment(wanted: Rollout, config: Config, secret: str, settings: str) -> dict[str, Any]:
     """What differs from version to version inside a Deployment."""
     token = {"secretKeyRef": {"name": secret, "key": "token", "optional": True}}
     env: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in wanted.variables.items()]
     env += [{"name": "GITOPS_TOKEN", "valueFrom": token}]
     patience = config.target(wanted.environment).ready_seconds
     container = {"name": BASE, "env": env, "startupProbe": {"failureThreshold": patience}}
-    marked = {"annotations": {DIGEST: wanted.digest}}
+    marked = {"annotations": {DIGEST: wanted.digest, **({SETTINGS: settings} if settings else {})}}
     grace = LEAVING + config.serving.timeout_seconds + ENDING
     pod = {"terminationGracePeriodSeconds": grace, "containers": [container]}
     return {"metadata": marked, "spec": {"progressDeadlineSeconds": patience + 60,

@@ -24,6 +24,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from gitops.config import Repository
 from gitops.deploying import smoke
 from gitops.deploying.context import assemble
+from gitops.deploying.settings import mark
 from gitops.deploying.state import home, state
 from gitops.deploying.target import Rollout, Running
 from gitops.errors import ContainerError
@@ -48,6 +49,7 @@ class Process:
         callers: The port where callers come, once it is ready; None while it is on trial.
         digest: Of the version that it serves.
         port: Where it, and no other, answers on 127.0.0.1.
+        settings: The mark of those that it was started with.
     """
 
     pid: int
@@ -55,6 +57,7 @@ class Process:
     callers: int | None
     digest: str
     port: int
+    settings: str
 
     @property
     def url(self) -> str:
@@ -68,18 +71,24 @@ class ProcessTarget:
     def __init__(self, repository: Repository, environment: str, port: int | None) -> None:
         """Without a port nothing stays up."""
         self._repository, self._environment, self._port = repository, environment, port
-        self._home = home(repository, environment)
+        self._home, self._settings = home(repository, environment), mark()
         self._newest = 0
 
     def running(self) -> Running | None:
         """What answers callers."""
         served = self._served()
-        return Running(served.digest, None, f"http://127.0.0.1:{served.callers}") if served else None
+        if served is None:
+            return None
+        wrong = {"callers come by another port": served.callers != self._port,
+                 "the token has changed": served.settings != self._settings}  # fmt: skip
+        drift = ", ".join(what for what, so in wrong.items() if so)
+        return Running(served.digest, None, f"http://127.0.0.1:{served.callers}", drift)
 
     def start(self, wanted: Rollout) -> str:
         """A server at a spare port."""
         trials = [each for each in self._known() if each.callers is None]
-        tried = next((each for each in trials if each.digest == wanted.digest), None)
+        same = (wanted.digest, self._settings)
+        tried = next((each for each in trials if (each.digest, each.settings) == same), None)
         self._end([each for each in trials if each != tried])
         tried = tried or self._launch(wanted, None)
         self._newest = tried.started
@@ -132,8 +141,9 @@ class ProcessTarget:
         return "".join(f"{line}\n" for lines in texts for line in lines)
 
     def _served(self) -> Process | None:
-        """The newest server that callers reach where model.toml has them come."""
-        public = [each for each in self._known() if each.callers is not None and each.callers == self._port]
+        """The newest server that callers reach: where model.toml has them come, or else where it had them come."""
+        public = [each for each in self._known() if each.callers is not None and self._port is not None]
+        public.sort(key=lambda each: each.callers == self._port)  # the others stay in their order
         return next((each for each in reversed(public) if _answers(each)), None)
 
     def _launch(self, wanted: Rollout, callers: int | None) -> Process:
@@ -144,13 +154,13 @@ class ProcessTarget:
                 "GITOPS_RUN": str(release / "run"), "GITOPS_SHARED_PORT": str(callers or "")}  # fmt: skip
         began = time.time_ns()
         # Python hands an unknown -X option on and ignores it; `ps` shows it.
-        mark = f"-X{MARK}={self._home}|{began}|{callers or TRIAL}|{wanted.digest}|{place}"
+        mark = f"-X{MARK}={self._home}|{began}|{callers or TRIAL}|{wanted.digest}|{place}|{self._settings}"
         with self._log(place).open("wb") as log:
             started = subprocess.Popen(
                 [python, mark, "-m", MODULE], cwd=release, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        return Process(started.pid, began, callers, wanted.digest, place)
+        return Process(started.pid, began, callers, wanted.digest, place, self._settings)
 
     def _release(self, wanted: Rollout) -> Path:
         """What the image would hold, as a folder."""
@@ -191,9 +201,9 @@ class ProcessTarget:
         for line in shown.stdout.splitlines():
             pid, state, command = line.split(None, 2)
             told = command.partition(f"-X{MARK}={self._home}|")[2].split(" ")[0].split("|")
-            if len(told) == len(("started", "callers", "digest", "port")) and not state.startswith("Z"):
+            if len(told) == len(("started", "callers", "digest", "port", "settings")) and not state.startswith("Z"):
                 callers = None if told[1] == TRIAL else int(told[1])
-                found.append(Process(int(pid), int(told[0]), callers, told[2], int(told[3])))
+                found.append(Process(int(pid), int(told[0]), callers, told[2], int(told[3]), told[4]))
         return sorted(found, key=lambda each: each.started)
 
     def _log(self, port: int) -> Path:
