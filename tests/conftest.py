@@ -12,7 +12,7 @@ from house import bake, run, set_up
 pytest_plugins = ("containers", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
 # needs the container engine in one together.
-CONTAINERS = ("test_ship", "test_image", "test_compose", "test_kubernetes")
+CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes")
 LONGEST = ("test_journey", *CONTAINERS, "test_bakes", "test_demo", "test_deploy", "test_promotion")
 
 

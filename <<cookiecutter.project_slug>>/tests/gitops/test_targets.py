@@ -347,8 +347,10 @@ def test_argocd_that_has_not_synced_is_an_error(site: Site, tmp_path: Path) -> N
 def test_argocd_is_waited_for_until_no_old_pod_answers(site: Site, tmp_path: Path) -> None:
     """While one pod after the other is replaced, the address answers with both versions."""
     site.digest, site.old = TWO.digest, ONE.digest
+    target = argo(tmp_path, site.url)
+    assert target.running() is None
     with pytest.raises(ContainerError, match="answers with sha256:111111111111"):
-        argo(tmp_path, site.url).start(TWO)
+        target.start(TWO)
 
 
 def test_argocd_does_not_say_that_a_version_has_died(tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ class ArgoCD:
         self._url = self._settings.url.rstrip("/")
 
     def running(self) -> Running | None:
-        """What answers at the address; None where nothing of ours does, which may be so before the first sync."""
+        """What alone answers at the address; None where nothing of ours does, or pods are just being replaced."""
         digest = self._digest()
-        return Running(digest, None, self._url) if digest else None
+        return Running(digest, None, self._url) if digest and self._heard(digest) == digest else None
 
     def start(self, wanted: Rollout) -> str:
         """Wait until Argo CD has synced it, and the address answers with it, and with nothing else.

@@ -65,7 +65,7 @@ class Compose:
 
     def _drift(self, front: Container | None, serving: Container) -> str:
         """What would have to be otherwise, in words."""
-        if front is None or not front.running:
+        if front is None or not front.running or front.unwell:
             return "nginx is not up"
         settings = self._settings()
         stale = self._front.stale(self._repository.root / FOLDER / "nginx.conf")
