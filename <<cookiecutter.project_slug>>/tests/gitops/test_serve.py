@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -150,6 +151,23 @@ def test_a_model_without_reasons_says_why(at_stage: Callable[[str], Project]) ->
         assert (answer.status, answer.json["error"]["code"]) == (422, "no_reasons")
         assert why in answer.json["error"]["message"]
         assert caller_of(service).predict(*body_of(asked(1), "rows")).status == 200
+def test_a_parser_of_yours_is_heard_for_one_row_too(at_stage: Callable[[str], Project]) -> None:
+    """Of a column or of whole rows: training read its rows through them, so serving does, however few are asked."""
+    column = '    @pa.parser("x1")\n    def near(cls, values: pa.typing.Series[float]):\n        return values.clip(-1, 1)\n'
+    whole = "    @pa.dataframe_parser\n    def near(cls, found):\n        return found.assign(x1=found.x1.clip(-1, 1))\n"
+    for parser in (column, whole):
+        project = at_stage("trained")
+        project.edit("src/sample/schema.py", "    class Config:", f"{parser}\n    class Config:")
+        # A column that may be empty would be looked at all the same.
+        project.edit("src/sample/schema.py", "    note: float = pa.Field(nullable=True)\n", "")
+        project.data(rows().drop(columns="note"))
+        project.must("train", "--force")
+        asks = caller_of(service_of(project))
+        row = records(asked(1).drop(columns="note"))[0]
+        far, at_the_edge = ({**row, "x1": x1} for x1 in (100.0, 1.0))
+        said = asks.predict_rows(far, at_the_edge).json["probabilities"]["yes"]
+        assert said[0] == pytest.approx(said[1], rel=1e-12)
+        shutil.rmtree(project.root)
 
 
 def test_metadata_says_which_version_answers(caller: Caller, trained: dict[str, Project]) -> None:

@@ -57,7 +57,8 @@ class Acceptance:
         described_rules = {name: rules.of_column(column) for name, column in self._schema.columns.items()}
         self.said = {name: described_rules.get(name, ({}, False))[0] for name in described.columns}
         named = set(described.columns) == set(self._schema.columns)
-        self._quick = named and not self._schema.checks and all(whole for _, whole in described_rules.values())
+        alone = named and not self._schema.checks and not self._schema.parsers  # no rule about whole rows
+        self._quick = alone and all(whole for _, whole in described_rules.values())
 
     def rows(self, kind: str, content: bytes, limits: Serving) -> pd.DataFrame:
         """The rows of a body, typed as the model was trained on them.

@@ -14,13 +14,14 @@ LOW, HIGH = {True: "minimum", False: "exclusiveMinimum"}, {True: "maximum", Fals
 
 
 def of_column(column: pa.Column) -> tuple[dict[str, Any], bool]:
-    """One column as JSON schema, and whether that says every rule of it."""
+    """One column as JSON schema, and whether that says every rule of it; what a parser of yours does, it cannot say."""
     kind = kind_of(column)
     known = TYPES.get(kind) or ("string" if "str" in str(column.dtype) else None)
     said: dict[str, Any] = {"type": [known, "null"] if column.nullable else known} if known else {}
     if kind == "M":
         said["pattern"] = r"^\d{4}-\d{2}-\d{2}"
     whole = str(column.dtype) in {"float64", "int64", "int32"} or (known == "string" and kind != "M")
+    whole &= not column.parsers
     for check in column.checks:
         told = _of_check(str(check.name), check.statistics or {})
         whole &= bool(told) and "pattern" not in told
