@@ -4,6 +4,7 @@
 import gzip
 import io
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -291,6 +292,43 @@ def test_a_bug_says_nothing_of_the_data(project: Project, monkeypatch: pytest.Mo
     assert (answer.status, answer.json["error"]["code"]) == (500, "bug")
     assert answer.json["error"]["request_id"] == "mine"
     assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, AttributeError, IndexError, ZeroDivisionError, ValueError])
+def test_a_row_that_the_pipeline_trips_over_is_the_rows_fault(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    """It keeps the schema, and yours cannot answer it: 422 with the id; the log says where, and nothing of the data."""
+    service = service_of(project)
+
+    def stumble(rows: pd.DataFrame) -> None:
+        raise error("a secret")
+
+    monkeypatch.setattr(service.model, "predict", stumble)
+    logging.getLogger("gitops.serving").propagate = True
+    with caplog.at_level(logging.INFO, "gitops.serving"):
+        answer = caller_of(service).predict(GOOD["rows"], x_request_id="mine")
+    assert (answer.status, answer.json["error"]["code"]) == (422, "rows_refused")
+    assert answer.json["error"]["request_id"] == "mine"
+    assert answer.problems == [(None, None, "the model cannot answer these rows, though they keep the schema")]
+    (line,) = (json.loads(record.getMessage()) for record in caplog.records)
+    assert (line["id"], line["failure"].split(" < ")[0].split(":")[0]) == (
+        "mine", f"{error.__name__} at test_wrong_requests.py",
+    )  # fmt: skip
+    assert "secret" not in answer.body.decode() + caplog.text
+
+
+def test_what_is_no_fault_of_the_rows_is_none_of_the_callers(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that ran out, or a file that is gone: asking otherwise would not help, so it is no 4xx."""
+    service = service_of(project)
+
+    def fail(rows: pd.DataFrame) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(service.model, "predict", fail)
+    assert caller_of(service).predict(GOOD["rows"]).status == 500
 
 
 def test_dates_and_yes_or_no_have_their_types_too(

@@ -32,11 +32,13 @@ class Visit:
         id: As the caller named it, or made here.
         rows: How many were predicted.
         code: Why it got no answer.
+        failure: What was raised behind that, and where.
     """
 
     id: str
     rows: int = 0
     code: str | None = None
+    failure: str | None = None
 
 
 def visit(scope: Scope) -> Visit:
@@ -57,7 +59,7 @@ class Desk:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, failure = time.perf_counter(), 0, None
+        began, status = time.perf_counter(), 0
         here = Visit(_id(scope))
         scope.setdefault("state", {})["visit"] = here
 
@@ -71,13 +73,13 @@ class Desk:
         try:
             await (self._app if self._may(scope) else refuse(_NO_TOKEN, here))(scope, receive, stamped)
         except Exception as error:  # a bug, ours or yours: the caller learns that, the log learns where
-            failure = _where(error)
+            here.failure = _where(error)
         seconds = time.perf_counter() - began
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._meter.answered(path, status, seconds, here.code)
         line = {"id": here.id, "path": path, "status": status, "rows": here.rows, "seconds": round(seconds, 6)}
         _LOG.info("%s", entry(**line, **({"code": here.code} if here.code else {}),
-                              **({"failure": failure} if failure else {})))  # fmt: skip
+                              **({"failure": here.failure} if here.failure else {})))  # fmt: skip
 
     def _may(self, scope: Scope) -> bool:
         """Whether the caller bears the token, where one is needed; compared so that time tells nothing."""
@@ -89,10 +91,12 @@ class Desk:
 
 
 def refuse(refusal: Refusal, here: Visit) -> ASGIApp:
-    """A refusal as an answer."""
+    """A refusal as an answer; what was raised behind it is for the log."""
     from starlette.responses import JSONResponse
 
     here.code = refusal.code
+    if isinstance(refusal.__cause__, Exception):
+        here.failure = _where(refusal.__cause__)
     return JSONResponse(refusal.content(here.id), refusal.status, refusal.headers)
 
 

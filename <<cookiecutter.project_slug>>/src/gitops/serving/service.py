@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
+# What code raises over a value that it did not expect.
+YOURS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+
+
 @dataclass(frozen=True)
 class Named:
     """Which version it is.
@@ -105,16 +109,18 @@ class Service:
             raise self.unready()
         try:
             return self.acceptance.rows(kind, body, self.repository.config.serving)
-        except (ValueError, TypeError, OverflowError):  # values so odd that pandas would not even look at them
+        except YOURS as error:  # values so odd that pandas, or a parser of yours, would not even look at them
             rule = "a value cannot be brought to its column's type"
-            raise Refusal(422, "The rows cannot be read.", [Problem(None, None, rule)]) from None
+            raise Refusal(422, "The rows cannot be read.", [Problem(None, None, rule)]) from error
 
     def _predicted(self, rows: "pd.DataFrame") -> Predictions:
         try:
             predictions = predict(self.model, rows)
-        except ValueError:
+        except (MemoryError, OSError):  # other rows would fare no better
+            raise
+        except Exception as error:  # whatever your code raises when it looks at them
             rule = "the model cannot answer these rows, though they keep the schema"
-            raise Refusal(422, "The model refuses these rows.", [Problem(None, None, rule)]) from None
+            raise Refusal(422, "The model refuses these rows.", [Problem(None, None, rule)]) from error
         if predictions.not_finite:
             rule = f"the model has no finite answer for {predictions.not_finite} row(s)"
             raise Refusal(422, "The model has no answer for some rows.", [Problem(None, None, rule)])
