@@ -2,6 +2,7 @@
 """Scoring a file of rows: by the champion, wherever the repository was cloned to."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,10 @@ import pytest
 from conftest import Project, rows
 from test_store import add_remote
 
-from gitops import manifest
+from gitops import config, manifest
+from gitops.registry.branch import Branch
+from gitops.registry.ledger import Held, append
+from gitops.registry.record import read
 
 
 @pytest.fixture
@@ -29,6 +33,18 @@ def test_a_clone_on_another_path_scores_with_the_champion(champion: Project, tmp
     here, there = (pd.read_csv(tmp_path / name) for name in ("here.csv", "there.csv"))
     assert set(here["prediction"]) == {"yes", "no"}
     pd.testing.assert_frame_equal(here, there)
+
+
+def test_what_is_held_is_asked_by_nobody(champion: Project, tmp_path: Path) -> None:
+    """Neither `score` nor `serve` nor `image`: the last verified version answers, and here there is none."""
+    record = read(champion.root, "production", "main")
+    assert record
+    hold = Held(environment="production", digest=record.digest, at=datetime.now(UTC), by="Ada", why="complaints")
+    append(Branch(config.find(champion.root)), hold)
+    data, out = str(champion.root / "data" / "rows.csv"), str(tmp_path / "out.csv")
+    for command in (("score", "--rows", data, "--out", out), ("serve", "--port", "0"), ("image", "--local")):
+        result = champion.gitops(*command)
+        assert (result.code, "no champion in production" in result.err) == (3, True), command
 
 
 def test_a_folder_is_scored_by_its_digest_alone(champion: Project, tmp_path: Path) -> None:

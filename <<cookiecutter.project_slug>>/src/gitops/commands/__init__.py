@@ -34,16 +34,16 @@ def main_revision(root: Path) -> str:
     return revision
 
 
-def champion(repository: "Repository", environment: str, store: "Store | None" = None) -> "Record | None":
+def champion(repository: "Repository", environment: str, store: "Store") -> "Record | None":
     """The record on main, or, while that is held, the last verified one; None before the first promotion.
 
     Args:
         repository: The clone.
         environment: Whose champion.
-        store: Where the ledger lies; without it, main alone is asked.
+        store: Where the ledger lies.
     """
     from gitops.registry import ledger, record
     from gitops.registry.reconcile import facts_of
 
     entries = record.history(repository.root, environment, main_revision(repository.root))
-    return ledger.wanted(entries, facts_of(repository, store) if store else [])
+    return ledger.wanted(entries, facts_of(repository, store))

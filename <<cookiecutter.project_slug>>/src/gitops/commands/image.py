@@ -124,10 +124,11 @@ def _wanted(repository: "Repository", number: str | None, digest: str | None) ->
     """The version that was named, or else the champion where promotion ends."""
     from gitops import run
     from gitops.deploying.image import Wanted
+    from gitops.registry.store import connect
 
     if number is None or digest is None:
         environment = where(repository, None)
-        record = champion(repository, environment)
+        record = champion(repository, environment, connect(repository))
         if record is None:
             raise no_champion(environment)
         number, digest = record.version, record.digest

@@ -63,8 +63,10 @@ def command(
 
 
 def _champion(repository: "Repository", environment: str) -> tuple[Path, str]:
-    """The champion's files, and the digest that the record pins."""
-    record = champion(repository, environment)
+    """The champion's files, and the digest that the record pins; what is held is no champion."""
+    from gitops.registry.store import connect
+
+    record = champion(repository, environment, connect(repository))
     if record is None:
         raise no_champion(environment)
     return fetch_version(repository, record.version, record.digest), record.digest

@@ -39,8 +39,10 @@ def command(
     repository = find(project)
     with bind(host, port) as place:
         if digest is None:
+            from gitops.registry.store import connect
+
             environment = where(repository, environment)
-            record = champion(repository, environment)
+            record = champion(repository, environment, connect(repository))
             if record is None:
                 raise no_champion(environment)
             number, digest, release = record.version, record.digest, record.release
