@@ -24,9 +24,9 @@ from gitops.registry.ledger import (
     is_newest,
     is_verified,
     lifted,
+    lifted_path,
     read,
     wanted,
-    with_lifted,
 )
 from gitops.registry.record import Entry, Figure, Record
 from gitops.run import Lineage
@@ -133,14 +133,20 @@ def test_only_what_people_lifted_is_lifted() -> None:
 
 
 def test_a_lift_is_a_file_on_main(project: Project) -> None:
-    """What is written is read back; a file that people broke is refused with its name."""
-    end = Lifted(environment="production", digest="3333", at=NOW, why="words")
-    project.write("registry/lifted.json", with_lifted([end], end))
+    """What is written is read back, and two at a time are in no way of each other; a broken one is refused by name."""
+    ends = [Lifted(environment="production", digest=str(number) * 4, at=NOW, why="words") for number in (2, 3)]
+    for end in ends:
+        project.git("switch", "--quiet", "--create", f"lift-{end.digest}", "main")
+        project.write(lifted_path(end), end.to_json())
+        project.commit()
+    project.git("switch", "--quiet", "main")
+    for end in ends:
+        project.git("merge", "--quiet", "--no-ff", "--no-edit", f"lift-{end.digest}")
+    assert lifted(project.root, "HEAD") == ends
+    assert lifted(project.root, "no-such-revision") == []
+    project.write(lifted_path(ends[0]), "{}")
     project.commit()
-    assert lifted(project.root, "HEAD") == [end, end]
-    project.write("registry/lifted.json", "[{}]")
-    project.commit()
-    with pytest.raises(IntegrityError, match=r"registry/lifted\.json at HEAD: 0\.environment"):
+    with pytest.raises(IntegrityError, match=r"registry/lifted/production-2222-20260601T000000Z.json at HEAD: envir"):
         lifted(project.root, "HEAD")
 
 

@@ -61,15 +61,12 @@ def _hold(site: "Site", version: str) -> "Held":
 
 
 def _change(site: "Site", version: str, hold: "Held", why: str) -> "Change":
-    from gitops import git
     from gitops.registry import ledger
     from gitops.registry.propose import Change
 
-    root = site.repository.root
     more = ledger.Lifted(environment=hold.environment, digest=hold.digest, at=hold.at, why=why)
-    content = ledger.with_lifted(ledger.lifted(root, git.main_ref(root)), more)
     message = f"Let version {version} run in {hold.environment} again\n\n{why}\n"
-    return Change(f"lift/{hold.environment}-{version}", message, {ledger.LIFTED: content})
+    return Change(f"lift/{hold.environment}-{version}", message, {ledger.lifted_path(more): more.to_json()})
 
 
 def _offer(site: "Site", change: "Change", title: str, body: str) -> str:

@@ -103,23 +103,24 @@ def against_champion(repository: "Repository", store: "Store", found: "Compariso
 def beside(repository: "Repository", wanted: "Record", comparison: dict[str, Any]) -> "dict[str, str | None]":
     """What a promotion writes beside the record, by path: the model card, and what Argo CD follows where it does."""
     from gitops.forge import card
-    from gitops.registry.propose import CARD
+    from gitops.registry.propose import card_of
 
     about = card.render(wanted.model_dump(mode="json"), comparison, repository.config.card)
-    return {CARD: about, **followed(repository, wanted.environment, wanted)}
+    return {card_of(wanted.environment, repository.config.deploy.environments): about, **followed(repository, wanted.environment, wanted)}
 
 
 def restored(repository: "Repository", environment: str, to: "Record | None") -> "dict[str, str | None]":
     """What a reversal writes beside the record: the card of then, and what Argo CD follows; None removes a file."""
     from gitops.registry import record
-    from gitops.registry.propose import CARD
+    from gitops.registry.propose import card_of
 
     root, main = repository.root, git.main_ref(repository.root)
     entry = next((entry for entry in record.history(root, environment, main) if to and entry.record == to), None)
-    return {CARD: git.show(root, entry.commit, CARD) if entry else None, **followed(repository, environment, to)}
+    return {path: git.show(root, entry.commit, path) if entry else None, **followed(repository, environment, to)}
 
 
 def followed(repository: "Repository", environment: str, wanted: "Record | None") -> "dict[str, str | None]":
+    path = card_of(environment, repository.config.deploy.environments)
     """The file that Argo CD follows, by its path, where it keeps the cluster; nothing elsewhere.
 
     Where nothing may serve, it names nothing; without the file Argo CD would keep what it has.

@@ -20,7 +20,7 @@ from gitops.registry.record import FOLDER, Entry, Record, since_removal
 from gitops.run import Document
 
 FILE = "ledger.jsonl"
-LIFTED = f"{FOLDER}/lifted.json"
+LIFTED = f"{FOLDER}/lifted"
 
 
 class Fact(Document):
@@ -92,7 +92,7 @@ _FACT: TypeAdapter[Verified | Held | Override] = TypeAdapter(AnyFact)
 _LIFTED: TypeAdapter[list[Lifted]] = TypeAdapter(list[Lifted])
 
 
-def read(folder: Path) -> list[Verified | Held | Override]:
+def read(folder: Path) -> list[AnyFact]:
     """All facts, oldest first; none where there is no ledger yet.
 
     Raises:
@@ -111,7 +111,7 @@ def read(folder: Path) -> list[Verified | Held | Override]:
     return facts
 
 
-def append(branch: Branch, *facts: Verified | Held | Override) -> None:
+def append(branch: Branch, *facts: AnyFact) -> None:
     """Write facts in one step, but for those that stand there already."""
 
     def add(folder: Path) -> None:
@@ -123,25 +123,32 @@ def append(branch: Branch, *facts: Verified | Held | Override) -> None:
 
 
 def lifted(root: Path, revision: str) -> list[Lifted]:
-    """The holds that people lifted, as a revision says; none where it has no such file.
+    """The holds that people lifted, as a revision says.
 
     Raises:
-        IntegrityError: The file is not as it must be.
+        IntegrityError: A file of theirs is not as it must be.
     """
-    text = git.show(root, revision, LIFTED)
+    if git.resolve(root, revision) is None:
+        return []
+    names = git.run(root, "ls-tree", "--name-only", revision, f"{LIFTED}/").splitlines()
+    return [_lifted(root, revision, name) for name in names]
+
+
+def _lifted(root: Path, revision: str, path: str) -> Lifted:
     try:
-        return [] if text is None else _LIFTED.validate_json(text)
+        return Lifted.model_validate_json(git.show(root, revision, path) or "")
     except ValidationError as error:
         first = error.errors()[0]
         raise IntegrityError(
-            f"{LIFTED} at {revision}: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            f"{path} at {revision}: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
             "Restore it from Git; `gitops lift` writes this file, people merge it.",
         ) from error
 
 
-def with_lifted(already: Sequence[Lifted], more: Lifted) -> str:
-    """The content of that file with one hold more."""
-    return _LIFTED.dump_json([*already, more], indent=2).decode() + "\n"
+def lifted_path(end: Lifted) -> str:
+    """Where a lifted hold is written down: two that are lifted at a time are in no way of each other."""
+    short = end.digest.removeprefix("sha256:")[:12]
+    return f"{LIFTED}/{end.environment}-{short}-{end.at:%Y%m%dT%H%M%SZ}.json"
 
 
 def in_force(facts: Sequence[AnyFact], ends: Sequence[Lifted]) -> list[AnyFact]:

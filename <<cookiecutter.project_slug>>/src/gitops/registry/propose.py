@@ -6,7 +6,7 @@ A promotion proposes a record; a rollback, an earlier one. Merging it is the dee
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,11 @@ class Standing:
     record: Record | None
     current: bool
     foreign: tuple[str, ...]
+
+
+def card_of(environment: str, environments: Sequence[str]) -> str:
+    """Where the model card of an environment lies: each has its own, so that two proposals never meet in one file."""
+    return CARD if environment == environments[-1] else CARD.replace(".md", f"-{environment}.md")
 
 
 def branch_name(environment: str) -> str:
@@ -133,7 +138,7 @@ def _foreign(root: Path, environment: str, base: str | None, tip: str) -> tuple[
     commits = [line.split("\x1f") for line in log.splitlines()]
     said = [f"commit {short} by {name}" for short, name, *emails in commits if set(emails) != {git.EMAIL}]
     changed = git.run(root, "diff", "--name-only", base, tip).splitlines() if base else []
-    ours = {record.path(environment), CARD, overlay(environment)}
+    ours = {record.path(environment), CARD, card_of(environment, ("",)), overlay(environment)}
     return (*said, *(f"a change of {path}" for path in changed if path not in ours))
 
 
