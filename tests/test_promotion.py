@@ -189,8 +189,8 @@ def test_after_a_merge_the_next_version_has_a_pull_request_of_its_own(offered: D
     assert offered.git("rev-parse", f"{BRANCH}^") == offered.git("rev-parse", "main")
 
 
-def test_a_held_version_is_not_offered(desk: Desk) -> None:
-    """The brake is faster than a review."""
+def _hold_version_1(desk: Desk) -> None:
+    """The ledger says so."""
     digest = json.loads((desk.comparisons / "1" / "comparison.json").read_text())["challenger"]["digest"]
     fact = {"kind": "held", "environment": "production", "digest": digest, "at": "2026-01-01T00:00:00Z", "by": "ada",
             "why": "it failed"}  # fmt: skip
@@ -200,6 +200,25 @@ def test_a_held_version_is_not_offered(desk: Desk) -> None:
     desk.as_person("commit", "--quiet", "--message", "Hold")
     desk.as_person("push", "--quiet", "origin", "mlflow")
     desk.forget()
+
+
+def test_what_is_offered_and_held_by_now_is_withdrawn(offered: Desk) -> None:
+    """The pull request is closed with a sentence, which is no person's refusal; what comes next has one of its own."""
+    first = offered.pull
+    _hold_version_1(offered)
+    assert f"Closed {first['html_url']}: version 1 is held in production." in offered.promote("2")
+    assert "held in production: it failed" in offered.comments(first["number"])[-1]
+    assert [pull["state"] for pull in offered.pulls] == ["closed", "open"]
+    assert "version 2" in offered.pull["title"]
+    assert offered.pulls[0]["title"] == "Withdrawn: version 1 is held in production"
+    offered.close(offered.pull["number"])
+    offered.as_person("push", "--quiet", "--force", "origin", "mlflow~:mlflow")  # the hold is gone
+    assert "Opened" in offered.promote("1")
+
+
+def test_a_held_version_is_not_offered(desk: Desk) -> None:
+    """The brake is faster than a review."""
+    _hold_version_1(desk)
     assert "it is held in production" in desk.promote("1")
     assert [write for write in desk.writes if "/pulls" in write[1]] == []
 

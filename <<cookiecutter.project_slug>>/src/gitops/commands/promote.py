@@ -58,6 +58,7 @@ def command(
 
 
 def _locally(repository: "Repository", found: "Comparison", environment: str, built: "Built") -> None:
+    from gitops.registry.admission import barred
     from gitops.registry.propose import branch_name, promotion, propose
     from gitops.registry.store import connect
 
@@ -68,6 +69,11 @@ def _locally(repository: "Repository", found: "Comparison", environment: str, bu
     if not against_champion(repository, store, found, environment):
         raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
     wanted = record_of(repository, store, found, environment, built)
+    why_not = barred(repository, store, environment, wanted.digest)
+    if why_not:
+        raise GateRefused(
+            f"Version {wanted.version} is not proposed: {why_not}.", "`gitops at` and `gitops history` say what serves."
+        )
     branch = branch_name(environment)
     if propose(repository.root, promotion(wanted, beside(repository, wanted, found.model_dump(mode="json")))):
         console.say(f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}.")
@@ -114,13 +120,13 @@ def restored(repository: "Repository", environment: str, to: "Record | None") ->
     from gitops.registry import record
     from gitops.registry.propose import card_of
 
+    path = card_of(environment, repository.config.deploy.environments)
     root, main = repository.root, git.main_ref(repository.root)
     entry = next((entry for entry in record.history(root, environment, main) if to and entry.record == to), None)
     return {path: git.show(root, entry.commit, path) if entry else None, **followed(repository, environment, to)}
 
 
 def followed(repository: "Repository", environment: str, wanted: "Record | None") -> "dict[str, str | None]":
-    path = card_of(environment, repository.config.deploy.environments)
     """The file that Argo CD follows, by its path, where it keeps the cluster; nothing elsewhere.
 
     Where nothing may serve, it names nothing; without the file Argo CD would keep what it has.

@@ -11,15 +11,16 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from gitops import console, git
 from gitops.commands.promote import against_champion, beside, record_of
+from gitops.commands.withdraw import withdraw
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, proposal, pull_request
 from gitops.forge.card import missing
 from gitops.forge.github import GitHub, Unsure, connect
 from gitops.forge.proposal import Offer, linked
-from gitops.registry.ledger import is_held
+from gitops.registry.admission import barred
 from gitops.registry.pictures import pictures
 from gitops.registry.propose import Raced, Standing, branch_name, promotion, publish, standing
-from gitops.registry.reconcile import facts_of, reconcile
+from gitops.registry.reconcile import reconcile
 from gitops.registry.store import Store
 from gitops.registry.store import connect as open_store
 
@@ -48,6 +49,8 @@ def keep(repository: "Repository", found: "Comparison", environment: str, built:
         retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
         reraise=True,
     )  # fmt: skip
+    for sentence in again(withdraw, github, repository, store):
+        console.say(sentence)
     told = again(_converge, github, repository, store, found, environment, built)
     console.say(told)
     console.summarise(f"### Promotion\n\n{linked(told, github.page)}")
@@ -75,8 +78,9 @@ def _converge(
         return _again(github, challenger.version, challenger.digest, environment, why)
     offer = _offer(github, repository, store, found, wanted)
     there, open_now = standing(root, environment), pull_request.find(github, offer.branch)
-    if is_held(facts_of(repository, store), environment, wanted.digest):
-        return f"Version {wanted.version} is not proposed: it is held in {environment}."
+    why_not = barred(repository, store, environment, wanted.digest)
+    if why_not:
+        return f"Version {wanted.version} is not proposed: {why_not}."
     if open_now is None:
         return _first(github, repository, offer, wanted, there)
     if there is None:

@@ -106,6 +106,15 @@ def superseded(offer: Offer) -> str:
     )
 
 
+def withdrawn(version: str, environment: str, why: str) -> str:
+    """The last comment in one that offers a version which is held by now."""
+    return (
+        f"Version {version} is held in {escape(environment)}: {escape(why)} A held version is neither run nor promoted, "
+        f"so this pull request is closed. Once the hold is lifted (`gitops lift {version} --why ...`), it may be "
+        "offered again."
+    )
+
+
 def _plots(offer: Offer) -> list[str]:
     if not offer.plots:
         return []

@@ -111,6 +111,17 @@ def supersede(github: GitHub, pull: PullRequest, offer: Offer) -> None:
     close(github, pull, proposal.superseded(offer))
 
 
+def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, why: str) -> None:
+    """Close one that offers a held version.
+
+    Its title names no digest any more: whoever closes it, this is no person's refusal, and once the hold is lifted the
+    version may be offered again.
+    """
+    github.send("POST", f"/issues/{pull.number}/comments", {"body": proposal.withdrawn(version, environment, why)})
+    title = proposal.TITLE.sub(f"Withdrawn: version {version} is held in {environment}", pull.title)
+    github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "state": "closed"})
+
+
 def label(github: GitHub, pull: PullRequest) -> None:
     """Make it easy to find; nothing depends on the label."""
     if LABEL not in pull.labels:
