@@ -240,6 +240,10 @@ def test_a_version_that_fails_is_rolled_back_by_itself(place: Place) -> None:
     place.job("deploy")
     assert place.serves == "1"
     assert place.writes == []
+    place.ask("PATCH", f"/issues/{issue['number']}", state="closed")
+    place.forget()
+    assert issue["html_url"] in place.job("deploy")
+    assert (place.issues, place.writes) == ([], [])
     place.merge(pull["number"])
     place.job("deploy")
     assert place.serves == "1"
@@ -478,7 +482,9 @@ def test_a_version_reaches_production_only_from_staging(place: Place) -> None:
     place.merge(place.pull["number"])
     place.job("deploy", "--environment", "production")
     assert place.serves == "1"
-    assert [fact["environment"] for fact in place.facts] == ["staging", "production"]
+    assert [(fact["kind"], fact["environment"]) for fact in place.facts] == [
+        ("verified", "staging"), ("asked", "production"), ("verified", "production"),
+    ]  # fmt: skip
     assert place.ask("GET", "/releases/tags/v1.0.0")["name"].endswith("version 1")
     place.forget()
     place.job("deploy", "--environment", "staging")
@@ -486,6 +492,7 @@ def test_a_version_reaches_production_only_from_staging(place: Place) -> None:
 
 
 def test_a_version_soaks_before_it_goes_on(place: Place) -> None:
+    assert "nothing has changed since" in place.job("deploy", "--environment", "staging")
     """Until then nothing is offered in production; the daily run looks again."""
     _with_staging(place, 24)
     place.promote("1")
@@ -506,6 +513,23 @@ def test_only_what_was_verified_can_be_gone_back_to(place: Place, env: dict[str,
     """A sentence says which can."""
     place.ship("1")
     told = place.job("rollback", env={"GITOPS_WHY": "w", **env}, code=3)
+def test_a_persons_no_to_the_next_environment_stays(place: Place) -> None:
+    """The daily run does not have it compared again, not even when somebody tidied the branch away."""
+    _with_staging(place, 0)
+    place.promote("1")
+    place.merge(place.pull["number"])
+    place.job("deploy", "--environment", "staging")
+    out = str(place.clone.parent / "onward")
+    place.job("compare", "--environment", "production", "--version", "1", "--out", out)
+    place.job("promote", "--environment", "production", "--comparison", out)
+    place.close(place.pull["number"])
+    place.as_person("push", "--quiet", "origin", ":promote/production")
+    place.forget()
+    told = place.job("deploy", "--environment", "staging")
+    assert "Version 1 does not go on to production: a person closed" in told
+    assert place.writes == []
+
+
     assert said in told
     assert "Versions that can: none" in told
 

@@ -47,7 +47,7 @@ def mend(site: "Site", entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFac
         stopped, page = error, f"No pull request could be opened yet: {escape(error.what)} {escape(error.next)}"
     hold = ledger.hold_of(facts, site.environment, now.digest)
     if hold and hold.failed:
-        seen = site.again(report, site.github, back, page, logs, checks.run_page(site.github))
+        seen = site.again(report, site.github, back, page, logs, checks.run_page(site.github), hold.at)
         site.say(f"The issue about it is {seen}.")
     if stopped:
         raise stopped

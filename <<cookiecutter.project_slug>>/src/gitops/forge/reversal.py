@@ -6,6 +6,7 @@ https://docs.github.com/rest/issues
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from gitops.forge.github import GitHub
@@ -81,7 +82,7 @@ class Reversal:
 **Merge** to make main say what serves: `registry/{escape(self.environment)}.json` {after}. Nothing is deployed by the
 merge that does not serve already. **Close** to leave main as it is: the hold on version {self.bad.version} stays, and
 automation neither runs nor proposes it. To let it run again: `gitops lift {self.bad.version} --why ...`.
-"""
+""")
 
     @property
     def issue(self) -> str:
@@ -89,8 +90,8 @@ automation neither runs nor proposes it. To let it run again: `gitops lift {self
         return f"Version {self.bad.version} failed in {self.environment} ({self.bad.short})"
 
 
-def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str) -> str:
-    """Keep one open issue about the version that failed; its page.
+def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str, since: datetime) -> str:
+    """Keep one open issue about the version that failed, unless a person has closed it; its page.
 
     Args:
         github: Where.
@@ -99,7 +100,8 @@ def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str) -
         logs: What the version printed; empty where nobody has it any more.
         run: The workflow run that found out; empty outside of one.
     """
-    there = _issue(github, reversal.issue)
+        since: When it failed; what was closed before was about another time.
+    there = _issue(github, reversal.issue) or _closed_by_a_person(github, reversal.issue, since)
     if there is None:
         body = _body(reversal, page, logs, run)
         there = github.send("POST", "/issues", {"title": reversal.issue, "body": body})
@@ -138,7 +140,7 @@ This issue closes itself once main names another version.
 {told}
 
 </details>
-"""
+""")
 
 
 def _fenced(logs: str) -> str:
@@ -154,4 +156,15 @@ def _issue(github: GitHub, title: str) -> dict[str, Any] | None:
 
 
 def _open(github: GitHub) -> list[dict[str, Any]]:
+def _closed_by_a_person(github: GitHub, title: str, since: datetime) -> dict[str, Any] | None:
+    """What we closed ourselves, because main named another version, was not settled by a person."""
+    moment = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for listed in github.each("/issues", state="closed", since=moment):
+        if listed["title"] == title and listed["closed_at"] >= moment and "pull_request" not in listed:
+            found: dict[str, Any] = github.get(f"/issues/{listed['number']}")
+            if found["closed_by"] is None or found["closed_by"]["type"] != "Bot":
+                return found
+    return None
+
+
     return [issue for issue in github.each("/issues", state="open") if "pull_request" not in issue]

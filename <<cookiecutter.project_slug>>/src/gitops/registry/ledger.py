@@ -2,8 +2,9 @@
 """The ledger: facts that only happen after a merge, appended to the store branch, and what they mean.
 
 `verified`: this digest passed its smoke test here. `held`: this digest may not run or be promoted. `override`: until
-then, or until main says the same, this digest runs, whatever main says. Every reconciler computes the same wanted
-state from record and ledger. A hold ends by pull request only: registry/lifted.json on main names those that ended.
+then, or until main says the same, this digest runs, whatever main says. `asked`: this digest was to be compared with
+the champion there; what serves does not depend on it. Every reconciler computes the same wanted state from record and
+ledger. A hold ends by pull request only: registry/lifted/ on main names those that ended, each in a file of its own.
 """
 
 from collections.abc import Sequence
@@ -71,6 +72,17 @@ class Override(Fact):
     why: str
 
 
+class Asked(Fact):
+    """Train was asked to compare the digest with the champion there.
+
+    Attributes:
+        commit: What main was then.
+    """
+
+    kind: Literal["asked"] = "asked"
+    commit: str
+
+
 class Lifted(Document):
     """A hold that people lifted.
 
@@ -87,9 +99,8 @@ class Lifted(Document):
     why: str
 
 
-AnyFact = Annotated[Verified | Held | Override, Field(discriminator="kind")]
-_FACT: TypeAdapter[Verified | Held | Override] = TypeAdapter(AnyFact)
-_LIFTED: TypeAdapter[list[Lifted]] = TypeAdapter(list[Lifted])
+AnyFact = Annotated[Verified | Held | Override | Asked, Field(discriminator="kind")]
+_FACT: TypeAdapter[Verified | Held | Override | Asked] = TypeAdapter(AnyFact)
 
 
 def read(folder: Path) -> list[AnyFact]:
@@ -179,6 +190,12 @@ def hold_of(facts: Sequence[Fact], environment: str, digest: str) -> Held | None
     """The newest hold on this digest; None where there is none."""
     holds = (f for f in reversed(facts) if isinstance(f, Held))
     return next((f for f in holds if (f.environment, f.digest) == (environment, digest)), None)
+
+
+def asked_of(facts: Sequence[Fact], environment: str, digest: str) -> Asked | None:
+    """When this digest was compared there last; None where it never was."""
+    asked = (f for f in reversed(facts) if isinstance(f, Asked))
+    return next((f for f in asked if (f.environment, f.digest) == (environment, digest)), None)
 
 
 def wanted(entries: Sequence[Entry], facts: Sequence[Fact], now: datetime | None = None) -> Record | None:

@@ -1,0 +1,18 @@
+# machinery
+"""Runs of Train that somebody asked for. https://docs.github.com/rest/actions/workflow-runs"""
+
+from datetime import datetime
+
+from gitops.forge.github import GitHub
+
+WORKFLOW = "train.yml"
+# What ended so has found nothing out; a refused gate is green.
+RED = {"failure", "cancelled", "timed_out", "startup_failure"}
+
+
+def failed_since(github: GitHub, when: datetime) -> bool:
+    """Whether the newest run that was asked for since then ended without an answer."""
+    path = f"/actions/workflows/{WORKFLOW}/runs"
+    runs = github.get(path, event="workflow_dispatch", per_page=1)["workflow_runs"]
+    since = [run for run in runs if datetime.fromisoformat(run["created_at"]) >= when.replace(microsecond=0)]
+    return any(run["conclusion"] in RED for run in since)
