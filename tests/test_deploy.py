@@ -427,6 +427,27 @@ def test_a_rollback_at_once_serves_it_before_anything_is_merged(place: Place) ->
     assert "held in production" in place.promote("2-over-champion-1")
 
 
+def test_a_second_rollback_at_once_goes_further_back(place: Place) -> None:
+    """The version that took over is bad too: it is held, the one before serves, and the pull request says so."""
+    place.ship("1")
+    place.ship("2-over-champion-1")
+    two = json.loads((place.comparisons / "2-over-champion-1" / "comparison.json").read_text())
+    three = json.loads((place.comparisons / "3" / "comparison.json").read_text())
+    (place.clone.parent / "three").mkdir()
+    told = json.dumps({**two, "champion": two["challenger"], "challenger": three["challenger"]})
+    (place.clone.parent / "three" / "comparison.json").write_text(told)
+    place.ship(str(place.clone.parent / "three"))
+    assert place.serves == "3"
+    for run_id, served in (("78", "2"), ("78", "2"), ("79", "1")):
+        place.job("rollback", env={"GITOPS_WHY": "complaints", "GITOPS_NOW": "true", "GITHUB_RUN_ID": run_id})
+        assert place.serves == served
+        assert place.record("rollback/production")["version"] == served
+    assert [fact["kind"] for fact in place.facts][3:] == ["held", "override", "held", "override"]
+    assert "cannot go back" in place.job(
+        "rollback", env={"GITOPS_WHY": "complaints", "GITOPS_NOW": "true", "GITHUB_RUN_ID": "80"}, code=3
+    )
+
+
 def test_a_hold_ends_by_a_merged_pull_request_alone(place: Place) -> None:
     """Lifted, the version may be proposed again."""
     place.ship("1")
@@ -469,6 +490,7 @@ def test_a_version_reaches_production_only_from_staging(place: Place) -> None:
         "deploy", "--environment", "staging"
     )
     assert requests.get(f"http://127.0.0.1:{port}/metadata", timeout=10).json()["version"] == "1"
+    assert "nothing has changed since" in place.job("deploy", "--environment", "staging")
     assert "Nothing was promoted yet" in place.job("deploy", "--environment", "production")
     assert ("POST", "/releases") not in place.writes
     digest = place.facts[-1]["digest"]
@@ -491,8 +513,24 @@ def test_a_version_reaches_production_only_from_staging(place: Place) -> None:
     assert place.writes == []
 
 
+def test_a_persons_no_to_the_next_environment_stays(place: Place) -> None:
+    """The daily run does not have it compared again, not even when somebody tidied the branch away."""
+    _with_staging(place, 0)
+    place.promote("1")
+    place.merge(place.pull["number"])
+    place.job("deploy", "--environment", "staging")
+    out = str(place.clone.parent / "onward")
+    place.job("compare", "--environment", "production", "--version", "1", "--out", out)
+    place.job("promote", "--environment", "production", "--comparison", out)
+    place.close(place.pull["number"])
+    place.as_person("push", "--quiet", "origin", ":promote/production")
+    place.forget()
+    told = place.job("deploy", "--environment", "staging")
+    assert "Version 1 does not go on to production: a person closed" in told
+    assert place.writes == []
+
+
 def test_a_version_soaks_before_it_goes_on(place: Place) -> None:
-    assert "nothing has changed since" in place.job("deploy", "--environment", "staging")
     """Until then nothing is offered in production; the daily run looks again."""
     _with_staging(place, 24)
     place.promote("1")
@@ -513,23 +551,6 @@ def test_only_what_was_verified_can_be_gone_back_to(place: Place, env: dict[str,
     """A sentence says which can."""
     place.ship("1")
     told = place.job("rollback", env={"GITOPS_WHY": "w", **env}, code=3)
-def test_a_persons_no_to_the_next_environment_stays(place: Place) -> None:
-    """The daily run does not have it compared again, not even when somebody tidied the branch away."""
-    _with_staging(place, 0)
-    place.promote("1")
-    place.merge(place.pull["number"])
-    place.job("deploy", "--environment", "staging")
-    out = str(place.clone.parent / "onward")
-    place.job("compare", "--environment", "production", "--version", "1", "--out", out)
-    place.job("promote", "--environment", "production", "--comparison", out)
-    place.close(place.pull["number"])
-    place.as_person("push", "--quiet", "origin", ":promote/production")
-    place.forget()
-    told = place.job("deploy", "--environment", "staging")
-    assert "Version 1 does not go on to production: a person closed" in told
-    assert place.writes == []
-
-
     assert said in told
     assert "Versions that can: none" in told
 

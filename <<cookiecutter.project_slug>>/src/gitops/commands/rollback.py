@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitops import console
+from gitops import console, git
 from gitops.commands import find, where
 from gitops.errors import ConfigError
 
@@ -45,7 +45,7 @@ def command(project: Path, number: str | None, why: str, now: bool, environment:
     if now:
         site.insist_on_a_lasting_machine()
     state = look(site)
-    goal = _goal(state, site.environment, number or None)
+    goal = _goal(state, site.environment, number or None, further=now and _is_done(site, state))
     if now:
         _insist_it_can_run(site, goal)
         _at_once(site, state, goal, why)
@@ -53,8 +53,38 @@ def command(project: Path, number: str | None, why: str, now: bool, environment:
         _propose(site, state, goal, why)
 
 
-def _goal(state: "State", environment: str, number: str | None) -> "Record":
-    """The record to restore: verified here, and not held."""
+def _is_done(site: "Site", state: "State") -> bool:
+    """Whether the rollback that was begun is through: its version serves, and its pull request awaits a person, or had
+    one's no. A run that is run again only finishes what it began."""
+    from gitops.forge import pull_request
+    from gitops.registry import ledger
+    from gitops.registry.propose import reversal_name, standing
+
+    override, wanted = ledger.override_of(state.entries, state.facts), state.wanted
+    named = state.entries[0].record if state.entries else None
+    if not override or not wanted or override.digest != wanted.digest or (git.in_actions() and override.by == site.who):
+        return False
+    running = site.target(wanted).running() if site.stays_up else None
+    if site.stays_up and (running is None or running.digest != wanted.digest):
+        return False
+    if site.github is None or named is None:
+        return True
+    branch, short = reversal_name(site.environment), named.digest.removeprefix("sha256:")[:12]
+    there = standing(site.repository.root, site.environment, branch)
+    if pull_request.find(site.github, branch):
+        return there is not None and there.record == wanted
+    return pull_request.closed_by_a_person(site.github, branch, short) is not None
+
+
+def _goal(state: "State", environment: str, number: str | None, *, further: bool) -> "Record":
+    """The record to restore: verified here, and not held.
+
+    Args:
+        state: What main and the ledger say.
+        environment: Where.
+        number: The version that a person named; None takes the one before what serves.
+        further: The rollback that is in force is through; another one goes further back.
+    """
     from gitops.registry import ledger
     from gitops.registry.record import since_removal
 
@@ -63,7 +93,7 @@ def _goal(state: "State", environment: str, number: str | None) -> "Record":
         raise ConfigError(f"Nothing was promoted to {environment} yet.", "There is nothing to roll back.")
     facts = state.facts
     override = ledger.override_of(state.entries, facts)
-    if number is None and override and state.wanted and state.wanted.digest == override.digest:
+    if number is None and not further and override and state.wanted and state.wanted.digest == override.digest:
         return state.wanted  # a rollback that was begun goes on
     serving = {each.digest for each in (records[0], state.wanted) if each}
     others = [record for record in records if record.digest not in serving or record.version == number]
