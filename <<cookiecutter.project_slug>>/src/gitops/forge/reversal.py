@@ -11,6 +11,7 @@ from typing import Any
 
 from gitops.forge.github import GitHub
 from gitops.forge.report import escape
+from gitops.private import redacted
 
 LOG_LIMIT = 20_000
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
@@ -72,7 +73,7 @@ class Reversal:
         """Of the pull request, in Markdown."""
         now = f"**Serves now**: {self.good.named if self.good else 'nothing, for none was ever verified'}"
         after = f"names version {self.good.version} again" if self.good else "names no version, to start over"
-        return f"""## ⏪ Version {self.bad.version} does not serve in {escape(self.environment)} any more
+        return redacted(f"""## ⏪ Version {self.bad.version} does not serve in {escape(self.environment)} any more
 
 **Why**: {escape(self.why)}
 
@@ -99,8 +100,8 @@ def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str, s
         page: Where main is mended: the pull request, or how to open it.
         logs: What the version printed; empty where nobody has it any more.
         run: The workflow run that found out; empty outside of one.
-    """
         since: When it failed; what was closed before was about another time.
+    """
     there = _issue(github, reversal.issue) or _closed_by_a_person(github, reversal.issue, since)
     if there is None:
         body = _body(reversal, page, logs, run)
@@ -121,7 +122,7 @@ def _body(reversal: Reversal, page: str, logs: str, run: str) -> str:
     where = f"[This run]({run}) found out." if run else ""
     told = _fenced(logs) if logs.strip() else "Its logs are in the run of Deploy that failed."
     bad, named = reversal.bad, reversal.bad.named.capitalize()
-    return f"""## ❌ {named} of {escape(reversal.model)} failed in {escape(reversal.environment)}
+    return redacted(f"""## ❌ {named} of {escape(reversal.model)} failed in {escape(reversal.environment)}
 
 **What it did**: {escape(reversal.why)}
 
@@ -155,7 +156,6 @@ def _issue(github: GitHub, title: str) -> dict[str, Any] | None:
     return next((issue for issue in _open(github) if issue["title"] == title), None)
 
 
-def _open(github: GitHub) -> list[dict[str, Any]]:
 def _closed_by_a_person(github: GitHub, title: str, since: datetime) -> dict[str, Any] | None:
     """What we closed ourselves, because main named another version, was not settled by a person."""
     moment = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -167,4 +167,5 @@ def _closed_by_a_person(github: GitHub, title: str, since: datetime) -> dict[str
     return None
 
 
+def _open(github: GitHub) -> list[dict[str, Any]]:
     return [issue for issue in github.each("/issues", state="open") if "pull_request" not in issue]
