@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitops import git
+from gitops import git, private
 from gitops.config import Repository
 from gitops.errors import ConfigError, GitopsError
 from gitops.manifest import digest_file
@@ -89,7 +89,7 @@ def _python(repository: Repository, tree: Path) -> Path:
 
 
 def _run(command: list[str], env: Mapping[str, str]) -> None:
-    inherited = {name: value for name, value in os.environ.items() if name not in OUTPUTS}
+    inherited = {name: value for name, value in private.without().items() if name not in OUTPUTS}
     try:
         done = subprocess.run(command, env={**inherited, **env}, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:

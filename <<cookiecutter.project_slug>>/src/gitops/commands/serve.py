@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gitops import console
+from gitops import console, private
 from gitops.commands import champion, find, where
 from gitops.commands.score import fetch_version, no_champion
 
@@ -49,11 +49,13 @@ def command(
         if folder is None:
             assert number is not None  # noqa: S101 (one of the three was named)
             folder = fetch_version(repository, number, digest)
+        token = os.environ.get("GITOPS_TOKEN") or None
+        private.forget()
         service = open_service(repository, folder, Named(digest, number, release))
 
         from gitops.serving.app import application
 
-        app = application(service, os.environ.get("GITOPS_TOKEN") or None)
+        app = application(service, token)
         what = f"{service.described.model} {service.named.short} ({digest[:19]})"
         console.say(f"http://{host}:{place.getsockname()[1]} answers with {what}. Ctrl-C ends it.")
         listen(app, [place], repository.config.serving.timeout_seconds)

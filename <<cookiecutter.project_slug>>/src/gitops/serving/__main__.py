@@ -42,13 +42,14 @@ def _serve() -> None:
         from gitops.serving.service import Named, open_service
 
         repository = find(Path.cwd())
+        token = os.environ.pop("GITOPS_TOKEN", None) or None  # no business of the code that is opened now
         version, release = os.environ.get("GITOPS_VERSION") or None, os.environ.get("GITOPS_RELEASE") or None
         named = Named(os.environ["GITOPS_DIGEST"], version, release)
         service = open_service(repository, Path(os.environ["GITOPS_RUN"]), named)
         # Only now: what opens the model is quicker to import before the web is.
         from gitops.serving.app import application
 
-        app = application(service, os.environ.get("GITOPS_TOKEN") or None)
+        app = application(service, token)
         print(f"{host}:{place.getsockname()[1]} answers with {service.described.model} {named.short}.", flush=True)
         places = [place]
         # Another server of ours may have this port, and callers must not come here before we can answer.

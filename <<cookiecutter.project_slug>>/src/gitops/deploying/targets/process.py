@@ -21,6 +21,7 @@ from pathlib import Path
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from gitops import private
 from gitops.config import Repository
 from gitops.deploying import smoke
 from gitops.deploying.context import assemble
@@ -33,7 +34,8 @@ from gitops.manifest import digest_file
 LOCK = "requirements/serve.txt"
 MODULE = "gitops.serving"
 MARK, TRIAL = "gitops", "trial"
-# Nothing else of our environment reaches a server: no token of the job, no setting of the clone.
+# Nothing else of our environment reaches a server: no token of the job, no password of a registry, no key, no setting
+# of the clone. The callers' token does: it is the server that asks for it, and forgets it before it runs your code.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "GITOPS_TOKEN", "SYSTEMROOT")
 GRACE = 40
 LINES = 200  # of what a server printed
@@ -249,7 +251,9 @@ def _install(lock: Path, venv: Path) -> None:
 
 def _run(command: list[str], held: int) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, pass_fds=(held,))
+        done = subprocess.run(
+            command, env=private.without(), capture_output=True, text=True, timeout=1800, pass_fds=(held,)
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ContainerError(f"The packages cannot be installed: {error}", "Run the same command again.") from error
     if done.returncode:
