@@ -136,6 +136,12 @@ def test_a_merge_is_deployed_verified_and_released(place: Place) -> None:
     assert re.search(r"champion", place.aliases)
     release = place.ask("GET", "/releases/tags/v1.0.0")
     assert release["name"] == "tumour-screening 1.0.0: version 1"
+    card, _, report = release["body"].partition("# The report that it was promoted by")
+    assert "## Intended use" in card
+    assert f"| {'interval':<10}".rstrip() in card
+    assert place.pulls[0]["html_url"] in report
+    assert "can be promoted" in report
+    assert "Try it on your machine" not in report
     assert place.git("rev-parse", "v1.0.0^{commit}") == place.git("rev-parse", "main")
 
 

@@ -2,7 +2,6 @@
 """What commands show: tables and progress on a terminal, plain lines in CI, summaries and outputs for Actions."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

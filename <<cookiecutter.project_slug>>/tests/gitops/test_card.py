@@ -26,8 +26,9 @@ RECORD = Record(
     figure=Figure(metric="roc_auc", value=0.95, baseline=0.5, champion=0.925), lineage=LINEAGE,
 )  # fmt: skip
 NUMBER = RECORD.model_copy(update={"classes": (), "image": None, "columns": {"bmi": "float64"}})
+SURE = REPORTS["better"].model_copy(update={"intervals": {"roc_auc": (0.9123, 0.98)}})
 CARDS = {
-    "better": (RECORD, REPORTS["better"], SAID),
+    "better": (RECORD, SURE, SAID),
     "first-unsaid": (RECORD, REPORTS["first"], Card()),
     "regression": (NUMBER, REPORTS["regression"], SAID),
 }

@@ -107,13 +107,18 @@ def _split(split: dict[str, Any]) -> str:
 
 
 def _metrics(comparison: dict[str, Any]) -> str:
-    """Of this version, of the champion that it replaces, and of a trivial estimator."""
-    sides = {"this version": comparison["challenger"]["metrics"]}
+    """Of this version, with the interval of each, of the champion that it replaces, and of a trivial estimator."""
+    ours, known = comparison["challenger"]["metrics"], comparison["intervals"]
+    sides = {"this version": {name: number(value) for name, value in ours.items()}}
+    if known:
+        sides["interval"] = {name: f"[{number(low)}, {number(high)}]" for name, (low, high) in known.items()}
     if comparison["champion"]:
-        sides["champion before"] = comparison["champion"]["metrics"]
-    sides["baseline"] = comparison["baseline"]
-    rows = [[name, *(number(side.get(name)) for side in sides.values())] for name in sides["this version"]]
+        sides["champion before"] = {name: number(value) for name, value in comparison["champion"]["metrics"].items()}
+    sides["baseline"] = {name: number(value) for name, value in comparison["baseline"].items()}
+    rows = [[name, *(side.get(name, number(None)) for side in sides.values())] for name in ours]
     sentence = f"Measured on {comparison['rows']} held-out rows; {escape(comparison['metric'])} decides."
+    if known:
+        sentence += " An interval holds what resamples of these rows give, at the `confidence` of `[gates]` in model.toml."
     return f"{sentence}\n\n{table(['metric', *sides], rows)}"
 
 

@@ -14,6 +14,8 @@ LIMIT = 60_000
 TITLE = re.compile(
     r"(?:Promote \S+ version \S+ to|Roll back \S+ from version \S+ to .+ in) \S+ \((?P<digest>[0-9a-f]{12})\)"
 )
+# What follows it is for whoever decides; before it stands the report.
+TRY = "<details><summary>Try it on your machine</summary>"
 MARK = re.compile(r"<!-- gitops (\{[^<>]*\}) -->")
 
 
@@ -131,7 +133,7 @@ def _unsaid(offer: Offer) -> list[str]:
 
 def _try(offer: Offer) -> str:
     pinned = f"--version {offer.version} --digest {offer.digest}"
-    return f"""<details><summary>Try it on your machine</summary>
+    return f"""{TRY}
 
 ```
 git fetch origin && git switch --detach origin/main && make setup

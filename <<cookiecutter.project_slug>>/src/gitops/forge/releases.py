@@ -3,12 +3,15 @@
 
 from gitops.errors import ForgeError
 from gitops.forge.github import GitHub, Unsure
+from gitops.forge.proposal import TRY
 
 LIMIT = 100_000
 
 
 def ensure(github: GitHub, release: str, commit: str, title: str, body: str) -> str | None:
     """Make the release, and with it its tag, unless it is there; its page where it is new.
+
+    Below the body stands the report that the version was promoted by, where the merge was that of a pull request.
 
     Args:
         github: Where.
@@ -23,10 +26,21 @@ def ensure(github: GitHub, release: str, commit: str, title: str, body: str) -> 
     tag = f"v{release}"
     if github.find(f"/releases/tags/{tag}"):
         return None
-    asked = {"tag_name": tag, "target_commitish": commit, "name": title, "body": body[:LIMIT]}
+    whole = f"{body.rstrip()}\n{_report(github, commit)}"
+    asked = {"tag_name": tag, "target_commitish": commit, "name": title, "body": whole[:LIMIT]}
     try:
         return str(github.send("POST", "/releases", asked)["html_url"])
     except ForgeError as error:
         if error.status == 422 and "already_exists" in error.what:
             raise Unsure(error.what, error.next) from error
         raise
+
+
+def _report(github: GitHub, commit: str) -> str:
+    """The report in the pull request that a merge came from; nothing where somebody merged without one."""
+    pulls = github.get(f"/commits/{commit}/pulls")
+    pull = next((pull for pull in pulls if pull["merged_at"] and pull["merge_commit_sha"] == commit), None)
+    if pull is None:
+        return ""
+    told = (pull["body"] or "").partition(TRY)[0].rstrip()
+    return f"\n# The report that it was promoted by\n\nOf {pull['html_url']}, as it was merged.\n\n{told}\n"

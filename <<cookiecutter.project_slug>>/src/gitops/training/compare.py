@@ -7,6 +7,7 @@ from gitops.run import Document
 from gitops.training.evidence import Evidence
 from gitops.training.flips import Flips, flips
 from gitops.training.gates import GATES, Outcome
+from gitops.training.intervals import intervals
 from gitops.training.rival import Rival
 from gitops.training.shifts import Changes, changes
 from gitops.training.side import Side as Side
@@ -34,6 +35,7 @@ class Comparison(Document):
         slices_measured: How many those were chosen from.
         flips: Where the two say different things; None without champion.
         data: What changed since the champion was trained; None without champion.
+        intervals: Of the challenger's metrics, by bootstrap over the held-out rows.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
@@ -49,6 +51,7 @@ class Comparison(Document):
     slices_measured: int
     flips: Flips | None
     data: Changes | None
+    intervals: dict[str, tuple[float, float]] = {}
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -88,4 +91,7 @@ def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None) -> Com
         slices_measured=len(parts),
         flips=flips(trial),
         data=changes(trial),
+        intervals=intervals(
+            trial.config, trial.truth, trial.challenger.predictions, evidence.metrics["challenger"]
+        ),
     )
