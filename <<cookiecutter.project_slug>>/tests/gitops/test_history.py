@@ -12,7 +12,7 @@ from gitops import config
 from gitops.errors import ConfigError
 from gitops.registry.branch import Branch
 from gitops.registry.ledger import AnyFact, Held, Lifted, Override, Verified, append
-from gitops.registry.past import Past, moment, then
+from gitops.registry.past import Past, moment, periods, then
 from gitops.registry.record import Entry
 
 
@@ -78,6 +78,25 @@ def test_an_override_wins_as_long_as_it_lasts() -> None:
     assert after
     assert (during.record.version, during.override) == ("1", OVERRIDE)
     assert (after.record.version, after.override) == ("2", None)
+
+
+def test_history_tells_what_failed_and_what_took_its_place() -> None:
+    """What main names is not what served: one that failed never did, and an order that overrules main is told."""
+    lift = (day(20), Lifted(environment="production", digest="2" * 4, at=day(11), why="mended"))
+    facts = [*FACTS, on(Verified, 2, 20.5), OVERRIDE.model_copy(update={"at": day(22), "until": day(23)})]
+    found = periods(MAIN, facts, [lift], day(30))[::-1]
+    told = [(p.past.record.version if p.past else None, p.start, p.answered) for p in found]
+    assert told == [
+        ("1", day(0), day(0.1)),
+        ("2", day(10), None),  # it failed
+        ("1", day(11), day(11)),  # in its stead
+        ("2", day(20), day(20.5)),  # the hold was lifted
+        ("1", day(22), day(22)),  # by order
+        ("2", day(23), day(23)),
+    ]
+    assert [period.until for period in found] == [*(period.start for period in found[1:]), None]
+    assert [bool(p.past and p.past.held) for p in found] == [False, False, True, False, False, False]
+    assert periods([], facts, [lift], day(30)) == []
 
 
 def test_at_tells_what_served(at_stage: Callable[[str], Project]) -> None:

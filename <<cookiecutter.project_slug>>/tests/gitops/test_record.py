@@ -7,6 +7,7 @@ import pytest
 from conftest import Project
 from test_ledger import record
 
+from gitops import git
 from gitops.errors import IntegrityError
 from gitops.registry.record import history, parse, release
 from gitops.run import Run
@@ -64,3 +65,23 @@ def test_history_tells_who_merged_what_when(project: Project) -> None:
 def test_history_of_nothing_is_empty(project: Project) -> None:
     """Before the first promotion the command says so."""
     assert "No version was promoted" in project.must("history").out
+
+
+PEOPLE = {
+    "a squash by a person's own Git": (("gitops", git.EMAIL), ("Bea", "bea@example.com"), "Bea"),
+    "a squash on GitHub": (("gitops", git.EMAIL), ("GitHub", "noreply@github.com"), "somebody (GitHub squashed it)"),
+    "an edit on GitHub": (("Bea", "bea@example.com"), ("GitHub", "noreply@github.com"), "Bea"),
+}
+
+
+@pytest.mark.parametrize(("author", "committer", "who"), PEOPLE.values(), ids=PEOPLE)
+def test_who_merged_is_what_git_can_tell(
+    project: Project, monkeypatch: pytest.MonkeyPatch, author: tuple[str, str], committer: tuple[str, str], who: str
+) -> None:
+    """Whoever made the proposal merged nothing; where GitHub does not say who did, nobody is named."""
+    for role, (name, email) in {"AUTHOR": author, "COMMITTER": committer}.items():
+        monkeypatch.setenv(f"GIT_{role}_NAME", name)
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", email)
+    project.write("registry/production.json", record(1).to_json())
+    project.commit()
+    assert [entry.who for entry in history(project.root, "production", "main")] == [who]

@@ -8,6 +8,7 @@ from gitops import git
 from gitops.config import Repository
 from gitops.registry import ledger, record
 from gitops.registry.ledger import AnyFact, Held, Verified
+from gitops.registry.past import lifts
 from gitops.registry.reconcile import facts_of, ledger_of
 from gitops.registry.record import Entry, Record
 from gitops.registry.store import Store
@@ -69,12 +70,8 @@ def _verified(repository: Repository, facts: Sequence[AnyFact], wanted: Record) 
 
 def _lifted(repository: Repository, hold: Held) -> datetime | None:
     """When main lifted a hold."""
-    root, main = repository.root, git.main_ref(repository.root)
-    log = git.run(root, "log", "--first-parent", "--reverse", "-m", "--format=%H %cI", main, "--", ledger.LIFTED)
-    for commit, when in (line.split() for line in log.splitlines()):
-        if hold not in ledger.in_force([hold], ledger.lifted(root, commit)):
-            return datetime.fromisoformat(when)
-    return None
+    every = lifts(repository.root, git.main_ref(repository.root))
+    return next((when for when, end in every if not ledger.in_force([hold], [end])), None)
 
 
 def _brought(entries: Sequence[Entry], facts: Sequence[AnyFact], wanted: Record) -> datetime:

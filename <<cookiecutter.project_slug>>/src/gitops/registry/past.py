@@ -118,6 +118,75 @@ def then(entries: Sequence[Entry], facts: Sequence[AnyFact], ends: Sequence[Lift
     )
 
 
+@dataclass(frozen=True)
+class Period:
+    """A time in which one version was to serve.
+
+    Attributes:
+        start: Of it.
+        until: Its end; None while it lasts.
+        past: What was to serve, and why that one; None where nothing was.
+        answered: When it answered first in this time, verified; None where it never did.
+    """
+
+    start: datetime
+    until: datetime | None
+    past: Past | None
+    answered: datetime | None
+
+
+def periods(
+    entries: Sequence[Entry], facts: Sequence[AnyFact], lifts: Sequence[tuple[datetime, Lifted]], now: datetime
+) -> list[Period]:
+    """What was to serve from the first record on, and whether it did; newest first.
+
+    Args:
+        entries: What main has said, newest first.
+        facts: The whole ledger, oldest first.
+        lifts: The holds that main lifted, and when.
+        now: The end of what is told.
+    """
+    told = {datetime.fromisoformat(entry.when) for entry in entries}
+    told |= {fact.at for fact in facts} | {when for when, _ in lifts}
+    told |= {fact.until for fact in facts if isinstance(fact, Override)}
+    first = min((datetime.fromisoformat(entry.when) for entry in entries), default=now)
+    found: list[tuple[datetime, Past | None]] = []
+    for moment in sorted(each for each in told if first <= each <= now):
+        said = [entry for entry in entries if datetime.fromisoformat(entry.when) <= moment]
+        past = then(said, facts, [end for when, end in lifts if when <= moment], moment)
+        if not found or _served(past) != _served(found[-1][1]):
+            found.append((moment, past))
+    ends = [*(start for start, _ in found[1:]), None][: len(found)]
+    every = [
+        Period(start, end, past, _answered(facts, past, start, end or now))
+        for (start, past), end in zip(found, ends, strict=True)
+    ]
+    return every[::-1]
+
+
+def _served(past: Past | None) -> tuple[object, ...]:
+    """What tells two times apart: the version, the merge that brought it, and what overruled main."""
+    return (past.entry, past.held, past.override) if past else ()
+
+
+def _answered(facts: Sequence[AnyFact], past: Past | None, start: datetime, end: datetime) -> datetime | None:
+    """When the version of a time was verified, or its beginning where it was before."""
+    if past is None:
+        return None
+    ours = (fact for fact in facts if isinstance(fact, Verified) and ledger.is_verified([fact], past.record))
+    return next((max(fact.at, start) for fact in ours if fact.at < end), None)
+
+
+def lifts(root: Path, main: str) -> list[tuple[datetime, Lifted]]:
+    """The holds that main has lifted, and when it did."""
+    log = git.run(root, "log", "--first-parent", "--reverse", "-m", "--format=%H %cI", main, "--", ledger.LIFTED)
+    found: list[tuple[datetime, Lifted]] = []
+    for commit, when in (line.split() for line in log.splitlines()):
+        known = [end for _, end in found]
+        found += [(datetime.fromisoformat(when), end) for end in ledger.lifted(root, commit) if end not in known]
+    return found
+
+
 def _time(text: str) -> datetime:
     try:
         read = datetime.fromisoformat(text)

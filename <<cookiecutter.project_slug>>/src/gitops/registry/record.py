@@ -13,6 +13,9 @@ from gitops.errors import IntegrityError
 from gitops.run import Document, Lineage, Run
 
 FOLDER = "registry"
+# As whom GitHub commits what people do on its pages.
+WEB_FLOW = "noreply@github.com"
+UNKNOWN = "somebody (GitHub squashed it)"
 
 
 class Figure(Document):
@@ -121,7 +124,7 @@ def read(root: Path, environment: str, revision: str) -> Record | None:
 
 
 def history(root: Path, environment: str, revision: str) -> list[Entry]:
-    """Every record that main has had, newest first; who merged it counts, not who wrote it."""
+    """Every record that main has had, newest first; who merged it counts, not who wrote it, as far as Git can tell."""
     if git.resolve(root, revision) is None:
         return []
     log = git.run(
@@ -130,16 +133,29 @@ def history(root: Path, environment: str, revision: str) -> list[Entry]:
         "--first-parent",
         "--diff-filter=AMD",
         "-m",
-        "--format=%H%x1f%cI%x1f%an",
+        "--format=%H%x1f%cI%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce",
         revision,
         "--",
         path(environment),
     )
     entries = []
     for line in filter(None, log.splitlines()):
-        commit, when, who = line.split("\x1f")
-        entries.append(Entry(commit, when, who, read(root, environment, commit)))
+        commit, when, *people = line.split("\x1f")
+        entries.append(Entry(commit, when, _merger(*people), read(root, environment, commit)))
     return entries
+
+
+def _merger(parents: str, author: str, author_email: str, committer: str, committer_email: str) -> str:
+    """Who brought a commit to main.
+
+    The author of a merge commit is who merged. A squash, or a rebase, keeps the author of the proposal: then the
+    committer is who merged, but for GitHub itself, which commits for people and does not say for whom.
+    """
+    if " " in parents:
+        return author
+    if committer_email != WEB_FLOW:
+        return committer
+    return author if author_email != git.EMAIL else UNKNOWN
 
 
 def since_removal(entries: Sequence[Entry]) -> list[Record]:
