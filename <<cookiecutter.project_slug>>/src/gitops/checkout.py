@@ -2,6 +2,7 @@
 """Another commit of this repository, beside the files that a person works with, and what its lock installs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -59,10 +60,33 @@ def check_out(repository: Repository, commit: str) -> Checkout:
     return Checkout(tree, _python(repository, tree))
 
 
+def fresh_tree(repository: Repository, commit: str) -> Path:
+    """The commit's files alone, as Git has them: whatever lay there from an earlier time is gone.
+
+    Raises:
+        CheckoutFailed: The commit is unknown.
+    """
+    tree = repository.scratch / "reproduce" / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    return _add(repository, commit, tree)
+
+
+def own_environment(repository: Repository, tree: Path) -> Checkout:
+    """A tree with an interpreter that has the libraries of its lock and no others, installed now.
+
+    Raises:
+        CheckoutFailed: The lock cannot be installed.
+    """
+    return Checkout(tree, _install(tree / LOCK, repository.scratch / "reproduce" / "environment"))
+
+
 def _tree(repository: Repository, commit: str) -> Path:
-    root, tree = repository.root, repository.scratch / "trees" / commit
-    if (tree / LOCK).is_file():
-        return tree
+    tree = repository.scratch / "trees" / commit
+    return tree if (tree / LOCK).is_file() else _add(repository, commit, tree)
+
+
+def _add(repository: Repository, commit: str, tree: Path) -> Path:
+    root = repository.root
     try:
         if git.resolve(root, commit) is None:
             git.run(root, "fetch", "--quiet", "--depth=1", repository.config.store.remote, commit)
@@ -78,14 +102,22 @@ def _python(repository: Repository, tree: Path) -> Path:
     if digest_file(tree / LOCK) == digest_file(repository.root / LOCK):
         return Path(sys.executable)
     venv = repository.scratch / "environments" / digest_file(tree / LOCK)[7:19]
-    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (venv / ".complete").exists():
-        uv = [sys.executable, "-m", "uv"]
-        _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], {})
-        install = ["pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(tree / LOCK)]
-        _run([*uv, *install], {})
+        _install(tree / LOCK, venv)
         (venv / ".complete").touch()
+    return _interpreter(venv)
+
+
+def _install(lock: Path, venv: Path) -> Path:
+    """An environment with what a lock pins and nothing else; its interpreter."""
+    uv, python = [sys.executable, "-m", "uv"], _interpreter(venv)
+    _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], {})
+    _run([*uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(lock)], {})
     return python
+
+
+def _interpreter(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _run(command: list[str], env: Mapping[str, str]) -> None:

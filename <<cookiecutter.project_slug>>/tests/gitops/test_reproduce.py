@@ -1,26 +1,45 @@
 # machinery
 """Reproduce: a version trained again from its commit, data and lock says the same, or it is told that it does not."""
 
+import shutil
 from collections.abc import Callable
 
-from conftest import Project, rows
+from conftest import REPOSITORY, Project, rows
+
+
+def with_a_whole_lock(project: Project) -> Project:
+    """With all that training needs, and gitops of its own, as generated repositories have; other tests do with less."""
+    shutil.copytree(REPOSITORY / "src" / "gitops", project.root / "src" / "gitops",
+                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    shutil.copy(REPOSITORY / "requirements" / "train.txt", project.root / "requirements" / "train.txt")
+    project.commit("a whole lock")
+    return project
 
 
 def test_a_version_is_made_again(at_stage: Callable[[str], Project]) -> None:
     """From its own commit, whatever lies here now; the recorded rows and the holdout get the same predictions."""
-    project = at_stage("promoted")
+    project = with_a_whole_lock(at_stage("promoted"))
+    project.must("train", "--force")
+    project.must("register")
     project.improve()
     project.data(rows(600, seed=3))
     project.commit("another model, other data")
-    result = project.must("reproduce", "1")
+    # What lies about from an earlier time must not be believed.
+    left = project.root / ".gitops" / "reproduce" / "tree" / "src" / "sample"
+    left.mkdir(parents=True)
+    (left / "estimator.py").write_text("raise SystemExit(1)")
+    result = project.must("reproduce", "2")
     assert "says the same again" in result.out
+    packages = project.root / ".gitops" / "reproduce" / "environment" / "lib"
+    assert {each.name for each in packages.glob("*/site-packages/*")} > {"sklearn", "skops"}
+    assert not list(packages.glob("*/site-packages/pytest"))
     assert [line.split("│")[1].split()[0] for line in result.out.splitlines() if "│" in line] == ["recorded", "holdout"]
     assert result.outputs == {}
 
 
 def test_a_version_that_comes_out_otherwise_is_told(at_stage: Callable[[str], Project]) -> None:
     """Exit code 15: what is random in spite of the seed shows."""
-    project = at_stage("promoted")
+    project = with_a_whole_lock(at_stage("promoted"))
     project.edit("src/sample/estimator.py", "LogisticRegression(random_state=seed)",
                  "LogisticRegression(random_state=seed, C=random.SystemRandom().uniform(0.001, 0.1))")  # fmt: skip
     project.edit("src/sample/estimator.py", "from sklearn.linear_model", "import random\n\nfrom sklearn.linear_model")

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def command(project: Path, version: str, digest: str | None, environment: str | None) -> None:
     """Train a version again from its lineage, and compare.
 
-    In its own commit, with what its own lock installs; what both say of the recorded rows and of the holdout must be
-    the same.
+    In its own commit, checked out anew, in an environment of its own that has what its lock installs and nothing else;
+    what both say of the recorded rows and of the holdout must be the same.
     """
     from gitops import run
-    from gitops.checkout import check_out
+    from gitops.checkout import fresh_tree, own_environment
     from gitops.commands.score import fetch_version
     from gitops.manifest import digest_file
 
@@ -41,9 +41,11 @@ def command(project: Path, version: str, digest: str | None, environment: str | 
     folder = fetch_version(repository, version, digest)
     then = run.read(folder, digest)
     with console.progress("reproduce") as progress, tempfile.TemporaryDirectory() as scratch:
-        progress("check out its commit, and install its lock")
-        there = check_out(repository, _commit(then, version))
-        held_out = _held_out(there, then, version)
+        progress("check out its commit")
+        tree = fresh_tree(repository, _commit(then, version))
+        held_out = _held_out(tree, then, version)
+        progress("install its lock")
+        there = own_environment(repository, tree)
         progress("train")
         again = Path(scratch, "run")
         there.gitops("train", "--force", "--out", again)
@@ -88,7 +90,7 @@ def _commit(then: "Run", version: str) -> str:
     return then.lineage.commit
 
 
-def _held_out(there: "Checkout", then: "Run", version: str) -> "pd.DataFrame":
+def _held_out(tree: Path, then: "Run", version: str) -> "pd.DataFrame":
     """What the version was measured on, as its own commit has it.
 
     Raises:
@@ -98,7 +100,7 @@ def _held_out(there: "Checkout", then: "Run", version: str) -> "pd.DataFrame":
     from gitops.commands.validate import checked
     from gitops.training.train import features, prepare
 
-    old = config.find(there.tree)
+    old = config.find(tree)
     why = _other_data(old, then)
     if why:
         raise ConfigError(
