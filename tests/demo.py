@@ -2,7 +2,8 @@
 serve them, and roll one back.
 
 Nothing leaves this machine: the server (tests/github) is a real Git remote with GitHub's rules, and act runs the
-repository's own workflow files. What serves is a process of this machine, for images cannot be had without a network.
+repository's own workflow files. What serves is a process of this machine, with or without a container engine: the base
+of an image comes from a registry, which nothing on this machine can stand in for.
 Every verdict that is told was read from what GitHub and Git hold; when one is not what the story says, the demo stops
 and names it. KEEP=1 leaves the server up to look around.
 """
@@ -128,7 +129,10 @@ def generate() -> tuple[Path, int]:
     toml = root / "model.toml"
     text = toml.read_text().replace('kind = "none"', 'kind = "process"').replace("port = 8080", f"port = {port}")
     toml.write_text(text)
-    show(f'In model.toml: [targets.production] kind = "process", port = {port}. No container is used here.')
+    show(
+        f'In model.toml: [targets.production] kind = "process", port = {port}. A container would need a base image '
+        "from a registry; the demo asks none, so the model is served by the same runtime as a process."
+    )
     return root, port
 
 

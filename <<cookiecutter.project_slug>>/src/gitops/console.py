@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-
 def say(text: str = "") -> None:
     """One or more lines for a person."""
     print(_inert(text), flush=True)

@@ -97,7 +97,9 @@ def test_two_proposals_never_meet_in_one_file(staged: Project) -> None:
     staged.must("register")
     staged.must("compare", "--environment", "staging")
     staged.must("promote", "--local", "--environment", "staging")
-    files = {name: staged.git("diff", "--name-only", f"main...promote/{name}").split() for name in ("staging", "production")}
+    files = {
+        name: staged.git("diff", "--name-only", f"main...promote/{name}").split() for name in ("staging", "production")
+    }
     assert files["staging"] == ["docs/model-card-staging.md", "registry/staging.json"]
     assert files["production"] == ["docs/model-card.md", "registry/production.json"]
     for name in ("staging", "production"):

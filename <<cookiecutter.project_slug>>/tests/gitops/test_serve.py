@@ -151,10 +151,16 @@ def test_a_model_without_reasons_says_why(at_stage: Callable[[str], Project]) ->
         assert (answer.status, answer.json["error"]["code"]) == (422, "no_reasons")
         assert why in answer.json["error"]["message"]
         assert caller_of(service).predict(*body_of(asked(1), "rows")).status == 200
+
+
 def test_a_parser_of_yours_is_heard_for_one_row_too(at_stage: Callable[[str], Project]) -> None:
     """Of a column or of whole rows: training read its rows through them, so serving does, however few are asked."""
-    column = '    @pa.parser("x1")\n    def near(cls, values: pa.typing.Series[float]):\n        return values.clip(-1, 1)\n'
-    whole = "    @pa.dataframe_parser\n    def near(cls, found):\n        return found.assign(x1=found.x1.clip(-1, 1))\n"
+    column = (
+        '    @pa.parser("x1")\n    def near(cls, values: pa.typing.Series[float]):\n        return values.clip(-1, 1)\n'
+    )
+    whole = (
+        "    @pa.dataframe_parser\n    def near(cls, found):\n        return found.assign(x1=found.x1.clip(-1, 1))\n"
+    )
     for parser in (column, whole):
         project = at_stage("trained")
         project.edit("src/sample/schema.py", "    class Config:", f"{parser}\n    class Config:")

@@ -318,9 +318,7 @@ def test_a_row_that_the_pipeline_trips_over_is_the_rows_fault(
     assert "secret" not in answer.body.decode() + caplog.text
 
 
-def test_what_is_no_fault_of_the_rows_is_none_of_the_callers(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_fault_of_the_rows_is_none_of_the_callers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory that ran out, or a file that is gone: asking otherwise would not help, so it is no 4xx."""
     service = service_of(project)
 

@@ -112,7 +112,10 @@ def beside(repository: "Repository", wanted: "Record", comparison: dict[str, Any
     from gitops.registry.propose import card_of
 
     about = card.render(wanted.model_dump(mode="json"), comparison, repository.config.card)
-    return {card_of(wanted.environment, repository.config.deploy.environments): about, **followed(repository, wanted.environment, wanted)}
+    return {
+        card_of(wanted.environment, repository.config.deploy.environments): about,
+        **followed(repository, wanted.environment, wanted),
+    }
 
 
 def restored(repository: "Repository", environment: str, to: "Record | None") -> "dict[str, str | None]":

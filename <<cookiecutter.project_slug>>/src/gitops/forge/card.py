@@ -118,7 +118,7 @@ def _metrics(comparison: dict[str, Any]) -> str:
     rows = [[name, *(side.get(name, number(None)) for side in sides.values())] for name in ours]
     sentence = f"Measured on {comparison['rows']} held-out rows; {escape(comparison['metric'])} decides."
     if known:
-        sentence += " An interval holds what resamples of these rows give, at the `confidence` of `[gates]` in model.toml."
+        sentence += " Intervals are of resamples of these rows, at the `confidence` of `[gates]` in model.toml."
     return f"{sentence}\n\n{table(['metric', *sides], rows)}"
 
 

@@ -111,9 +111,9 @@ def superseded(offer: Offer) -> str:
 def withdrawn(version: str, environment: str, why: str) -> str:
     """The last comment in one that offers a version which is held by now."""
     return (
-        f"Version {version} is held in {escape(environment)}: {escape(why)} A held version is neither run nor promoted, "
-        f"so this pull request is closed. Once the hold is lifted (`gitops lift {version} --why ...`), it may be "
-        "offered again."
+        f"Version {version} is held in {escape(environment)}: {escape(why)} A held version is neither run nor "
+        "promoted, so this pull request is closed. "
+        f"Once the hold is lifted (`gitops lift {version} --why ...`), it may be offered again."
     )
 
 

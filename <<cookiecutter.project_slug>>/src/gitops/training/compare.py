@@ -3,6 +3,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from gitops.run import Document
 from gitops.training.evidence import Evidence
 from gitops.training.flips import Flips, flips
@@ -51,7 +53,7 @@ class Comparison(Document):
     slices_measured: int
     flips: Flips | None
     data: Changes | None
-    intervals: dict[str, tuple[float, float]] = {}
+    intervals: dict[str, tuple[float, float]] = Field({})
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -91,7 +93,5 @@ def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None) -> Com
         slices_measured=len(parts),
         flips=flips(trial),
         data=changes(trial),
-        intervals=intervals(
-            trial.config, trial.truth, trial.challenger.predictions, evidence.metrics["challenger"]
-        ),
+        intervals=intervals(trial.config, trial.truth, trial.challenger.predictions, evidence.metrics["challenger"]),
     )
