@@ -3,8 +3,8 @@
 
 import numpy as np
 import pytest
-from evidence_of import CLASSIFICATION, REGRESSION, labels, numbers
 from scipy.stats import norm
+from trial_of import CLASSIFICATION, REGRESSION, labels, numbers
 
 from gitops.training.intervals import intervals
 from gitops.training.metrics import measure_all
