@@ -40,9 +40,11 @@ def stage(prepared: Path, driver: Driver, tmp_path_factory: pytest.TempPathFacto
     run(clone, "git", "push", "--quiet", "origin", "main")
     driver.must(clone, "train")
     driver.must(clone, "register")
+    compare(driver, clone, folder, "1")
     driver.must(clone, "promote", "--local", "--comparison", str(folder / "comparisons" / "1"))
     run(clone, "git", "push", "--quiet", "origin", "promote/production:main")
-    compare(driver, clone, folder, "4", "4-over-champion-1")
+    for number in "24":
+        compare(driver, clone, folder, number, f"{number}-over-champion-1")
     run(clone, "git", "push", "--quiet", "--force", "origin", "main")
     run(clone, "git", "branch", "--quiet", "-D", "promote/production")
     toml = clone / "model.toml"
@@ -337,7 +339,8 @@ def test_a_rollback_at_once_holds_what_serves_too(place: Place) -> None:
         json.loads((place.comparisons / f"{n}-over-champion-1" / "comparison.json").read_text()) for n in (4, 2)
     )
     (place.clone.parent / "four").mkdir()
-    told = json.dumps({**four, "champion": two["challenger"]})
+    bound = {**four["bound"], "champion": two["challenger"]["digest"]}
+    told = json.dumps({**four, "champion": two["challenger"], "bound": bound})
     (place.clone.parent / "four" / "comparison.json").write_text(told)
     place.promote(str(place.clone.parent / "four"))
     place.merge(place.pull["number"])
@@ -454,6 +457,132 @@ def test_a_second_rollback_at_once_goes_further_back(place: Place) -> None:
     )
 
 
+def _merge_stale(place: Place) -> int:
+    """Version 1 serves; version 2 was judged by other gates than main has when it is merged; the pull request."""
+    place.ship("1")
+    place.promote("2-over-champion-1")
+    number: int = place.pull["number"]
+    place.push("model.toml", "margin = 0.1", "margin = 0.2")
+    place.merge(number)
+    place.forget()
+    return number
+
+
+def test_a_merge_on_expired_evidence_is_not_rolled_out(place: Place) -> None:
+    """The last verified version serves, nothing is held, and one pull request says what changed in between."""
+    _merge_stale(place)
+    told = place.job("deploy")
+    assert "Version 2 is not rolled out. Between the comparison of version 2 and its merge, the gates changed." in told
+    assert place.serves == "1"
+    assert [fact["kind"] for fact in place.facts] == ["verified", "expired"]
+    assert place.facts[-1]["commit"] == place.git("rev-parse", "main")
+    pull = place.pull
+    assert pull["title"].startswith("Roll back tumour-screening from version 2 to version 1 in production (")
+    first, *rest = pull["body"].splitlines()
+    assert first == "## ⏪ Version 2 is not rolled out in production: its evidence had expired when it was merged"
+    assert "**Why**: Between the comparison of version 2 and its merge, the gates changed." in rest
+    assert "it is not held" in pull["body"]
+    assert "gitops lift" not in pull["body"]
+    assert place.git("diff", "--name-only", "main...rollback/production").split() == OURS
+    assert place.record("rollback/production")["version"] == "1"
+    assert place.statuses(pull["head"]["sha"])[0] == ("required", "pending")
+    assert place.issues == []
+    assert [(each["version"], each["environment"]) for each in place.dispatched] == [("2", "production")]
+    assert "champion" not in place.job("reconcile")
+    place.forget()
+    place.job("deploy")
+    assert place.serves == "1"
+    assert place.writes == []
+
+
+def test_taking_back_an_expired_merge_changes_nothing_that_serves(place: Place) -> None:
+    """Main says what serves again; the version that was restored was verified, so its old evidence does not matter."""
+    _merge_stale(place)
+    place.job("deploy")
+    place.merge(place.pull["number"])
+    place.forget()
+    assert "Nothing to do: version 1 serves" in place.job("deploy")
+    assert place.writes == []
+
+
+def test_on_new_evidence_the_version_is_offered_again_and_rolled_out(place: Place) -> None:
+    """Nothing was wrong with it; merged anew it serves, and what would have taken it back closes."""
+    _merge_stale(place)
+    place.job("deploy")
+    back = place.pull["number"]
+    assert "Opened" in place.promote(place.compare_again("again", "2"))
+    (offered,) = (pull for pull in place.pulls if pull["state"] == "open" and pull["number"] != back)
+    assert "to production" in offered["title"]
+    place.merge(offered["number"])
+    place.job("deploy")
+    assert place.serves == "2"
+    assert [pull["state"] for pull in place.pulls if pull["number"] == back] == ["closed"]
+    assert [fact["kind"] for fact in place.facts] == ["verified", "expired", "verified"]
+
+
+def test_the_first_version_on_expired_evidence_does_not_come_up(place: Place) -> None:
+    """There is no other to serve: the pull request removes the record."""
+    place.promote("1")
+    place.push("data/breast_cancer.csv", "17.99", "17.98")
+    place.merge(place.pull["number"])
+    told = place.job("deploy")
+    assert "its merge, the data changed." in told
+    assert "Nothing may serve in production." in told
+    assert "to no version" in place.pull["title"]
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{place.url}/metadata", timeout=10)
+
+
+def test_what_changes_after_the_merge_does_not_count(place: Place) -> None:
+    """Nor do words in between."""
+    place.promote("1")
+    place.push("README.md", "git push", "git  push")
+    place.merge(place.pull["number"])
+    place.push("model.toml", "margin = 0.1", "margin = 0.2")
+    place.job("deploy")
+    assert place.serves == "1"
+
+
+def test_a_rollback_to_what_was_verified_needs_no_new_evidence(place: Place) -> None:
+    """It was judged by the gates of its time, and it served."""
+    place.ship("1")
+    place.ship("2-over-champion-1")
+    place.push("model.toml", "margin = 0.1", "margin = 0.2")
+    place.job("rollback", env={"GITOPS_WHY": "complaints", "GITOPS_VERSION": "1"})
+    place.merge(place.pull["number"])
+    place.job("deploy")
+    assert place.serves == "1"
+    assert [fact["kind"] for fact in place.facts] == ["verified", "verified"]
+
+
+def test_the_champion_before_a_merge_is_the_one_of_then(place: Place) -> None:
+    """Main names what failed, the challenger was compared with what serves instead: its merge stands."""
+    place.ship("1")
+    place.offer("4-over-champion-1")
+    place.job("deploy", code=10)
+    place.promote(place.compare_again("over-what-serves", "2"))
+    (offered,) = (pull for pull in place.pulls if pull["state"] == "open" and pull["title"].startswith("Promote"))
+    place.merge(offered["number"])
+    place.job("deploy")
+    assert place.serves == "2"
+
+
+def test_a_hold_turns_an_open_proposal_red(place: Place) -> None:
+    """What it was compared with is champion no more."""
+    place.ship("1")
+    place.promote("2-over-champion-1")
+    offered = place.pull
+    fact = {"kind": "held", "environment": "production", "digest": place.facts[0]["digest"], "by": "ada",
+            "at": "2026-11-21T00:00:00Z", "why": "complaints"}  # fmt: skip
+    place.as_person("switch", "--quiet", "mlflow")
+    with (place.clone.with_name("person") / "ledger.jsonl").open("a") as ledger:
+        ledger.write(json.dumps(fact) + "\n")
+    place.as_person("commit", "--quiet", "--all", "--message", "Hold")
+    place.as_person("push", "--quiet", "origin", "mlflow")
+    assert "the champion changed. Version 2 is compared again." in place.job("deploy")
+    assert place.statuses(offered["head"]["sha"])[0] == ("required", "failure")
+
+
 def test_a_hold_ends_by_a_merged_pull_request_alone(place: Place) -> None:
     """Lifted, the version may be proposed again."""
     place.ship("1")
@@ -567,25 +696,31 @@ def _effects(place: Place) -> tuple[int, int]:
     return len(place.writes), int(shown.stdout)
 
 
-def _run_until_an_effect(place: Place) -> int:
-    """Run the job `deploy` in a process of its own, and kill it as soon as it has done something; how it ended."""
+def _run_until_an_effect(place: Place, more: int = 0) -> int:
+    """Run the job `deploy` in a process of its own, and kill it as soon as it has done something, and so many things
+    more; how it ended."""
     log = place.home.with_name("killed.log")
     env = {**os.environ, **PERSON, **place.environment(place.hub.issue_token(DEPLOY_GRANTS))}
     before = _effects(place)
     command = [str(place.python), "-m", "gitops", "deploy"]
     with log.open("a") as said:
         started = subprocess.Popen(command, cwd=place.clone, env=env, stdout=said, stderr=said)
-    while started.poll() is None and _effects(place) <= before:
+    while started.poll() is None and _since(place, before) <= more:
         time.sleep(0.005)
     started.kill()
     return started.wait()
 
 
-def _run_until_it_ends(place: Place) -> tuple[int, int]:
+def _since(place: Place, before: tuple[int, int]) -> int:
+    """How many effects there were since."""
+    return sum(max(0, now - then) for now, then in zip(_effects(place), before, strict=True))
+
+
+def _run_until_it_ends(place: Place, more: int = 0) -> tuple[int, int]:
     """Kill it after each of its effects, again and again, until one run has nothing more to do; runs, and its code."""
     place.job("config")
     for runs in range(1, 30):
-        code = _run_until_an_effect(place)
+        code = _run_until_an_effect(place, more)
         if code != -signal.SIGKILL:
             print(place.home.with_name("killed.log").read_text())
             return runs, code
@@ -604,6 +739,21 @@ def test_a_deployment_that_is_killed_after_each_effect_ends_in_the_same_state(pl
     place.forget()
     place.job("deploy")
     assert place.writes == []
+
+
+def test_a_passing_over_that_is_killed_again_and_again_ends_in_the_same_state(place: Place) -> None:
+    """Comparison, ledger, pull request, its check. Nobody can look up what a run of Train was asked for: a kill between
+    asking and the ledger asks twice, which changes nothing."""
+    _merge_stale(place)
+    place.job("config")
+    assert _run_until_an_effect(place) == -signal.SIGKILL
+    runs, code = _run_until_it_ends(place, more=1)
+    assert (runs > 2, code) == (True, 0)
+    assert place.serves == "1"
+    assert [fact["kind"] for fact in place.facts] == ["verified", "expired"]
+    assert place.pull["title"].startswith("Roll back")
+    assert {each["version"] for each in place.dispatched} == {"2"}
+    assert place.statuses(place.pull["head"]["sha"]) == [("required", "pending")]
 
 
 def test_a_rollback_that_is_killed_after_each_effect_ends_in_the_same_state(place: Place) -> None:

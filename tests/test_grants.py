@@ -54,6 +54,15 @@ def concludes(desk: Desk, token: Token) -> bool:
     return desk.driver.run(desk.clone, "conclude", "--results", "code=success", env=env).code == 0
 
 
+def expires(desk: Desk, token: Token) -> bool:
+    """What was offered was judged by other gates: Train turns it red, and has it compared again."""
+    desk.hub.settings.private = True
+    if not desk.pulls:
+        desk.promote("1")
+        desk.push("model.toml", "margin = 0.1", "margin = 0.2")
+    return desk.driver.run(desk.clone, "expire", env=desk.environment(token)).code == 0
+
+
 def mends(desk: Desk, token: Token) -> bool:
     """What main names failed: Deploy opens the pull request that takes it back, has it checked, and opens an issue."""
     if not any(pull["merged_at"] for pull in desk.pulls):
@@ -77,6 +86,7 @@ Probe = Callable[[Desk, Token], bool]
 PROBES: dict[tuple[str, str], Probe] = {
     ("required", "statuses"): concludes,
     ("register", "contents"): registers,
+    **{("expire", grant): expires for grant in ("pull-requests", "statuses", "actions")},
     ("promote", "issues"): asks_for_permission,
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{
@@ -94,7 +104,7 @@ PROBED = [one for one in DECLARED if one[:3] not in ELSEWHERE]
 def test_without_this_grant_the_job_fails(desk: Desk, workflow: str, job: str, grant: str, level: Grant) -> None:
     """With all that it declares the job's command succeeds; with one grant less it does not."""
     declared: dict[str, Any] = yaml.safe_load((FOLDER / f"{workflow}.yml").read_text())["jobs"][job]["permissions"]
-    probe = PROBES[job, grant] if level == "write" else reads_store
+    probe = reads_store if (grant, level) == ("contents", "read") else PROBES[job, grant]
     less = {name: each for name, each in declared.items() if name != grant}
     assert not probe(desk, desk.hub.issue_token(less))
     assert probe(desk, desk.hub.issue_token(declared))

@@ -16,7 +16,7 @@ from house import GENERATED, bake, run
 DATA = "data/breast_cancer.csv"
 # What a promotion changes.
 OURS = ["docs/model-card.md", "registry/production.json"]
-TRAIN_JOBS = ["train", "register", "compare", "image", "promote"]
+TRAIN_JOBS = ["expire", "train", "register", "compare", "image", "promote"]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_journey(github: Site) -> None:
     assert "Version 1 can be promoted" in ended["train.yml"].jobs["compare"].summary
 
     _unchanged_code_changes_nothing(github)
-    _a_worse_estimator_opens_nothing(github)
+    _a_worse_estimator_leaves_the_offer(github)
     _a_better_one_refreshes(github, first["number"])
     _what_a_person_breaks_turns_red(github)
     _a_person_closes_it_and_it_stays_closed(github)
@@ -99,15 +99,22 @@ def _unchanged_code_changes_nothing(github: Site) -> None:
     assert offer(github) == before
 
 
-def _a_worse_estimator_opens_nothing(github: Site) -> None:
-    """Train stays green and says why the offered version stays."""
-    before = offer(github)
+def _a_worse_estimator_leaves_the_offer(github: Site) -> None:
+    """Train stays green and says why the offered version stays; since the code changed, it is compared again."""
+    number, title, body, head, comments = offer(github)
     github.choose(WORSE)
-    github.push("Simplify the features")
+    push = github.push("Simplify the features")
     ended = github.settled()
     green(ended, "ci.yml", "train.yml")
-    assert f"Left {github.pull['html_url']}" in ended["train.yml"].jobs["promote"].summary
-    assert offer(github) == before
+    runs = [run for run in github.server.runs.values() if (run.workflow, run.event.sha) == ("train.yml", push)]
+    of_push = next(run for run in runs if run.event.name == "push")
+    assert f"Left {github.pull['html_url']}" in of_push.jobs["promote"].summary
+    assert "your package changed. Version 1 is compared again." in of_push.jobs["expire"].summary
+    assert github.statuses(head)[0] == ("required", "failure")
+    now = offer(github)
+    assert (now[0], now[1], now[4]) == (number, title, comments)
+    assert (now[2] != body, now[3] != head) == (True, True)
+    assert github.statuses(now[3])[0] == ("required", "success"), "CI looks at the head with the new evidence"
 
 
 def _a_better_one_refreshes(github: Site, number: int) -> None:

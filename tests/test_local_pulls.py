@@ -300,6 +300,18 @@ def test_a_merge_waits_for_required_checks(world: World, how: str) -> None:
     assert world.ask("PUT", "/pulls/1/merge").status_code == 200
 
 
+def test_a_check_and_a_status_of_one_name_must_both_pass(world: World) -> None:
+    """Once a status is red, the green job of that name does not help: GitHub requires both."""
+    world.rules(CHECK_RULE)
+    sha = world.branch("topic")
+    world.pull()
+    world.ran(1, sha)
+    world.ask("POST", f"/statuses/{sha}", state="failure", context="required")
+    assert world.ask("PUT", "/pulls/1/merge").status_code == 405
+    world.ask("POST", f"/statuses/{sha}", state="success", context="required")
+    assert world.ask("PUT", "/pulls/1/merge").status_code == 200
+
+
 def test_a_merge_waits_for_an_approval(world: World) -> None:
     """As many as the ruleset asks for, and no open request for changes."""
     world.rules({**PULL_RULE, "parameters": {**PULL_RULE["parameters"], "required_approving_review_count": 1}})  # type: ignore[dict-item]

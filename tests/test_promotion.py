@@ -1,12 +1,17 @@
 """`gitops promote` against the local GitHub: every case of the living pull request, and every way GitHub can fail."""
 
 import json
+import re
 
 import pytest
-from desk import BRANCH, GRANTS, PULLS_ALLOWED, Desk
+from desk import BRANCH, FEATURES, GRANTS, PULLS_ALLOWED, Desk
 from github.faults import Kind
 from house import run
 
+GATE = ("model.toml", "margin = 0.1", "margin = 0.2")
+BACK = ("model.toml", "margin = 0.2", "margin = 0.1")
+COMPARE = ("POST", "/actions/workflows/train.yml/dispatches")
+STATUS = ("POST", "/statuses/SHA")
 # What a promotion changes.
 OURS = ["docs/model-card.md", "registry/production.json"]
 DISPATCH = ("POST", "/actions/workflows/ci.yml/dispatches")
@@ -174,7 +179,7 @@ def test_a_comparison_with_an_earlier_champion_is_made_again(offered: Desk) -> N
     """Somebody merged between compare and promote."""
     offered.merge(offered.pull["number"])
     offered.forget()
-    assert "the champion has changed since" in offered.promote("2")
+    assert "the champion changed since" in offered.promote("2")
     assert offered.writes[0] == ("POST", "/actions/workflows/train.yml/dispatches")
     assert not [path for _, path in offered.writes if "pulls" in path]
 
@@ -233,6 +238,151 @@ def test_a_stale_comparison_is_made_again(desk: Desk) -> None:
     (asked,) = (asked for asked in desk.hub.requests if "train.yml" in asked.path)
     assert asked.body["inputs"]["version"] == "2"
     assert asked.body["inputs"]["digest"].startswith("sha256:")
+
+
+def test_a_changed_gate_turns_it_red_and_has_it_compared_again_once(offered: Desk) -> None:
+    """What was judged by other gates says nothing any more; a second look asks nobody a second time."""
+    offered.push(*GATE)
+    assert "the gates changed. Version 1 is compared again." in offered.job("expire")
+    head = offered.pull["head"]["sha"]
+    status = offered.ask("GET", f"/commits/{head}/statuses")[0]
+    assert (status["context"], status["state"]) == ("required", "failure")
+    assert re.fullmatch(
+        r"Evidence expired, compared again \([0-9a-f]{8}\): the gates changed since", status["description"]
+    )
+    assert offered.writes == [COMPARE, STATUS]
+    digest = offered.record(BRANCH)["digest"]
+    assert offered.dispatched == [{"version": "1", "digest": digest, "environment": "production", "force": "false"}]
+    offered.forget()
+    assert "Nothing to do" in offered.job("expire")
+    assert offered.writes == []
+
+
+CHANGES = {
+    "data": ("data/breast_cancer.csv", "17.99", "17.98", "the data"),
+    "code": (FEATURES, "COLUMNS = [", "COLUMNS = [  # chosen", "your package"),
+    "split": ("model.toml", "holdout = 0.3", "holdout = 0.4", "the split"),
+    "training": ("model.toml", "seed = 0", "seed = 1", "the training tables"),
+    "lock": ("requirements/train.txt", "#", "# more\n#", "the lock"),
+}
+
+
+@pytest.mark.parametrize(("path", "old", "new", "what"), CHANGES.values(), ids=CHANGES)
+def test_whatever_the_evidence_rests_on_is_named(offered: Desk, path: str, old: str, new: str, what: str) -> None:
+    """The sentence says where to look."""
+    offered.push(path, old, new)
+    assert f"has expired: {what} changed." in offered.job("expire")
+
+
+def test_words_and_places_expire_nothing(offered: Desk) -> None:
+    """A docs push, another port, another owner: the reviewer reads on."""
+    offered.push("README.md", "git push", "git  push")
+    offered.push("model.toml", "port = 8080", "port = 8081")
+    offered.push("model.toml", 'owner = ""', 'owner = "Ada"')
+    assert "Nothing to do" in offered.job("expire")
+    assert offered.writes == []
+
+
+def test_compared_again_it_is_refreshed_and_checked_anew(offered: Desk) -> None:
+    """The same pull request and version, with evidence that holds; then nothing more."""
+    before = offered.pull
+    offered.push(*GATE)
+    offered.job("expire")
+    assert "Refreshed" in offered.promote(offered.compare_again("again", "1"))
+    now = offered.pull
+    assert (now["number"], now["title"]) == (before["number"], before["title"])
+    assert now["head"]["sha"] != before["head"]["sha"]
+    assert now["body"] != before["body"]
+    assert offered.statuses(now["head"]["sha"]) == [("required", "pending")]
+    offered.forget()
+    assert "Nothing to do" in offered.promote(str(offered.clone.parent / "again"))
+    assert "Nothing to do" in offered.job("expire")
+    assert offered.writes == []
+
+
+def test_a_refresh_of_evidence_that_is_cut_off_is_finished(offered: Desk) -> None:
+    """The branch has the new evidence, the text does not speak of it yet."""
+    offered.push(*GATE)
+    again = offered.compare_again("again", "1")
+    before = offered.pull
+    offered.hub.faults.add(method="PATCH", path=r"/pulls/\d+$", kind="502", times=9)
+    offered.promote(again, code=8)
+    offered.hub.faults.clear()
+    assert offered.pull["body"] == before["body"]
+    assert "Refreshed" in offered.promote(again)
+    assert offered.pull["body"] != before["body"]
+
+
+def test_an_approval_does_not_outlive_its_evidence(offered: Desk) -> None:
+    """The approved pull request is closed, and the same version comes in another."""
+    first = offered.pull
+    offered.ask("POST", f"/pulls/{first['number']}/reviews", event="APPROVE")
+    offered.push(*GATE)
+    offered.promote(offered.compare_again("again", "1"))
+    closed, opened = offered.pulls
+    assert (closed["state"], opened["state"]) == ("closed", "open")
+    assert closed["title"] == opened["title"]
+    assert "compared again, for the gates changed" in offered.comments(first["number"])[0]
+
+
+def test_where_main_is_again_what_it_was_ci_decides_anew(offered: Desk) -> None:
+    """The gate was put back: the evidence holds, and red would be a lie."""
+    offered.push(*GATE)
+    offered.job("expire")
+    offered.push(*BACK)
+    assert "holds again" in offered.job("expire")
+    assert offered.writes == [DISPATCH, STATUS]
+    assert offered.statuses(offered.pull["head"]["sha"])[0] == ("required", "pending")
+    offered.forget()
+    offered.job("expire")
+    assert offered.writes == []
+
+
+def test_another_change_has_it_compared_once_more(offered: Desk) -> None:
+    """Each state of main is asked about once."""
+    offered.push(*GATE)
+    offered.job("expire")
+    offered.push("model.toml", "margin = 0.2", "margin = 0.3")
+    offered.job("expire")
+    assert len(offered.dispatched) == 2
+
+
+def test_success_of_ci_does_not_hide_what_has_expired(offered: Desk) -> None:
+    """Main moved while CI was at work; whoever comes first, the proposal is red and compared again once."""
+    offered.push(*GATE)
+    head = offered.pull["head"]["sha"]
+    run(offered.clone, "git", "fetch", "--quiet", "origin", BRANCH)
+    run(offered.clone, "git", "switch", "--quiet", "--detach", head)
+    env = {**offered.environment(offered.hub.issue_token(GRANTS)), "GITHUB_EVENT_NAME": "workflow_dispatch"}
+    concluded = offered.driver.must(offered.clone, "conclude", "--results", "code=success data=success", env=env)
+    assert "the gates changed since" in concluded.out
+    assert offered.statuses(head)[0] == ("required", "failure")
+    offered.job("expire")
+    run(offered.clone, "git", "switch", "--quiet", "--detach", head)
+    offered.driver.must(offered.clone, "conclude", "--results", "code=success data=success", env=env)
+    offered.job("expire")
+    assert offered.statuses(head)[0] == ("required", "failure")
+    assert len(offered.dispatched) == 1
+
+
+@pytest.mark.parametrize("kind", ["lost", "dropped", "502", "422"])
+@pytest.mark.parametrize("path", [r"/statuses/", r"train.yml/dispatches$"])
+def test_an_expiry_that_is_cut_off_is_made_good(offered: Desk, path: str, kind: Kind) -> None:
+    """Asked at least once, and red in the end."""
+    offered.push(*GATE)
+    offered.hub.faults.add(method="POST", path=path, kind=kind)
+    offered.driver.run(offered.clone, "expire", env=offered.environment(offered.hub.issue_token(GRANTS)))
+    offered.job("expire")
+    assert offered.statuses(offered.pull["head"]["sha"])[0] == ("required", "failure")
+    assert offered.dispatched
+
+
+def test_a_comparison_on_earlier_gates_is_made_again(desk: Desk) -> None:
+    """Somebody pushed between compare and promote."""
+    desk.push(*GATE)
+    assert "the gates changed since" in desk.promote("1")
+    assert desk.writes[0] == COMPARE
+    assert desk.pulls == []
 
 
 def test_where_the_setting_forbids_pull_requests_an_issue_says_which(desk: Desk) -> None:

@@ -19,6 +19,7 @@ COMMANDS = (
     "compare",
     "image",
     "promote",
+    "expire",
     "deploy",
     "rollback",
     "lift",

@@ -95,8 +95,8 @@ def unsuccessful(hub: Hub, sha: str) -> set[str]:
 
 
 def expected(hub: Hub, rules: list[dict[str, Any]], sha: str) -> list[str]:
-    """The required checks that a commit has not passed."""
-    done = passed(hub, sha)
+    """The required checks that a commit has not passed; where a job and a status have one name, both must have."""
+    done = passed(hub, sha) - unsuccessful(hub, sha)
     wanted = [
         check["context"]
         for rule in rules

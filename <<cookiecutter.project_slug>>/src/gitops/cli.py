@@ -15,8 +15,8 @@ from gitops.console import complain
 from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
-    "validate", "review", "train", "register", "compare", "image", "promote", "deploy", "rollback", "lift", "reconcile",
-    "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude", "doctor", "setup",
+    "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
+    "reconcile", "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude", "doctor", "setup",
 )  # fmt: skip
 
 

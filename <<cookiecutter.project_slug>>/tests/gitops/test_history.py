@@ -11,9 +11,9 @@ from test_ledger import NOW, entry, record
 from gitops import config
 from gitops.errors import ConfigError
 from gitops.registry.branch import Branch
-from gitops.registry.ledger import AnyFact, Held, Lifted, Override, Verified, append
+from gitops.registry.ledger import AnyFact, Expired, Held, Lifted, Override, Verified, append
 from gitops.registry.past import Past, moment, periods, then
-from gitops.registry.record import Entry
+from gitops.registry.record import Entry, read
 
 
 def day(number: float) -> datetime:
@@ -70,6 +70,17 @@ def test_a_held_version_gives_way_to_the_last_verified_one() -> None:
     assert (again.record.version, again.held) == ("2", None)
 
 
+def test_a_merge_on_expired_evidence_gives_way_too() -> None:
+    """From the fact on, which says why."""
+    fact = Expired(environment="production", digest="2" * 4, at=day(11), by="a run", commit="c", why="the gates")
+    found = past(12, [FACTS[0], fact])
+    assert found
+    assert (found.record.version, found.named, found.held, found.expired) == ("1", record(2), None, fact)
+    before = past(10.5, [FACTS[0], fact])
+    assert before
+    assert (before.record.version, before.expired) == ("2", None)
+
+
 def test_an_override_wins_as_long_as_it_lasts() -> None:
     """It overrules main, and is named."""
     facts = [FACTS[0], OVERRIDE]
@@ -106,15 +117,16 @@ def test_at_tells_what_served(at_stage: Callable[[str], Project]) -> None:
     merge = project.git("rev-parse", "main")
     assert "Nothing was to serve in production" in project.must("at", start).out
     project.verified()
-    record_now = project.git("show", "main:registry/production.json")
+    record_now = read(project.root, "production", "main")
+    assert record_now is not None
+    lineage = record_now.lineage
     for named in ("1.0.0", "v1.0.0", merge, project.git("rev-parse", "promote/production"), "2999-01-01"):
         told = project.must("at", named).out
         assert "version 1, release 1.0.0" in told, named
         assert f"by Ada, commit {merge}" in told
         assert "by a test" in told
-        for name in ("digest", "data", "commit"):
-            value = next(line.split('"')[3] for line in record_now.splitlines() if f'"{name}":' in line)
-            assert value in told.replace("\n", ""), name
+        for value in (record_now.digest, lineage.data, lineage.commit):
+            assert str(value) in told.replace("\n", "")
 
 
 def test_at_tells_what_was_held(at_stage: Callable[[str], Project]) -> None:

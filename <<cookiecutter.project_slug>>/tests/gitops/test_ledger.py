@@ -13,6 +13,7 @@ from gitops.errors import IntegrityError
 from gitops.registry.branch import Branch
 from gitops.registry.ledger import (
     FILE,
+    Expired,
     Fact,
     Held,
     Lifted,
@@ -80,6 +81,11 @@ def override(number: int, hours: int) -> Override:
     return Override(environment="production", digest=str(number) * 4, at=NOW, by="t", until=until, why="an incident")
 
 
+def expired(commit: str) -> Expired:
+    """The evidence behind a merge no longer held."""
+    return Expired(environment="production", digest="3" * 4, at=NOW, by="t", commit=commit, why="the gates changed")
+
+
 CASES: dict[str, tuple[list[Fact], str | None]] = {
     "no facts: main": ([], "3"),
     "main verified: main": ([verified(3)], "3"),
@@ -88,6 +94,10 @@ CASES: dict[str, tuple[list[Fact], str | None]] = {
     "main held, the last verified held too": ([verified(1), verified(2), held(3), held(2)], "1"),
     "a hold elsewhere does not count": ([held(3, "staging")], "3"),
     "a verification elsewhere does not count": ([verified(2, "staging"), held(3)], None),
+    "main expired: the last verified": ([verified(1), verified(2), expired("c")], "2"),
+    "main expired, none verified: nothing may run": ([expired("c")], None),
+    "another merge expired: main": ([verified(1), expired("d")], "3"),
+    "an override wins over what expired": ([expired("c"), verified(2), override(1, 2)], "1"),
     "an unexpired override wins": ([override(1, 2)], "1"),
     "an override wins over a hold": ([held(3), verified(2), override(1, 2)], "1"),
     "an expired override does not count": ([override(1, -1)], "3"),
@@ -161,6 +171,7 @@ def test_what_was_verified_last_in_a_place_counts() -> None:
     elsewhere = verified(2, "staging")
     assert is_newest([verified(3), elsewhere], record(3))
     assert is_newest([verified(3), held(4), override(3, 2)], record(3))
+    assert is_newest([verified(3), expired("c")], record(3)), "what expired never came up"
     assert not is_newest([verified(3), verified(2)], record(3))
     assert is_newest([verified(3), verified(2), verified(3)], record(3))
     assert not is_newest([], record(3))
@@ -169,10 +180,10 @@ def test_what_was_verified_last_in_a_place_counts() -> None:
 def test_the_ledger_keeps_facts_in_order_and_each_once(project: Project) -> None:
     """Appending the same fact twice is appending it once."""
     branch = Branch(config.find(project.root))
-    for fact in (verified(1), held(2), verified(1)):
+    for fact in (verified(1), held(2), verified(1), expired("c")):
         append(branch, fact)
     branch.refresh()
-    assert read(branch.root) == [verified(1), held(2)]
+    assert read(branch.root) == [verified(1), held(2), expired("c")]
 
 
 def test_a_line_that_is_no_fact_is_refused_with_its_number(tmp_path: Path) -> None:

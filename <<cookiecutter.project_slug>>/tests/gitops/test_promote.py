@@ -85,7 +85,7 @@ def test_a_comparison_with_an_earlier_champion_is_stale(proposed: Project) -> No
     proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
     stale = proposed.gitops("promote", "--local")
     assert stale.code == 3
-    assert "champion has changed" in stale.err
+    assert "the champion changed since" in stale.err
 
 
 def test_without_a_comparison_there_is_nothing_to_promote(project: Project) -> None:

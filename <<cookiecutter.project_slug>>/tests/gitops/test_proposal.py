@@ -26,7 +26,7 @@ def offer(found: Comparison, **changes: object) -> Offer:
     return Offer(**given)  # type: ignore[arg-type]
 
 
-BETTER = offer(comparison(WON, side("1", 0.92, OLDER), side("2", 0.95)))
+BETTER = offer(comparison(WON, side("1", 0.92, OLDER), side("2", 0.95)), main="3f2a1b0c")
 FIRST = offer(comparison(NONE, None, side("1", 0.95)), version="1", release="1.0.0", run="", plots={}, unsaid=())
 
 
@@ -53,6 +53,13 @@ def test_the_body_remembers_what_the_pull_request_was_opened_with() -> None:
     """In a comment that nobody sees; a refresh is told of only where something else is offered."""
     assert proposal.first_offered(proposal.body(BETTER, "ffffffffffff")) == "ffffffffffff"
     assert proposal.first_offered("a person's own words") is None
+
+
+def test_the_body_remembers_which_main_it_speaks_of() -> None:
+    """A refresh that was cut off is found by it."""
+    assert proposal.compared_on(proposal.body(BETTER, "ffffffffffff")) == "3f2a1b0c"
+    assert proposal.compared_on(proposal.body(FIRST, "ffffffffffff")) is None
+    assert proposal.compared_on("a person's own words") is None
 
 
 def test_the_comment_says_what_changed_and_is_found_again() -> None:

@@ -11,7 +11,7 @@ from gitops import console
 from gitops.commands import find, main_revision, where
 
 if TYPE_CHECKING:
-    from gitops.registry.ledger import Held, Override, Verified
+    from gitops.registry.ledger import Expired, Held, Override, Verified
     from gitops.registry.past import Past
 
 
@@ -55,6 +55,7 @@ def _rows(found: "Past") -> list[tuple[str, str]]:
         "still answering": f"version {found.before.version}, release {found.before.release}" if found.before else "",
         "instead of": f"version {instead.version}, which main named" if instead else "",
         "held": _fact(found.held),
+        "expired": _fact(found.expired),
         "override": _fact(found.override),
         "files": r.digest,
         "image": r.image or "none",
@@ -66,7 +67,7 @@ def _rows(found: "Past") -> list[tuple[str, str]]:
     return [(what, which) for what, which in said.items() if which]
 
 
-def _fact(fact: "Verified | Held | Override | None") -> str:
+def _fact(fact: "Verified | Held | Expired | Override | None") -> str:
     """When, by whom, and why where somebody said so."""
     if fact is None:
         return ""

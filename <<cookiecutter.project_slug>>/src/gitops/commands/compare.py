@@ -12,8 +12,10 @@ from gitops.commands.score import Progress, scored
 from gitops.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
+    from gitops.bound import Bound
     from gitops.config import Repository
     from gitops.contract import Yours
+    from gitops.registry.record import Record
     from gitops.registry.store import Store
     from gitops.registry.versions import Version
     from gitops.training.compare import Comparison
@@ -112,7 +114,7 @@ def _judge(
     from gitops.training.trial import Trial
 
     record = champion(repository, environment, store)
-    rows = features(repository, prepared.held_out)
+    rows, bound = features(repository, prepared.held_out), _bound(repository, record)
     with console.progress("compare") as progress:
         progress(f"score version {pinned[0]}")
         ours = scored(repository, store, *pinned, rows, progress)
@@ -126,7 +128,17 @@ def _judge(
         evidence = gather(trial)
         rival = _rival(store, trial, evidence, environment, progress)
         progress("judge")
-        return compare(trial, evidence, rival), evidence, points(trial)
+        return compare(trial, evidence, rival, bound), evidence, points(trial)
+
+
+def _bound(repository: "Repository", champion: "Record | None") -> "Bound | None":
+    """What the evidence is bound to: the commit that is checked out, where nothing that counts differs from it."""
+    from gitops.bound import bound, uncommitted
+
+    if uncommitted(repository):
+        console.complain("Note: this rests on files that are not committed, so nothing can be promoted by it.")
+        return None
+    return bound(repository.root, "HEAD", champion.digest if champion else None)
 
 
 def _rival(

@@ -41,10 +41,15 @@ def _parse(results: str) -> dict[str, str]:
 
 def _post(project: Path, state: str, verdict: str) -> None:
     from gitops import git
+    from gitops.commands.expire import expired_at
     from gitops.forge.checks import post
     from gitops.forge.github import connect
 
-    root = find(project).root
-    head = git.resolve(root, "HEAD")
+    repository = find(project)
+    github, head = connect(repository.root), git.resolve(repository.root, "HEAD")
     assert head is not None  # noqa: S101 (CI has checked a commit out)
-    post(connect(root), head, state, verdict)
+    # Main may have moved while CI was at work; its success must not hide that.
+    expired = expired_at(repository, head) if state == "success" else ""
+    post(github, head, "failure" if expired else state, expired or verdict)
+    if expired:
+        console.say(f"{expired}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitops import git
 from gitops.commands.withdraw import withdraw
-from gitops.forge import pull_request, trains
+from gitops.forge import checks, pull_request, trains
 from gitops.forge.github import GitHub
 from gitops.registry import ledger, record
 from gitops.registry.admission import held_in, ready_at
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gitops.commands.site import Site
     from gitops.registry.record import Entry, Record
 
-TRAIN = "train.yml"
 # What a comparison does not depend on; of registry/ it does on the record of its own environment alone.
 BESIDE_THE_POINT = (":(exclude)registry", ":(exclude)docs", ":(exclude,glob)**/*.md")
 
@@ -86,8 +85,7 @@ def _was_asked(
 def _dispatch(site: "Site", github: GitHub, environment: str, wanted: "Record") -> None:
     """Ask Train, and then write down that it was asked: cut off in between, it is asked twice, which does no harm."""
     root, now = site.repository.root, datetime.now(UTC)
-    inputs = {"version": wanted.version, "digest": wanted.digest, "environment": environment}
-    github.send("POST", f"/actions/workflows/{TRAIN}/dispatches", {"ref": "main", "inputs": inputs})
+    checks.compare(github, wanted.version, wanted.digest, environment)
     asked = ledger.Asked(
         environment=environment, digest=wanted.digest, at=now, by=site.who,
         commit=git.resolve(root, git.main_ref(root)) or "",

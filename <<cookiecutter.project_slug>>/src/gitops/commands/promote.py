@@ -66,8 +66,10 @@ def _locally(repository: "Repository", found: "Comparison", environment: str, bu
         console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
         return
     store = connect(repository)
-    if not against_champion(repository, store, found, environment):
-        raise ConfigError("The champion has changed since the comparison.", "Run `gitops compare` again.")
+    # Here main is what lies here: what is not pushed yet will be, or the merge finds out.
+    changed = outdated(repository, store, found, environment, "HEAD")
+    if changed:
+        raise ConfigError(f"The comparison is out of date: {changed} changed since.", "Run `gitops compare` again.")
     wanted = record_of(repository, store, found, environment, built)
     why_not = barred(repository, store, environment, wanted.digest)
     if why_not:
@@ -100,10 +102,20 @@ def _read(folder: Path, digest: str | None) -> "Comparison":
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
 
-def against_champion(repository: "Repository", store: "Store", found: "Comparison", environment: str) -> bool:
-    """Whether the champion that the challenger was compared with is still the champion."""
+def outdated(repository: "Repository", store: "Store", found: "Comparison", environment: str, revision: str) -> str:
+    """What changed since the comparison, in words; empty where it holds.
+
+    Raises:
+        GateRefused: It rests on files that nobody else has.
+    """
+    from gitops.bound import bound
+
+    if found.bound is None:
+        raise GateRefused(
+            "The comparison rests on files that are not committed.", "Commit, then run `gitops compare` again."
+        )
     now = champion(repository, environment, store)
-    return (now.digest if now else None) == (found.champion.digest if found.champion else None)
+    return found.bound.changed(bound(repository.root, revision, now.digest if now else None))
 
 
 def beside(repository: "Repository", wanted: "Record", comparison: dict[str, Any]) -> "dict[str, str | None]":
@@ -184,6 +196,7 @@ def record_of(
         classes=described.classes,
         figure=_measured(found),
         lineage=described.lineage,
+        evidence=found.bound,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from gitops import console, git
-from gitops.commands.promote import against_champion, beside, record_of
+from gitops.commands.promote import beside, outdated, record_of
 from gitops.commands.withdraw import withdraw
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, proposal, pull_request
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gitops.registry.record import Built, Record
     from gitops.training.compare import Comparison
 
-TRAIN = "train.yml"
 NEED_IMAGE = {"none", "compose", "kubernetes", "argocd"}
 ATTEMPTS = 4
 WAIT = 2.0  # seconds before looking again
@@ -68,9 +67,9 @@ def _converge(
     git.refresh(root)
     if found.verdict == "champion":
         return f"Nothing to promote: version {challenger.version} is the champion already."
-    if not against_champion(repository, store, found, environment):
-        why = "the champion has changed since"
-        return _again(github, challenger.version, challenger.digest, environment, why)
+    changed = outdated(repository, store, found, environment, git.main_ref(root))
+    if changed:
+        return _again(github, challenger.version, challenger.digest, environment, f"{changed} changed since")
     wanted = record_of(repository, store, found, environment, built)
     kind = repository.config.target(environment).kind
     if wanted.image is None and kind in NEED_IMAGE and git.in_actions():
@@ -107,9 +106,14 @@ def _next(
             return stays
         _stop_at_foreign(offer.branch, there)
         if pull_request.approved(github, open_now):
-            pull_request.supersede(github, open_now, offer)
+            pull_request.close(github, open_now, proposal.superseded(offer))
             return _first(github, repository, offer, wanted, there)
-    elif there.current and open_now.digest == offer.short:
+    elif _expired(there.record, wanted):
+        _stop_at_foreign(offer.branch, there)
+        if pull_request.approved(github, open_now):
+            pull_request.close(github, open_now, proposal.renewed(offer, _expired(there.record, wanted)))
+            return _first(github, repository, offer, wanted, there)
+    elif there.current and open_now.digest == offer.short and _says(open_now, there.record):
         done = _finish(github, offer, open_now, there.tip)
         return f"Nothing to do: {open_now.page} offers version {wanted.version} already." + done
     head = _push(repository, offer, wanted, there)
@@ -117,6 +121,16 @@ def _next(
     changed = pull_request.rewrite(github, open_now, offer.title, proposal.body(offer, first))
     done = _finish(github, offer, changed, head)
     return f"Refreshed {changed.page}: it offers version {wanted.version} now." + done
+
+
+def _expired(offered: "Record", wanted: "Record") -> str:
+    """What changed since the evidence of the offer was gathered; empty where it holds, or nobody knows."""
+    return offered.evidence.changed(wanted.evidence) if offered.evidence and wanted.evidence else ""
+
+
+def _says(open_now: "PullRequest", offered: "Record") -> bool:
+    """Whether the text speaks of the evidence of the record; a kill may have come between the two."""
+    return offered.evidence is None or proposal.compared_on(open_now.body) in (None, offered.evidence.key)
 
 
 def _against_rival(github: GitHub, offer: Offer, there: Standing, open_now: "PullRequest") -> str | None:
@@ -177,7 +191,7 @@ def _offer(github: GitHub, repository: "Repository", store: Store, found: "Compa
         environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
         digest=wanted.digest, branch=branch_name(wanted.environment), comparison=found.model_dump(mode="json"),
         run=checks.run_page(github), plots=pictures(store, wanted.run, github.page),
-        unsaid=tuple(missing(repository.config.card)),
+        unsaid=tuple(missing(repository.config.card)), main=found.bound.key if found.bound else "",
     )  # fmt: skip
 
 
@@ -185,8 +199,5 @@ def _again(github: GitHub, version: str, digest: str, environment: str, why: str
     """What was compared is no longer what is: in a workflow, have it compared again; here, say so."""
     if not git.in_actions():
         raise ConfigError(f"The comparison is out of date: {why}.", "Run `gitops compare` again.")
-    github.send(
-        "POST", f"/actions/workflows/{TRAIN}/dispatches",
-        {"ref": "main", "inputs": {"version": version, "digest": digest, "environment": environment}},
-    )  # fmt: skip
+    checks.compare(github, version, digest, environment)
     return f"The comparison is out of date: {why}. Version {version} will be compared again, in a run of its own."

@@ -9,7 +9,7 @@ from gitops.commands.promote import restored
 from gitops.errors import ForgeError, GitopsError, PullRequestsForbidden
 from gitops.forge import checks, pull_request
 from gitops.forge.report import escape
-from gitops.forge.reversal import Reversal, Side, report, settle
+from gitops.forge.reversal import EXPIRED, Reversal, Side, report, settle
 from gitops.registry import ledger, record
 from gitops.registry.propose import publish, reversal, reversal_name, standing
 
@@ -39,12 +39,15 @@ def mend(site: "Site", entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFac
     if now is None or why is None:
         _tidy_up(site, site.github, now)
         return
-    back = words(site.environment, now, ledger.wanted(entries, facts), why)
+    expired = _expired(entries, facts)
+    back = words(site.environment, now, ledger.wanted(entries, facts), why, expired=expired)
     stopped: GitopsError | None = None
     try:
         page = site.again(offer, site, back, ledger.wanted(entries, facts), insist=False)
     except GitopsError as error:
         stopped, page = error, f"No pull request could be opened yet: {escape(error.what)} {escape(error.next)}"
+    if expired:
+        site.say(page)  # no issue speaks of it
     hold = ledger.hold_of(facts, site.environment, now.digest)
     if hold and hold.failed:
         seen = site.again(report, site.github, back, page, logs, checks.run_page(site.github), hold.at)
@@ -53,10 +56,10 @@ def mend(site: "Site", entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFac
         raise stopped
 
 
-def words(environment: str, now: "Record", to: "Record | None", why: str) -> Reversal:
+def words(environment: str, now: "Record", to: "Record | None", why: str, *, expired: bool = False) -> Reversal:
     """What the pull request and the issue speak of."""
     good = Side(to.version, to.release, to.digest) if to else None
-    return Reversal(environment, now.model, Side(now.version, now.release, now.digest), good, why)
+    return Reversal(environment, now.model, Side(now.version, now.release, now.digest), good, why, expired)
 
 
 def offer(site: "Site", back: Reversal, to: "Record | None", *, insist: bool) -> str:
@@ -111,14 +114,21 @@ def _why(entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFact], now: "Reco
     override = ledger.override_of(entries, facts)
     if override and override.digest != now.digest:
         return override.why
-    hold = ledger.hold_of(facts, now.environment, now.digest)
-    return hold.why if hold else None
+    reason = ledger.hold_of(facts, now.environment, now.digest) or ledger.expired_of(facts, entries[0])
+    return reason.why if reason else None
+
+
+def _expired(entries: "Sequence[Entry]", facts: Sequence[ledger.AnyFact]) -> bool:
+    """Whether what main names is passed over for its evidence alone."""
+    held = ledger.hold_of(facts, entries[0].record.environment, entries[0].record.digest) if entries[0].record else None
+    override = ledger.override_of(entries, facts)
+    return ledger.expired_of(facts, entries[0]) is not None and held is None and override is None
 
 
 def _tidy_up(site: "Site", github: "GitHub", now: "Record | None") -> None:
     """Main names what serves: what is open about another version is done; what a person asked for stays open."""
     short = now.digest.removeprefix("sha256:")[:12] if now else None
     left = pull_request.find(github, reversal_name(site.environment))
-    if left and left.digest != short:
+    if left and (left.digest != short or EXPIRED in left.body):
         pull_request.close(github, left, "Main names another version by now; there is nothing to roll back.")
     settle(github, site.environment)

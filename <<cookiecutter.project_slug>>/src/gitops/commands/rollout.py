@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitops import console, git
+from gitops.commands.expire import expire, pass_over
 from gitops.commands.onward import advance
 from gitops.commands.reversal import mend
 from gitops.commands.site import Site, open_site
@@ -109,6 +110,8 @@ def look(site: Site) -> State:
 def converge(site: Site) -> Failure | None:
     """Bring the wanted version into service, or else the last verified one; then let everything else follow."""
     state = look(site)
+    if pass_over(site, state.entries, state.facts):
+        state = look(site)
     failure = _attempt(site, state)
     if failure:
         _hold(site, failure)
@@ -120,6 +123,10 @@ def converge(site: Site) -> Failure | None:
     _release(site, state)
     mend(site, state.entries, state.facts, failure.logs if failure else "")
     advance(site, state.entries, state.facts)
+    # What was held, or passed over, is champion no more: what was compared with it is out of date.
+    told = site.github and site.again(expire, site.repository, site.github, site.environment)
+    if told:
+        site.say(told)
     return failure
 
 

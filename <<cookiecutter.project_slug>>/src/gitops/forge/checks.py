@@ -1,5 +1,5 @@
 # machinery
-"""CI on a promotion pull request, although GitHub starts nothing by itself for what a job's token has opened.
+"""Runs on a promotion pull request, although GitHub starts nothing by itself for what a job's token has opened.
 
 CI is dispatched on the branch; only CI says how it ended. https://docs.github.com/rest/commits/statuses
 """
@@ -10,6 +10,8 @@ from gitops.forge.github import GitHub
 
 CONTEXT = "required"  # the job of ci.yml that branch rules ask for
 WORKFLOW = "ci.yml"
+TRAIN = "train.yml"
+LIMIT = 140  # characters that GitHub keeps of a description
 
 
 def request(github: GitHub, branch: str, head: str) -> bool:
@@ -32,9 +34,15 @@ def request(github: GitHub, branch: str, head: str) -> bool:
 
 def post(github: GitHub, head: str, state: str, description: str) -> None:
     """Put a commit status on a commit: error, failure, pending or success."""
-    status = {"state": state, "context": CONTEXT, "description": description[:140]}
+    status = {"state": state, "context": CONTEXT, "description": description[:LIMIT]}
     page = run_page(github)
     github.send("POST", f"/statuses/{head}", {**status, "target_url": page} if page else status)
+
+
+def compare(github: GitHub, version: str, digest: str, environment: str) -> None:
+    """Have Train compare a version with the champion of an environment, in a run of its own, on the newest main."""
+    inputs = {"version": version, "digest": digest, "environment": environment}
+    github.send("POST", f"/actions/workflows/{TRAIN}/dispatches", {"ref": "main", "inputs": inputs})
 
 
 def run_page(github: GitHub) -> str:

@@ -34,6 +34,7 @@ class Offer:
         run: The address of the workflow run; empty outside of one.
         plots: Addresses of pictures, by their names.
         unsaid: Keys of [card] in model.toml that only people can fill, and that are empty.
+        main: What tells the state of main that the comparison is bound to; empty where nobody knows.
     """
 
     environment: str
@@ -46,6 +47,7 @@ class Offer:
     run: str = ""
     plots: Mapping[str, str] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
+    main: str = ""
 
     @property
     def short(self) -> str:
@@ -66,8 +68,17 @@ def offered(title: str) -> str | None:
 
 def first_offered(body: str) -> str | None:
     """The short digest that the pull request was opened with; None where nobody knows."""
+    return _marked(body).get("first")
+
+
+def compared_on(body: str) -> str | None:
+    """What tells the state of main that the text speaks of; None where nobody knows."""
+    return _marked(body).get("main")
+
+
+def _marked(body: str) -> dict[str, str]:
     found = MARK.search(body)
-    return json.loads(found.group(1)).get("first") if found else None
+    return json.loads(found.group(1)) if found else {}
 
 
 def body(offer: Offer, first: str) -> str:
@@ -77,7 +88,8 @@ def body(offer: Offer, first: str) -> str:
         offer: What is offered now.
         first: The short digest that the pull request was opened with.
     """
-    mark = f"<!-- gitops {json.dumps({'digest': offer.short, 'first': first})} -->"
+    known = {"digest": offer.short, "first": first} | ({"main": offer.main} if offer.main else {})
+    mark = f"<!-- gitops {json.dumps(known)} -->"
     tail = "\n\n".join([*_plots(offer), _try(offer), *_unsaid(offer), _decide(offer), mark]) + "\n"
     return f"{render(offer.comparison, LIMIT - len(tail) - 2)}\n{tail}"
 
@@ -117,6 +129,15 @@ def withdrawn(version: str, environment: str, why: str) -> str:
     )
 
 
+def renewed(offer: Offer, changed: str) -> str:
+    """The same where the version stays, and its evidence had expired."""
+    return (
+        f"Version {offer.version} (`{offer.short}`) was compared again, for {changed} changed. This pull request was "
+        "approved as it is, so it is closed and not rewritten; the same version comes with its new evidence in a pull "
+        "request of its own."
+    )
+
+
 def _plots(offer: Offer) -> list[str]:
     if not offer.plots:
         return []
@@ -151,5 +172,7 @@ def _decide(offer: Offer) -> str:
     return (
         f"**Merge** to make version {offer.version} the champion of {where} as release {offer.release}: "
         f"`registry/{where}.json` changes, and the model card that describes it. **Close** to refuse it: this version "
-        f"is not proposed again, a later one may be. A better version refreshes this pull request.{run}"
+        f"is not proposed again, a later one may be. A better version refreshes this pull request. All this holds for "
+        "main as it is: if data, split, code, lock, gates or champion change, `required` turns red and the version is "
+        f"compared again; merged all the same, it is not rolled out.{run}"
     )

@@ -106,11 +106,6 @@ def tell(github: GitHub, pull: PullRequest, offer: Offer, message: str) -> bool:
     return True
 
 
-def supersede(github: GitHub, pull: PullRequest, offer: Offer) -> None:
-    """Close an approved one in favour of another."""
-    close(github, pull, proposal.superseded(offer))
-
-
 def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, why: str) -> None:
     """Close one that offers a held version.
 

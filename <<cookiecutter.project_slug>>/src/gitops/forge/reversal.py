@@ -14,6 +14,8 @@ from gitops.forge.report import escape
 from gitops.private import redacted
 
 LOG_LIMIT = 20_000
+# By which a pull request is known that a merge on newer evidence makes pointless.
+EXPIRED = "<!-- gitops expired -->"
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
@@ -52,6 +54,7 @@ class Reversal:
         bad: What main says, and what must not serve.
         good: What serves instead; None where nothing was ever verified.
         why: In words, which may be a person's.
+        expired: The bad one is not bad: the evidence behind its merge no longer held.
     """
 
     environment: str
@@ -59,6 +62,7 @@ class Reversal:
     bad: Side
     good: Side | None
     why: str
+    expired: bool = False
 
     @property
     def title(self) -> str:
@@ -73,7 +77,7 @@ class Reversal:
         """Of the pull request, in Markdown."""
         now = f"**Serves now**: {self.good.named if self.good else 'nothing, for none was ever verified'}"
         after = f"names version {self.good.version} again" if self.good else "names no version, to start over"
-        return redacted(f"""## ⏪ Version {self.bad.version} does not serve in {escape(self.environment)} any more
+        return redacted(f"""## ⏪ {self._happened}
 
 **Why**: {escape(self.why)}
 
@@ -81,9 +85,32 @@ class Reversal:
 {now}
 
 **Merge** to make main say what serves: `registry/{escape(self.environment)}.json` {after}. Nothing is deployed by the
-merge that does not serve already. **Close** to leave main as it is: the hold on version {self.bad.version} stays, and
-automation neither runs nor proposes it. To let it run again: `gitops lift {self.bad.version} --why ...`.
+merge that does not serve already. **Close** to leave main as it is: {self._else}
 """)
+
+    @property
+    def _happened(self) -> str:
+        """The first line."""
+        version, where = self.bad.version, escape(self.environment)
+        if self.expired:
+            return f"Version {version} is not rolled out in {where}: its evidence had expired when it was merged"
+        return f"Version {version} does not serve in {where} any more"
+
+    @property
+    def _else(self) -> str:
+        """What becomes of the version where nobody merges this."""
+        version = self.bad.version
+        if self.expired:
+            return (
+                f"version {version} is not rolled out all the same.\n\n**Nothing is wrong with version {version}** as "
+                "far as anybody knows, and it is not held: it is compared again, by what main says now. If it passes "
+                "every gate, a pull request offers it anew; merge that one, and this one closes."
+                f"\n\n{EXPIRED}"
+            )
+        return (
+            f"the hold on version {version} stays, and\nautomation neither runs nor proposes it. To let it run again: "
+            f"`gitops lift {version} --why ...`."
+        )
 
     @property
     def issue(self) -> str:

@@ -3,8 +3,9 @@
 
 `verified`: this digest passed its smoke test here. `held`: this digest may not run or be promoted. `override`: until
 then, or until main says the same, this digest runs, whatever main says. `asked`: this digest was to be compared with
-the champion there; what serves does not depend on it. Every reconciler computes the same wanted state from record and
-ledger. A hold ends by pull request only: registry/lifted/ on main names those that ended, each in a file of its own.
+the champion there; what serves does not depend on it. `expired`: the evidence behind this merge no longer held when it
+was merged, so the merge is passed over. Every reconciler computes the same wanted state from record and ledger. A hold
+ends by pull request only: registry/lifted/ on main names those that ended, each in a file of its own.
 """
 
 from collections.abc import Sequence
@@ -83,6 +84,19 @@ class Asked(Fact):
     commit: str
 
 
+class Expired(Fact):
+    """The digest was merged on evidence that no longer held; another merge of it counts.
+
+    Attributes:
+        commit: The merge.
+        why: What had changed, in words.
+    """
+
+    kind: Literal["expired"] = "expired"
+    commit: str
+    why: str
+
+
 class Lifted(Document):
     """A hold that people lifted.
 
@@ -99,8 +113,8 @@ class Lifted(Document):
     why: str
 
 
-AnyFact = Annotated[Verified | Held | Override | Asked, Field(discriminator="kind")]
-_FACT: TypeAdapter[Verified | Held | Override | Asked] = TypeAdapter(AnyFact)
+AnyFact = Annotated[Verified | Held | Override | Asked | Expired, Field(discriminator="kind")]
+_FACT: TypeAdapter[Verified | Held | Override | Asked | Expired] = TypeAdapter(AnyFact)
 
 
 def read(folder: Path) -> list[AnyFact]:
@@ -198,8 +212,15 @@ def asked_of(facts: Sequence[Fact], environment: str, digest: str) -> Asked | No
     return next((f for f in asked if (f.environment, f.digest) == (environment, digest)), None)
 
 
+def expired_of(facts: Sequence[Fact], entry: Entry) -> Expired | None:
+    """That the evidence behind this merge no longer held; None where it did."""
+    environment = entry.record.environment if entry.record else ""
+    merges = (f for f in facts if isinstance(f, Expired) and f.environment == environment)
+    return next((fact for fact in merges if fact.commit == entry.commit), None)
+
+
 def wanted(entries: Sequence[Entry], facts: Sequence[Fact], now: datetime | None = None) -> Record | None:
-    """What should run: the record on main unless it is held, or else the last verified one; an override wins.
+    """What should run: the record on main unless it is held or expired, or else the last verified; an override wins.
 
     Args:
         entries: What main said, and says, of one environment; newest first.
@@ -215,9 +236,9 @@ def wanted(entries: Sequence[Entry], facts: Sequence[Fact], now: datetime | None
     override = override_of(entries, facts, now)
     if override:
         return next(r for r in records if r.digest == override.digest)
-    if not is_held(facts, records[0].environment, records[0].digest):
-        return records[0]
-    return last_verified(records, facts)
+    if is_held(facts, records[0].environment, records[0].digest) or expired_of(facts, entries[0]):
+        return last_verified(records, facts)
+    return records[0]
 
 
 def last_verified(records: Sequence[Record], facts: Sequence[Fact]) -> Record | None:

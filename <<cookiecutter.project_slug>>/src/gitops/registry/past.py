@@ -10,7 +10,7 @@ from pathlib import Path
 from gitops import git
 from gitops.errors import ConfigError
 from gitops.registry import ledger, record
-from gitops.registry.ledger import AnyFact, Held, Lifted, Override, Verified
+from gitops.registry.ledger import AnyFact, Expired, Held, Lifted, Override, Verified
 from gitops.registry.record import Entry, Record
 
 _RELEASE = re.compile(r"v?(\d+\.\d+\.\d+)")
@@ -38,6 +38,7 @@ class Past:
         entry: The merge that put it on main; its record is the version.
         verified: The first fact that says that it passed its smoke test, then or later; None where there is none.
         held: The hold on what main named, which is why something else was to serve.
+        expired: That the evidence behind what main named no longer held, which is another reason.
         override: The order that overruled main.
         named: The version that main named, where that is another one.
         before: The version that still answered, where this one was not verified yet; None where no other was.
@@ -46,6 +47,7 @@ class Past:
     entry: Entry
     verified: Verified | None
     held: Held | None
+    expired: Expired | None
     override: Override | None
     named: Record | None
     before: Record | None
@@ -112,6 +114,7 @@ def then(entries: Sequence[Entry], facts: Sequence[AnyFact], ends: Sequence[Lift
             (fact for fact in facts if isinstance(fact, Verified) and ledger.is_verified([fact], wanted)), None
         ),
         held=ledger.hold_of(known, main.environment, main.digest) if wanted != main else None,
+        expired=ledger.expired_of(known, entries[0]) if wanted != main else None,
         override=ledger.override_of(entries, known, when),
         named=main if wanted != main else None,
         before=before if before != wanted else None,

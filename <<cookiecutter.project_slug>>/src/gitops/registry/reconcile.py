@@ -84,12 +84,12 @@ def serving(entries: Sequence[record.Entry], facts: Sequence[ledger.Fact]) -> Re
     return ledger.last_verified(record.since_removal(entries), facts)
 
 
-def ledger_of(repository: Repository, store: Store) -> Branch:
+def ledger_of(repository: Repository, store: Store | None = None) -> Branch:
     """Where the ledger lies: on the store's branch, even where MLflow is a server."""
     return store.branch if isinstance(store, BranchStore) else Branch(repository)
 
 
-def facts_of(repository: Repository, store: Store) -> list[ledger.AnyFact]:
+def facts_of(repository: Repository, store: Store | None = None) -> list[ledger.AnyFact]:
     """The newest ledger, oldest first, without the holds that people lifted on main."""
     branch = ledger_of(repository, store)
     branch.refresh()

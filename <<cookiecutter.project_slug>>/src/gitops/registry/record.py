@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gitops import git
+from gitops.bound import Bound
 from gitops.errors import IntegrityError
 from gitops.run import Document, Lineage, Run
 
@@ -63,6 +64,7 @@ class Record(Document):
         classes: The labels that an answer may have.
         figure: What earned it the place.
         lineage: What is behind it.
+        evidence: What its gates were passed under; None in a record that is older than this.
     """
 
     environment: str
@@ -77,6 +79,7 @@ class Record(Document):
     classes: tuple[str | int | bool, ...]
     figure: Figure
     lineage: Lineage
+    evidence: Bound | None = None
 
 
 @dataclass(frozen=True)

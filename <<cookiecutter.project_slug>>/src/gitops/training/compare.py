@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gitops.bound import Bound
 from gitops.run import Document
 from gitops.training.evidence import Evidence
 from gitops.training.flips import Flips, flips
@@ -38,6 +39,7 @@ class Comparison(Document):
         flips: Where the two say different things; None without champion.
         data: What changed since the champion was trained; None without champion.
         intervals: Of the challenger's metrics, by bootstrap over the held-out rows.
+        bound: What all this is bound to; None where it rests on files that are not committed.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
@@ -54,6 +56,7 @@ class Comparison(Document):
     flips: Flips | None
     data: Changes | None
     intervals: dict[str, tuple[float, float]] = Field({})
+    bound: Bound | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -66,13 +69,14 @@ class Comparison(Document):
         return self.verdict == "promote" and (self.rival is None or self.rival.beaten)
 
 
-def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None) -> Comparison:
+def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None, bound: Bound | None = None) -> Comparison:
     """Let every gate judge the evidence, and gather what a reviewer reads beside it.
 
     Args:
         trial: Champion and challenger.
         evidence: Gathered from it, once.
         rival: Judged already.
+        bound: What the evidence is bound to.
     """
     outcomes = tuple(gate.outcome_of(evidence) for gate in GATES)
     passed = all(outcome.verdict != "refused" for outcome in outcomes)
@@ -94,4 +98,5 @@ def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None) -> Com
         flips=flips(trial),
         data=changes(trial),
         intervals=intervals(trial.config, trial.truth, trial.challenger.predictions, evidence.metrics["challenger"]),
+        bound=bound,
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from gitops import git
-from gitops.config import FILE, Config, Repository
+from gitops.bound import LOCK, training_tables
+from gitops.config import FILE, Repository
 from gitops.manifest import digest_file, digest_json
 from gitops.run import Lineage
 from gitops.training.split import holdout_digest
 
-LOCK = "requirements/train.txt"
 LIBRARIES = ("gitops", "numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops")
 
 
@@ -49,16 +49,6 @@ def _package(repository: Repository) -> dict[str, str]:
     folder = repository.root / "src" / repository.config.project.package
     files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     return {file.relative_to(folder).as_posix(): digest_file(file) for file in sorted(files)}
-
-
-def training_tables(config: Config) -> dict[str, object]:
-    """What of model.toml training depends on; where the data lies does not matter, for its digest stands beside."""
-    whole = config.model_dump(mode="json")
-    tables: dict[str, object] = {name: whole[name] for name in ("split", "training")}
-    tables["task"] = config.project.task
-    tables["data"] = {name: whole["data"][name] for name in ("key", "target", "positive")}
-    tables["metric"] = config.evaluation.metric if config.training.search else None
-    return tables
 
 
 def _is_dirty(repository: Repository) -> bool:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitops import git
+from gitops.bound import LOCK, training_tables
 from gitops.config import FILE, Config, Repository, parse
 from gitops.errors import ConfigError
 from gitops.run import Document
 from gitops.training import contract_rules, rules
-from gitops.training.lineage import LOCK, training_tables
 
 NONE = "0" * 40
 SCHEMA = "schema.py"

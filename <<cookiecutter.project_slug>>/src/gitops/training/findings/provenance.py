@@ -4,8 +4,8 @@
 import re
 
 from gitops import git
+from gitops.bound import LOCK
 from gitops.run import Document
-from gitops.training.lineage import LOCK
 from gitops.training.trial import Trial
 
 
