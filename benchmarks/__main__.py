@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import gates, image, pull_request, startup, store, train, validate
-from benchmarks.bake import bake
-from benchmarks.table import table
+from benchmarks.bake import Baked, bake
+from benchmarks.table import Figure, table
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,32 @@ def main() -> None:
     """Bake a repository into a temporary folder, measure there, and leave nothing behind."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, once each: does it run at all?")
-    sizes = QUICK if parser.parse_args().quick else FULL
+    parser.add_argument("--image", action="store_true", help="the image alone: minutes, and gigabytes")
+    asked = parser.parse_args()
+    sizes = QUICK if asked.quick else FULL
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then too
     with tempfile.TemporaryDirectory(prefix="gitops-benchmarks-") as folder:
         os.environ["TMPDIR"] = folder  # of everything that we start
         say("generate a repository and set it up")
         baked = bake(Path(folder))
-        figures = startup.measure(baked, sizes.starts, say)
-        figures += validate.measure(baked, sizes.validated, say)
-        figures += train.measure(baked, sizes.trained, sizes.trainings, say)
-        figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)
-        rates = gates.rates(baked, sizes.judged, say)
-        figures += store.measure(baked, sizes.runs, say)
-        figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
-        figures += pull_request.measure(baked, sizes.pushes, say)
+        figures = image.measure(baked, FULL.containers, say) if asked.image else measure(baked, sizes)
+        rates = None if asked.image else gates.rates(baked, sizes.judged, say)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))
-    print("\nHow often the gate CHAMPION promotes a challenger whose true quality is known:\n")
-    print(gates.grid(rates))
+    if rates is not None:
+        print("\nHow often the gate CHAMPION promotes a challenger whose true quality is known:\n")
+        print(gates.grid(rates))
+
+
+def measure(baked: Baked, sizes: Sizes) -> list[Figure]:
+    """Everything, in the order of the table."""
+    figures = startup.measure(baked, sizes.starts, say)
+    figures += validate.measure(baked, sizes.validated, say)
+    figures += train.measure(baked, sizes.trained, sizes.trainings, say)
+    figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)
+    figures += store.measure(baked, sizes.runs, say)
+    figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
+    return figures + pull_request.measure(baked, sizes.pushes, say)
 
 
 def say(what: str) -> None:

@@ -168,7 +168,7 @@ def test_what_died_is_started_again(place: Place) -> None:
 def test_another_token_or_port_is_a_difference_too(place: Place) -> None:
     """The version is the right one, and callers come as the settings of today say; once, not each time."""
     place.ship("1")
-    rows = {"rows": []}
+    rows: dict[str, list[str]] = {"rows": []}
     assert requests.post(f"{place.url}/predict", json=rows, timeout=10).status_code != 401
     env = {"GITOPS_TOKEN": "secret"}
     assert "is brought up again: the token has changed" in place.job("deploy", env=env)

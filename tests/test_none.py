@@ -1,6 +1,5 @@
 """Where nothing stays up, with a real engine and a real registry: what is published is what main and ledger want."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -49,12 +48,12 @@ class Runner:
 
 
 @pytest.fixture
-def runner(desk: Desk, yard: Yard) -> Iterator[Runner]:
+def runner(desk: Desk, yard: Yard) -> Runner:
     """The versions are registered, and model.toml names the registry."""
     place(desk.clone / "model.toml", yard)
     run(desk.clone, "git", "commit", "--quiet", "--all", "--message", "A registry")
     run(desk.clone, "git", "push", "--quiet", str(desk.hub.bare), "HEAD:main")
-    yield Runner(desk, yard)
+    return Runner(desk, yard)
 
 
 def test_what_is_published_is_what_is_wanted(runner: Runner, images: tuple[Image, Image]) -> None:
