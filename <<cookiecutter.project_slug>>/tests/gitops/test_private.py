@@ -64,5 +64,5 @@ def test_no_line_of_ours_is_a_command_to_the_runner(capsys: pytest.CaptureFixtur
     say("fine\n::set-env name=A::b and ##[add-mask]c")
     complain("bad\n::stop-commands::x\n  ::error::y\nfine::so")
     told = capsys.readouterr()
-    assert told.out == "fine\n: :set-env name=A::b and ## [add-mask]c\n"
-    assert told.err == "bad\n: :stop-commands::x\n  : :error::y\nfine::so\n"
+    assert told.out == "fine\n| ::set-env name=A::b and # #[add-mask]c\n"
+    assert told.err == "bad\n| ::stop-commands::x\n|   ::error::y\nfine::so\n"

@@ -74,7 +74,7 @@ def test_a_version_from_uncommitted_files_is_not_proposed(project: Project) -> N
     project.must("compare")
     refused = project.gitops("promote", "--local")
     assert refused.code == 6
-    assert "not committed" in refused.err
+    assert "PROVENANCE" in refused.err
     project.commit()
     project.propose()
     assert read(project.root, "production", BRANCH) is not None
