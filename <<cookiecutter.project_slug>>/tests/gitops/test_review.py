@@ -231,6 +231,7 @@ def test_compare_is_judged_by_the_rules_of_before(main: Project) -> None:
 
 def test_review_says_aloud_what_a_branch_loosens(main: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """For whoever reviews it; a warning above the files, and a table."""
+    main.git("update-ref", "refs/remotes/origin/main", "main")  # as a job's clone has it
     main.git("switch", "--create", "easier")
     loosen(main)
     main.commit()
