@@ -137,6 +137,7 @@ def test_the_folder_is_sealed_and_whole(project: Project) -> None:
         "reasons.json",
         "reference.json",
         "run.json",
+        "seal.json",
         "sketch.json",
     ]
     assert {plot.read_bytes()[:8] for plot in folder.glob("plots/*")} == {b"\x89PNG\r\n\x1a\n"}
