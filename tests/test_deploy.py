@@ -443,7 +443,8 @@ def test_a_second_rollback_at_once_goes_further_back(place: Place) -> None:
     two = json.loads((place.comparisons / "2-over-champion-1" / "comparison.json").read_text())
     three = json.loads((place.comparisons / "3" / "comparison.json").read_text())
     (place.clone.parent / "three").mkdir()
-    told = json.dumps({**two, "champion": two["challenger"], "challenger": three["challenger"]})
+    bound = {**two["bound"], "champion": two["challenger"]["digest"]}
+    told = json.dumps({**two, "champion": two["challenger"], "challenger": three["challenger"], "bound": bound})
     (place.clone.parent / "three" / "comparison.json").write_text(told)
     place.ship(str(place.clone.parent / "three"))
     assert place.serves == "3"
