@@ -25,6 +25,7 @@ class Settings:
 
     default_workflow_permissions: str = "read"
     secrets: dict[str, str] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
 
 
 @dataclass

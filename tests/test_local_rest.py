@@ -173,6 +173,15 @@ def test_a_wrong_dispatch_is_refused(world: World, named: str) -> None:
     assert world.heard == []
 
 
+def test_a_workflow_that_is_switched_off_is_not_dispatched(world: World) -> None:
+    """GitHub says so to whoever asks."""
+    world.hub.settings.disabled = {"train.yml"}
+    answer = world.ask("POST", "/actions/workflows/train.yml/dispatches", ref="main", inputs={"version": "3"})
+    assert answer.status_code == 422
+    assert answer.json()["message"] == "Cannot trigger a 'workflow_dispatch' on a disabled workflow"
+    assert world.heard == []
+
+
 def test_a_repository_dispatch_has_limits(world: World) -> None:
     """Ten keys; a type of a hundred characters."""
     payload = {str(number): 1 for number in range(11)}

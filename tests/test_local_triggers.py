@@ -66,6 +66,16 @@ def test_a_new_branch_is_compared_with_the_default_one(world: World) -> None:
     assert not starts(read("ci.yml", workflow("{push: {paths: ['src/**']}}")), event, repository)
 
 
+def test_a_workflow_that_is_switched_off_does_not_start(world: World) -> None:
+    """Others do; and it does again once it is switched on."""
+    world.commit(on=workflow("push"), off=workflow("push"))
+    world.hub.settings.disabled = {"off.yml"}
+    world.push()
+    world.hub.settings.disabled = set()
+    world.push()
+    assert [run.workflow for run in world.runner.wait(60)] == ["on.yml", "off.yml", "on.yml"]
+
+
 TYPES = {
     "opened by default": ("pull_request", "opened", True),
     "synchronize by default": ("{pull_request: }", "synchronize", True),

@@ -27,6 +27,7 @@ class Settings:
         default_branch: Where merges go, and where a workflow must lie to be dispatched.
         description: Of the repository.
         secrets: That its jobs may read, whole lines or many.
+        disabled: Files of workflows that are switched off ("Disable workflow").
     """
 
     actions_may_open_pull_requests: bool = False
@@ -38,6 +39,7 @@ class Settings:
     default_branch: str = "main"
     description: str | None = None
     secrets: dict[str, str] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
 
 
 @dataclass

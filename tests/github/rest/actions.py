@@ -85,6 +85,8 @@ def workflow(call: Call) -> str:
 def dispatch(call: Call) -> Answer:
     """Ask for a workflow to run on a ref, with inputs."""
     file = workflow(call)
+    if file in call.hub.settings.disabled:
+        raise RefusedError(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
     ref, sha = _ref(call.hub, call.body["ref"])
     declared = _declared(call.hub, sha, file)
     given = call.body.get("inputs") or {}

@@ -1,6 +1,6 @@
 """What the runner needs of the server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,10 @@ class Settings(Protocol):
     @property
     def secrets(self) -> Mapping[str, str]:
         """What jobs may read, by name."""
+
+    @property
+    def disabled(self) -> Set[str]:
+        """Workflows that nothing starts, by their files."""
 
 
 class Deployments(Protocol):

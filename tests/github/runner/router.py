@@ -110,6 +110,8 @@ class Runner:
             if event.workflow:
                 texts = {event.workflow: texts.get(event.workflow, "")}
             for file, text in texts.items():
+                if file in self.hub.settings.disabled:
+                    continue
                 self._consider(file, text, event)
             self._schedule()
 
