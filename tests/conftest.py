@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from desk import PULLS_ALLOWED, Desk, Driver, prepare
 from github.server import LocalGitHub
-from house import bake, run, set_up
+from github.site import caches, warm_cache
+from house import GENERATED, bake, run, set_up
+from once import once
 
 pytest_plugins = ("containers", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
@@ -21,6 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         item.add_marker(pytest.mark.xdist_group("containers" if item.path.stem in CONTAINERS else item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def machine(shared: Path) -> dict[str, str]:
+    """What the machines that run workflows have: caches of packages."""
+    return caches(once(shared / "machine", lambda folder: warm_cache(folder, GENERATED / "requirements")))
 
 
 @pytest.fixture(scope="session")

@@ -10,19 +10,13 @@ import pytest
 import requests
 from desk import BETTER, BRANCH, START, WORSE
 from github.model import Run
-from github.site import Site, site, warm_cache
-from house import GENERATED, bake, run
+from github.site import Site, site
+from house import bake, run
 
 DATA = "data/breast_cancer.csv"
 # What a promotion changes.
 OURS = ["docs/model-card.md", "registry/production.json"]
 TRAIN_JOBS = ["expire", "train", "register", "compare", "image", "promote"]
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the machines that run workflows have: caches of packages."""
-    return warm_cache(tmp_path_factory.mktemp("machine"), GENERATED / "requirements")
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import requests
 from containers import Yard, free_port
 from desk import BETTER, START, WORSE
 from github.model import Run
-from github.site import Site, site, warm_cache
-from house import GENERATED, bake, run
+from github.site import Site, site
+from house import bake, run
 from images import nginx, place
 from moody import make_moody
 
@@ -45,7 +45,7 @@ class Ship(Site):
 
 
 @pytest.fixture
-def github(yard: Yard, tmp_path: Path) -> Iterator[Ship]:
+def github(yard: Yard, machine: dict[str, str], tmp_path: Path) -> Iterator[Ship]:
     """A repository whose images go to the registry of the tests and whose production is compose, on its GitHub."""
     clone = bake(tmp_path)
     toml, port = clone / "model.toml", free_port()
@@ -56,7 +56,6 @@ def github(yard: Yard, tmp_path: Path) -> Iterator[Ship]:
     key = _signed(clone, tmp_path / "key")
     _quick(clone / "Makefile")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
-    machine = warm_cache(tmp_path / "machine", GENERATED / "requirements")
     engine = {**yard.environment, "GITOPS_FRONT_IMAGE": nginx(yard), "GITOPS_STATE": str(tmp_path / "state")}
     with site(tmp_path, clone, env=machine | engine) as made:
         made.hub.settings.secrets["GITOPS_SIGNING_KEY"] = key

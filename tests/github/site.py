@@ -96,7 +96,8 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
     """Caches for the machines that run workflows, in which every package is compiled already; as an environment.
 
     Each job installs its packages anew, as on GitHub, and Python would compile them anew too; on a machine with two
-    cores that takes longer than the job. uv links what it finds in its cache, compiled files included.
+    cores that takes longer than the job. uv links what it finds in its cache, compiled files included. What pip
+    installs (uv first of all) lies ready in a folder, so that no index is asked; the lock's hashes hold all the same.
 
     Args:
         folder: Where the caches are kept.
@@ -109,6 +110,9 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
     install = [*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted]
     subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
     shutil.rmtree(venv)
+    wheels = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+              "--dest", str(folder / "wheels")]  # fmt: skip
+    subprocess.run([*wheels, "-r", str(locks / "build.txt")], check=True, stderr=subprocess.DEVNULL)
     # Packages carry files that no Python of today can compile; whatever can be, is.
     compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(cache / "archive-v0")]
     subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -117,5 +121,7 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
 
 def caches(folder: Path) -> dict[str, str]:
     """The caches in a folder, as an environment; what mypy learns of the libraries is kept there too."""
+    wheels = folder / "wheels"
+    ready = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)} if wheels.is_dir() else {}
     return {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip"),
-            "MYPY_CACHE_DIR": str(folder / "mypy")}  # fmt: skip
+            "MYPY_CACHE_DIR": str(folder / "mypy"), **ready}  # fmt: skip

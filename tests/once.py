@@ -1,0 +1,20 @@
+"""What several processes of one test run share: each thing is made by whoever needs it first; the others wait."""
+
+import fcntl
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """The folder, filled by `make` unless a process of this test run has done so already."""
+    done = folder / ".made"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
