@@ -13,16 +13,21 @@ from once import once
 
 pytest_plugins = ("containers", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
-# needs the container engine in one together.
+# needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
 CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes")
-LONGEST = ("test_journey", *CONTAINERS, "test_bakes", "test_demo", "test_deploy", "test_promotion")
+ALONE = "test_saboteurs"
+LONGEST = (
+    "test_journey", *CONTAINERS, ALONE, "test_mutants", "test_bakes", "test_demo", "test_deploy", "test_promotion",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first, and say what belongs together."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("containers" if item.path.stem in CONTAINERS else item.path.stem))
+        file = item.path.stem
+        group = "containers" if file in CONTAINERS else item.name if file == ALONE else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,13 @@
+"""The laboratory in which saboteurs are tried."""
+
+from pathlib import Path
+
+import pytest
+
+from .trial import Lab
+
+
+@pytest.fixture(scope="session")
+def lab(shared: Path, machine: dict[str, str]) -> Lab:
+    """Shared by all processes of a test run."""
+    return Lab(shared / "sabotage", machine)

@@ -1,0 +1,42 @@
+"""Each saboteur is refused by the gate meant for it and passes all others; an honest better model passes every gate."""
+
+import pytest
+
+from .files import INTRUDERS, Intruder
+from .saboteurs import HONEST, SABOTEURS, Saboteur
+from .trial import Lab
+
+REFUSED = {
+    **dict.fromkeys(("expire", "train", "register", "compare"), "success"),
+    **dict.fromkeys(("image", "promote"), "skipped"),
+}
+
+
+@pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda saboteur: saboteur.slug)
+def test_the_gate_meant_for_it_refuses_it(lab: Lab, saboteur: Saboteur) -> None:
+    """It alone, with its message; Train stays green, and no pull request is opened."""
+    result = lab.result(saboteur)
+    assert result.jobs == REFUSED, "\n".join(f"{job}:\n{log[-2000:]}" for job, log in result.logs.items())
+    assert result.comparison["verdict"] == "refuse"
+    assert saboteur.complaints(result.refused) == []
+    assert result.pulls == 0
+
+
+@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.id.replace(" ", "-"))
+def test_a_file_that_was_tampered_with_is_not_opened(lab: Lab, intruder: Intruder) -> None:
+    """The job ends red with a sentence, and nothing after it runs."""
+    result = lab.outcome(intruder.id.replace(" ", "-"), intruder.does)
+    failed = [job for job, conclusion in result.jobs.items() if conclusion == "failure"]
+    assert failed == [intruder.job]
+    assert intruder.says in result.logs[intruder.job]
+    assert f"exit status {intruder.code}\n" in result.logs[intruder.job]
+    assert result.pulls == 0
+
+
+def test_a_better_model_is_offered(lab: Lab) -> None:
+    """Every gate that saboteurs fail at lets it pass."""
+    result = lab.result(HONEST)
+    assert set(result.jobs.values()) == {"success"}
+    assert HONEST.complaints(result.refused) == []
+    assert result.comparison["verdict"] == "promote"
+    assert result.pulls == 1
