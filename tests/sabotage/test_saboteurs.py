@@ -12,6 +12,15 @@ REFUSED = {
 }
 
 
+def test_a_better_model_is_offered(lab: Lab) -> None:
+    """Every gate that saboteurs fail at lets it pass."""
+    result = lab.result(HONEST)
+    assert set(result.jobs.values()) == {"success"}
+    assert HONEST.complaints(result.refused) == []
+    assert result.comparison["verdict"] == "promote"
+    assert result.pulls == 1
+
+
 @pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda saboteur: saboteur.slug)
 def test_the_gate_meant_for_it_refuses_it(lab: Lab, saboteur: Saboteur) -> None:
     """It alone, with its message; Train stays green, and no pull request is opened."""
@@ -31,12 +40,3 @@ def test_a_file_that_was_tampered_with_is_not_opened(lab: Lab, intruder: Intrude
     assert intruder.says in result.logs[intruder.job]
     assert f"exit status {intruder.code}\n" in result.logs[intruder.job]
     assert result.pulls == 0
-
-
-def test_a_better_model_is_offered(lab: Lab) -> None:
-    """Every gate that saboteurs fail at lets it pass."""
-    result = lab.result(HONEST)
-    assert set(result.jobs.values()) == {"success"}
-    assert HONEST.complaints(result.refused) == []
-    assert result.comparison["verdict"] == "promote"
-    assert result.pulls == 1
