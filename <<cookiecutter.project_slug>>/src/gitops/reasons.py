@@ -157,9 +157,14 @@ def _straight(model: "Pipeline", rows: pd.DataFrame, coefficients: Array, interc
 
 
 def _decided(model: "Pipeline", rows: pd.DataFrame) -> Array | None:
-    """What the model decides by, a column for each class, or the only one."""
+    """What the model decides by, a column for each class, or the only one; None where it cannot say so."""
     decide = getattr(model, "decision_function" if hasattr(model, "classes_") else "predict", None)
-    return None if decide is None else np.asarray(decide(rows), dtype=float).reshape(len(rows), -1)
+    if decide is None:
+        return None
+    try:
+        return np.asarray(decide(rows), dtype=float).reshape(len(rows), -1)
+    except Exception:  # whatever an estimator of yours raises: it predicts all the same, and has no reasons
+        return None
 
 
 def _unit(model: "Pipeline", rows: pd.DataFrame, target: str) -> str:

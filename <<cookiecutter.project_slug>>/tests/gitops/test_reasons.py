@@ -207,6 +207,20 @@ def test_what_is_not_linear_says_so(name: str) -> None:
         explain(model, known, X)
 
 
+class Undecided(linear.LogisticRegression):
+    """Has coefficients, and does not say what it decides by."""
+
+    def decision_function(self, X: Any) -> Any:
+        """Not here."""
+        raise NotImplementedError
+
+
+def test_an_estimator_that_cannot_decide_is_trained_all_the_same() -> None:
+    """It has no reasons, and that is no reason to stop."""
+    model = Pipeline([("features", mixed()), ("estimator", Undecided())]).fit(X, LABELS)
+    assert basis(model, X, "label") == Basis(unavailable="Undecided is not linear")
+
+
 def test_features_of_another_name_are_not_explained() -> None:
     """Other libraries than those of the training may call them otherwise."""
     model, known, _ = explained(mixed(), linear.LogisticRegression())
