@@ -24,7 +24,7 @@ TOLD = (
     "✓ Roll back / rollback",
     '"version":"1"',
     "Roll back tumour-screening from version 3 to version 1 in production",
-    "Champions of production",
+    "What was to serve in production",
     "1.1.0",
     "/docs",
 )
