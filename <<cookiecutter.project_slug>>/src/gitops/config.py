@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from gitops.errors import ConfigError
+from gitops.table import Part, Share, Table, Text
+from gitops.watch import Ingest, Log, Monitoring
 
 FILE = "model.toml"
-Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Package = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
 Metric = Literal[
     "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
 ]
@@ -26,7 +26,6 @@ GateId = Literal[
     "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
     "ROBUSTNESS", "DETERMINISM", "LATENCY", "SIZE",
 ]  # fmt: skip
-Part = Annotated[float, Field(ge=0, le=1)]
 # What pydantic says in the words of Python, in those of TOML.
 WORDS = {
     "dict_type": "should be a table",
@@ -40,12 +39,6 @@ WORDS = {
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
 }
-
-
-class Table(BaseModel):
-    """A table of model.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Project(Table):
@@ -332,6 +325,9 @@ class Config(Table):
     image: Image = Image()
     deploy: Deploy = Deploy()
     targets: dict[Name, Target] = Field({}, description="One table for each environment: [targets.production].")
+    log: Log = Log()
+    monitoring: Monitoring = Monitoring()
+    ingest: Ingest = Ingest()
     card: Card = Card()
 
     def target(self, environment: str) -> Target:
@@ -344,6 +340,14 @@ class Config(Table):
             if name not in self.deploy.environments:
                 known = ", ".join(self.deploy.environments)
                 raise ValueError(f"[targets.{name}]: {name!r} is not among [deploy] environments ({known})")
+        return self
+
+    @model_validator(mode="after")
+    def _the_log_is_kept(self) -> Self:
+        asks = {"[monitoring]": self.monitoring.source == "log", "[ingest]": self.ingest.source == "outcomes"}
+        for table, asked in asks.items():
+            if asked and not self.log.sink:
+                raise ValueError(f"{table} source: no prediction log is kept; name its `sink` under [log]")
         return self
 
     @model_validator(mode="after")

@@ -1,0 +1,16 @@
+# machinery
+"""The counters that a server shows at /metrics, by their names; monitoring and the alert rules read them.
+
+Prometheus' text format adds `_total` to a counter's name. All carry the label `version`.
+"""
+
+FEATURES = "gitops_features"  # rows by `column`, and `bin` of the reference: its place, as bins.counted() has it
+PREDICTIONS = "gitops_predictions"  # predictions by `bin`, the same
+WITHIN = "within"  # what a bin holds, in words; a label beside each `bin`
+ROWS = "gitops_rows"  # rows predicted
+REQUESTS = "gitops_requests"  # requests answered, by `path` and `status`
+ERRORS = "gitops_errors"  # requests refused or failed, by `code`
+SECONDS = "gitops_request_seconds"  # a histogram of the time of requests, by `path`
+LOGGED = "gitops_log_rows"  # rows written to the prediction log
+DROPPED = "gitops_log_dropped_rows"  # rows that the prediction log had no room for, or could not write
+INFO = "gitops_model_info"  # which model, by `version`, `digest` and `release`
