@@ -1,0 +1,2 @@
+# machinery
+"""What production sees, judged against what the version was trained on."""
