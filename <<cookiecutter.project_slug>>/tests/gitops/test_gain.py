@@ -69,9 +69,17 @@ def test_it_is_the_interval_of_the_plain_bootstrap(metric: str, classes: tuple[s
         [measure(metric, truth[row], ours.take(row)) - measure(metric, truth[row], theirs.take(row)) for row in rows]
     )
     found = gain(configured(metric, resamples=4_000), truth, ours, theirs)
-    low, high = np.quantile(plain, [0.025, 0.975])
+    tail = module._tail(0.025, ROWS, 4_000)
+    low, high = np.quantile(plain, [tail, 1 - tail])
     assert [found.low, found.high] == pytest.approx([low, high], abs=0.4 * plain.std())
     assert found.low < found.point < found.high
+
+
+def test_luck_in_resampling_promotes_nobody() -> None:
+    """Whoever is no better is let pass less often than the level says, and nearly as often with many resamples."""
+    tails = [module._tail(0.025, 5_000, resamples) for resamples in (100, 1_000, 10_000, 1_000_000)]
+    assert tails == sorted(tails)
+    assert [round(tail, 4) for tail in tails] == [0.0099, 0.017, 0.0224, 0.0247]
 
 
 @pytest.mark.parametrize("block", [70, 300, 1 << 16])

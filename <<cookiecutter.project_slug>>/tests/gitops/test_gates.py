@@ -455,8 +455,9 @@ def test_the_interval_does_not_depend_on_how_many_are_measured_at_once(monkeypat
 
 def test_the_interval_is_about_the_gain() -> None:
     """It holds the gain, is the same for the same seed, and a higher confidence widens it."""
-    first, again = (gathered(says(1.2), says(1)).champion_gain for _ in range(2))
-    wide = gathered(says(1.2), says(1), config=configured("= 100", "= 100\nconfidence = 0.999")).champion_gain
+    usual, sure = (configured("= 100", f"= 4000\nconfidence = {level}") for level in (0.95, 0.999))
+    first, again = (gathered(says(1.2), says(1), config=usual).champion_gain for _ in range(2))
+    wide = gathered(says(1.2), says(1), config=sure).champion_gain
     assert first is not None
     assert wide is not None
     assert first == again
