@@ -57,10 +57,10 @@ NONE = outcome("CHAMPION", "not applicable", "There is no champion yet.")
 
 
 SLICES = (
-    Slice(name="mean_radius in [11.7, 13.4)", rows=43, challenger=0.91, champion=0.95, loss=0.04),
+    Slice(name="mean_radius in [11.7, 13.4)", rows=43, challenger=0.91, champion=0.95, loss=0.04, low=-0.01, high=0.09),
     Slice(name="kind = b", rows=60, challenger=0.97, champion=0.96, loss=-0.01),
 )
-ALONE = tuple(each.model_copy(update={"champion": None, "loss": None}) for each in SLICES)
+ALONE = tuple(each.model_copy(update={"champion": None, "loss": None, "low": None, "high": None}) for each in SLICES)
 WHY = Why(of="malignant", unit="log-odds", reasons=(Reason(column="worst_radius", contribution=-4.1234),
                                                   Reason(column="mean_texture", contribution=0.25)))  # fmt: skip
 FLIPS = Flips(

@@ -51,6 +51,20 @@ def test_the_slices_of_a_column(column: Any, names: set[str]) -> None:
     assert set(found(x=column)) == names
 
 
+def test_those_that_are_shown_have_an_interval() -> None:
+    """Where one version is right and the other wrong, it leaves no doubt; the others were not asked."""
+    held = frame(TRUTH, x=THIRDS)
+    said = np.where(THIRDS == "a", RIGHT[::-1], RIGHT)
+    ours, theirs = (
+        version(number, labels(np.where(each > 0.5, "yes", "no"), each), held)
+        for number, each in (("2", said), ("1", RIGHT))
+    )
+    worst, *others = slices(trial(held, ours, theirs), shown=1)
+    assert (worst.name, worst.loss) == ("x = a", 1.0)
+    assert worst.low is not None and worst.high is not None and 0 < worst.low <= 1.0 <= worst.high
+    assert {each.low for each in others} == {None}
+
+
 def test_the_rows_of_a_column_are_each_in_one_slice() -> None:
     """What is missing is in no quartile."""
     named = found(x=np.where(np.arange(ROWS) < 0, np.nan, np.arange(ROWS)))

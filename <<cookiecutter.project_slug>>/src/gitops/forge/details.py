@@ -41,6 +41,12 @@ def _length(sections: list[str]) -> int:
     return sum(len(section) + 2 for section in sections) + 1
 
 
+def _gain(part: dict[str, Any]) -> str:
+    """What the challenger gains there, with its interval where it is known."""
+    ends = "" if part.get("low") is None else f" [{-part['high']:+.4f}, {-part['low']:+.4f}]"
+    return f"{-part['loss']:+.4f}{ends}"
+
+
 def _slices(found: dict[str, Any], cuts: dict[str, int]) -> str:
     """Where the challenger is worst, compared with the champion."""
     slices, measured, metric = found["slices"], found["slices_measured"], found["metric"]
@@ -56,7 +62,7 @@ def _slices(found: dict[str, Any], cuts: dict[str, int]) -> str:
         said = "the challenger is nowhere worse than the champion"
     rows = [
         [short(each["name"]), each["rows"], number(each["challenger"]),
-         *([number(each["champion"]), f"{-each['loss']:+.4f}"] if champion else [])]
+         *([number(each["champion"]), _gain(each)] if champion else [])]
         for each in slices
     ]  # fmt: skip
     headers = ["slice", "rows", "challenger", *(["champion", "gain"] if champion else [])]

@@ -82,7 +82,7 @@ def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None, bound:
     passed = all(outcome.verdict != "refused" for outcome in outcomes)
     champion = trial.champion
     again = champion is not None and champion.digest == trial.challenger.digest
-    parts = slices(trial)
+    parts = slices(trial, SLICES)
     return Comparison(
         verdict="champion" if again else "promote" if passed else "refuse",
         metric=evidence.metric,

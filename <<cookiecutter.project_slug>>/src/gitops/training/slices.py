@@ -12,6 +12,7 @@ import pandas as pd
 import sklearn
 
 from gitops.run import Document
+from gitops.training.gain import gain
 from gitops.training.metrics import measure, orient
 from gitops.training.trial import Trial
 
@@ -30,6 +31,8 @@ class Slice(Document):
         challenger: The metric that decides, on these rows.
         champion: The same of the champion; None where there is none.
         loss: How much worse the challenger is than the champion, oriented so that more is worse.
+        low: Lower end of the loss's interval, of this slice alone; None where there is no champion, or it was not asked for.
+        high: Upper end.
     """
 
     name: str
@@ -37,27 +40,45 @@ class Slice(Document):
     challenger: float
     champion: float | None
     loss: float | None
+    low: float | None = None
+    high: float | None = None
 
 
-def slices(trial: Trial) -> tuple[Slice, ...]:
+def slices(trial: Trial, shown: int = 0) -> tuple[Slice, ...]:
     """Every slice of at least 30 rows, those with the largest loss first; without champion, the worst first.
+
+    Args:
+        trial: Champion and challenger.
+        shown: So many of them, the first ones, have an interval.
 
     A column with few values gives a slice for each value, another column of numbers one for each quartile; missing
     values are a slice too. Two classes must have five rows each: a ranking of one row among many says nothing.
     """
     data, held = trial.config.data, trial.prepared.held_out
-    found = []
+    found, masks = list[Slice | None](), dict[str, Mask]()
     # The same arrays are measured hundreds of times; they need no checking each time.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a slice where a metric is not defined is left out
         for name in held.columns.drop([data.key, data.target], errors="ignore"):
             for words, mask in parts(held[name]):
                 if MINIMUM_ROWS <= mask.sum() < len(held):
+                    masks[f"{name} {words}"] = mask
                     found.append(_measure(trial, f"{name} {words}", mask))
     metric = trial.metric
-    return tuple(
-        sorted(filter(None, found), key=lambda each: (-(each.loss or 0.0), orient(metric, each.challenger), each.name))
+    worst = sorted(
+        filter(None, found), key=lambda each: (-(each.loss or 0.0), orient(metric, each.challenger), each.name)
     )
+    return tuple(_sure(trial, each, masks[each.name]) for each in worst[:shown]) + tuple(worst[shown:])
+
+
+def _sure(trial: Trial, part: Slice, mask: Mask) -> Slice:
+    """The same slice, with the interval of its loss."""
+    if trial.champion is None:
+        return part
+    rows = np.flatnonzero(mask)
+    ours, theirs = (side.predictions.take(rows) for side in (trial.challenger, trial.champion))
+    gained = gain(trial.config, trial.truth[rows], ours, theirs)
+    return part.model_copy(update={"low": -gained.high, "high": -gained.low})
 
 
 def _measure(trial: Trial, name: str, mask: Mask) -> Slice | None:
