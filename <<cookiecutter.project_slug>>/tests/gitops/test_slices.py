@@ -61,7 +61,9 @@ def test_those_that_are_shown_have_an_interval() -> None:
     )
     worst, *others = slices(trial(held, ours, theirs), shown=1)
     assert (worst.name, worst.loss) == ("x = a", 1.0)
-    assert worst.low is not None and worst.high is not None and 0 < worst.low <= 1.0 <= worst.high
+    assert worst.low is not None
+    assert worst.high is not None
+    assert 0 < worst.low <= 1.0 <= worst.high
     assert {each.low for each in others} == {None}
 
 

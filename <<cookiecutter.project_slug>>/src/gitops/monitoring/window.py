@@ -3,7 +3,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from gitops.run import Document
 
@@ -27,11 +27,11 @@ class Seen(Document):
     """
 
     rows: int = 0
-    columns: dict[str, list[int]] = {}
-    prediction: list[int] = []
-    requests: dict[str, int] = {}
-    refused: dict[str, int] = {}
-    seconds: dict[str, int] = {}
+    columns: dict[str, list[int]] = Field(default_factory=dict)
+    prediction: list[int] = Field(default_factory=list)
+    requests: dict[str, int] = Field(default_factory=dict)
+    refused: dict[str, int] = Field(default_factory=dict)
+    seconds: dict[str, int] = Field(default_factory=dict)
 
 
 class Finding(Document):

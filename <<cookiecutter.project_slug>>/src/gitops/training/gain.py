@@ -52,11 +52,11 @@ def gain(config: Config, truth: Array, ours: Predictions, theirs: Predictions) -
 def _tail(level: float, rows: int, resamples: int) -> float:
     """The share of resamples that is cut off on each side; less than the level, for two reasons.
 
-    Resamples of a sample vary less than samples do, by as much as the normal distribution is narrower than Student's t
-    (the expanded percentile interval; Hesterberg, The American Statistician 69, 2015). And where the end of the interval
-    lies is known from so many resamples alone: of those ends that it may have, but for one in twenty, the outermost is
-    taken, so that luck in resampling promotes nobody. The k-th of B resamples stands for k / (B + 1) (Davison and
-    Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+    Resamples of a sample vary less than samples do, as the normal distribution is narrower than Student's t: the
+    expanded percentile interval (Hesterberg, The American Statistician 69, 2015). And where the end of the interval
+    lies is known from so many resamples alone: of the places where it may be, but for one in twenty, the outermost is taken,
+    so that luck in resampling promotes nobody. The k-th of B resamples stands for k / (B + 1) (Davison and Hinkley,
+    "Bootstrap Methods and their Application", 1997, section 4.2).
     """
     from scipy.stats import binom, norm, t
 

@@ -31,7 +31,7 @@ class Slice(Document):
         challenger: The metric that decides, on these rows.
         champion: The same of the champion; None where there is none.
         loss: How much worse the challenger is than the champion, oriented so that more is worse.
-        low: Lower end of the loss's interval, of this slice alone; None where there is no champion, or it was not asked for.
+        low: Lower end of the loss's interval, of this slice alone; None without champion, or where nobody asked.
         high: Upper end.
     """
 
