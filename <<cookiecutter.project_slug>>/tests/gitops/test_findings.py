@@ -114,6 +114,13 @@ def test_a_seal_sees_what_is_gone() -> None:
     assert after(pd.concat([TRAINED[::-1], new.iloc[:5]]), pd.concat([new.iloc[5:], HELD])) == (0, 0, 6, 0)
 
 
+def test_a_seal_sees_what_was_changed_to_be_trained_on() -> None:
+    """Such as its date; as it was, another split may have brought it there."""
+    first, others = HELD.iloc[:1], HELD.iloc[1:]
+    assert after(pd.concat([TRAINED, first]), others) == (0, 0, 6, 0)
+    assert after(pd.concat([TRAINED, edited(first, 0, "x", -1.0)]), others) == (1, 0, 6, 0)
+
+
 def test_a_seal_cannot_tell_of_other_columns() -> None:
     """What is no longer there has no hash."""
     seal = sealed(TRAINED, HELD, "id", "label")

@@ -37,7 +37,7 @@ class Broken(Document):
     """What became of the rows that were noted.
 
     Attributes:
-        held: Held-out rows that were noted and are held out now, or gone.
+        held: Held-out rows that were noted, but those that another split trains on as they were.
         changed: How many of those have another value somewhere.
         gone: How many of those are not there any more.
         trained: Training rows that were noted and are there now.
@@ -66,7 +66,8 @@ def sealed(rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str) ->
 def broken(seal: Seal, rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str) -> Broken | None:
     """What became of the rows since; None where the columns are others now, so that nothing can be told.
 
-    A row that was held out and is trained on now is no matter of the seal: the split says whether it may be.
+    A row that was held out and is trained on now, as it was, is no matter of the seal: the split says whether it may be.
+    One that had to be changed for that, such as its date, was changed.
     """
     if not set(seal.columns) <= set(rows.columns):
         return None
@@ -74,7 +75,7 @@ def broken(seal: Seal, rows: pd.DataFrame, held_out: pd.DataFrame, key: str, tar
     now = _noted(rows, held_out, key, target, list(seal.columns))
     both = then.join(now.add_suffix("_now"), how="left")
     there = both["held_now"].notna()
-    held = both[both["held"] & (~there | both["held_now"].eq(True))]
+    held = both[both["held"] & (~there | both["held_now"].eq(True) | (both["row"] != both["row_now"]))]
     trained = both[~both["held"]]
     known = trained[trained["held_now"].notna()]
     return Broken(
