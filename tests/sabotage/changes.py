@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from .rows import Row, draw, from_csv, held_out, to_csv
-from .world import DATA, ESTIMATOR, FEATURES, SCHEMA, START, edit
+from .world import BY_TIME, CUTOFF, DATA, ESTIMATOR, FEATURES, SCHEMA, START, edit
 
 TOML, MAKEFILE = "model.toml", "Makefile"
 FIT = "LogisticRegression(random_state=seed)"
@@ -124,8 +124,22 @@ def _known_afterwards(row: Row) -> str:
 def another_split(clone: Path) -> None:
     """Hold out the last months instead: the champion knows many of these rows."""
     better(clone)
-    split = 'method = "hash"\ncolumn = "id"\nholdout = 0.3 '
-    edit(clone / TOML, {split: 'method = "time"\ncolumn = "day"\ncutoff = 2025-06-01 #'})
+    edit(clone / TOML, BY_TIME)
+
+
+def split_at_random(clone: Path) -> None:
+    """Learn from what happened last, and be asked for what happened before it."""
+    better(clone)
+    edit(clone / TOML, {new: old for old, new in BY_TIME.items()})
+
+
+def backdated(clone: Path) -> None:
+    """Let what happened after the cutoff have happened before it, so that it is learnt from and not asked for."""
+    better(clone)
+    rows = _rows(clone)
+    for row in [row for row in rows if row["day"] >= CUTOFF][::2]:
+        row["day"] = "2024-06-01"
+    _write(clone, rows)
 
 
 def duplicates(clone: Path) -> None:

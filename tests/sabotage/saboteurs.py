@@ -22,7 +22,7 @@ class Saboteur:
         says: What the gate's message must hold.
         also: Gates that must refuse it too, each with the reason why they cannot but do so.
         owner: What the owner of the repository pushed just before, if anything.
-        start: Whether there is a champion.
+        start: Whether there is a champion, and how its holdout was chosen.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Saboteur:
     says: str = ""
     also: Mapping[str, str] = field(default_factory=dict)
     owner: Change | None = None
-    start: Literal["champion", "empty"] = "champion"
+    start: Literal["champion", "dated", "empty"] = "champion"
 
     @property
     def slug(self) -> str:
@@ -61,11 +61,14 @@ SABOTEURS = (
     Saboteur("a faked metric", changes.faked_metric, "CLAIMS", "roc_auc was said to be 0.9900"),
     Saboteur("a gate loosened in the same push", changes.looser_gate, "RULES", "floor.roc_auc: 0.7 → 0.6"),
     Saboteur("a holdout edited", changes.holdout_edited, "HOLDOUT", "30 have changed and 0 are gone"),
+    Saboteur("a future with earlier dates", changes.backdated, "HOLDOUT", "have changed", start="dated"),
     Saboteur("labels of known rows flipped", changes.labels_flipped, "LABELS", "have another target now"),
     Saboteur("held-out rows again under other keys", changes.duplicates, "DUPLICATES", "200 held-out rows"),
     Saboteur("the target in a column", changes.leak, "LEAKAGE", "'x6' predicts the target alone"),
     Saboteur("not good enough", changes.better, "FLOOR", "must be at least 0.9", owner=changes.high_floor),
     Saboteur("another split", changes.another_split, "COMPARABLE", "The split changed from hash of 'id'"),
+    Saboteur("a future that is learnt from", changes.split_at_random, "COMPARABLE", "The split changed from time of 'day'",
+             start="dated"),
     Saboteur("a worse model", changes.worse, "CHAMPION", "Policy improve fails: the whole interval"),
     Saboteur("a tie", changes.another_seed, "CHAMPION", "a tie; the champion stays"),
     Saboteur("too few rows", changes.better, "CHAMPION", "Not enough evidence: 933 rows are held out, 5000 are needed",

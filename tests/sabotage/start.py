@@ -9,7 +9,7 @@ from github.model import Run
 from github.site import Site, site
 from house import run
 
-from .world import edit, generate
+from .world import BY_TIME, edit, generate
 
 CI, DEPLOY = "ci.yml", "deploy.yml"
 
@@ -19,7 +19,19 @@ def champion(folder: Path, env: Mapping[str, str]) -> None:
 
     It is not deployed: a model is compared with what main says, whatever runs.
     """
-    with site(folder, generate(folder / "made"), env=env) as github:
+    _promoted(folder, generate(folder / "made"), env)
+
+
+def dated(folder: Path, env: Mapping[str, str]) -> None:
+    """The same where the holdout is what happened last."""
+    root = generate(folder / "made")
+    edit(root / "model.toml", BY_TIME)
+    run(root, "git", "commit", "--quiet", "--all", "--message", "Hold out what happened last")
+    _promoted(folder, root, env)
+
+
+def _promoted(folder: Path, root: Path, env: Mapping[str, str]) -> None:
+    with site(folder, root, env=env) as github:
         github.hub.settings.disabled = {DEPLOY}
         _settled(_pushed(github, "Hello"))
         github.merge(github.pull["number"])
@@ -46,7 +58,7 @@ def _pushed(github: Site, message: str) -> dict[str, Run]:
 def _settled(ended: dict[str, Run]) -> None:
     """Everything that ran is green."""
     for name, each in ended.items():
-        logs = "\n".join(job.log[-3000:] for job in each.jobs.values() if job.conclusion == "failure")
+        logs = "\n".join(f"{job.id}: {job.conclusion}\n{job.log[-3000:]}" for job in each.jobs.values())
         assert each.conclusion == "success", f"{name}: {each.conclusion}\n{logs}"
 
 

@@ -16,7 +16,9 @@ from .saboteurs import Saboteur
 from .world import ready
 
 JUDGE = Path(__file__).with_name("judge.py")
-STARTS: dict[str, Callable[[Path, Mapping[str, str]], None]] = {"champion": start.champion, "empty": start.empty}
+STARTS: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
+    "champion": start.champion, "dated": start.dated, "empty": start.empty,
+}  # fmt: skip
 TRAIN = "train.yml"
 
 
