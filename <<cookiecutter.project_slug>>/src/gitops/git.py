@@ -11,7 +11,8 @@ from gitops.errors import StoreError
 
 TIMEOUT = 600
 # Branches that propose a change to main: `promote/production` and the like.
-PROPOSALS = ("promote", "rollback", "lift")
+PROPOSALS = ("promote", "rollback", "lift", "data")
+DATA = "data/ingest"  # the one that proposes new rows
 # Machines commit too; a person's own identity is used where there is one.
 # GitHub shows this address as its own bot, and gives it to nobody.
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"

@@ -33,8 +33,17 @@ def command(project: Path) -> None:
     console.output("data", validation.digest)
 
 
-def checked(repository: "Repository", yours: "Yours", *, keep: bool) -> "Validation":
+def checked(
+    repository: "Repository", yours: "Yours", *, keep: bool, part: bool = False, what: str = "data"
+) -> "Validation":
     """Validate; show the problems, if there are any, and stop.
+
+    Args:
+        repository: Whose data it is.
+        yours: Whose schema the rows must keep.
+        keep: Return the rows too.
+        part: These are some rows of many.
+        what: The rows are of, in words.
 
     Raises:
         DataRefused: With the number of problems, after the table.
@@ -42,19 +51,19 @@ def checked(repository: "Repository", yours: "Yours", *, keep: bool) -> "Validat
     from gitops.training.validate import validate
 
     with console.progress("validate") as progress:
-        validation = validate(repository, yours, keep=keep, progress=lambda rows: progress(f"{rows} rows"))
+        validation = validate(repository, yours, keep=keep, part=part, progress=lambda rows: progress(f"{rows} rows"))
     if validation.problems:
-        _show(validation)
+        _show(validation, what)
         raise DataRefused(
             f"{len(validation.problems)} rule(s) of src/{repository.config.project.package}/schema.py broken in "
-            f"{validation.rows} rows.",
+            f"{validation.rows} rows of {what}.",
             "Mend the data, or, if it is right and the world has changed, the schema.",
         )
-    console.summarise(f"✅ {validation.rows} rows of data keep the schema.")
+    console.summarise(f"✅ {validation.rows} rows of {what} keep the schema.")
     return validation
 
 
-def _show(validation: "Validation") -> None:
+def _show(validation: "Validation", what: str) -> None:
     from gitops.forge.report import table
 
     headers = ["column", "rule", "failing rows", "examples"]
@@ -62,4 +71,4 @@ def _show(validation: "Validation") -> None:
     title = f"{len(validation.problems)} rule(s) broken in {validation.rows} rows"
     title += f"; the first {CAP} are" if len(validation.problems) > CAP else ""
     console.table(title, headers, rows)
-    console.summarise(f"### ❌ Data: {title}\n\n{table(headers, rows)}")
+    console.summarise(f"### ❌ {what.capitalize()}: {title}\n\n{table(headers, rows)}")

@@ -130,7 +130,7 @@ def _beyond_the_plan(site: Site) -> bool:
 @check("BRANCHES", where="Look under Settings > Rules > Rulesets.")
 def branches(site: Site) -> Finding:
     """No rule keeps workflows from pushing the store's branch and the proposals."""
-    proposals = [f"{kind}/{site.environment}" for kind in git.PROPOSALS]
+    proposals = [*(f"{kind}/{site.environment}" for kind in git.PROPOSALS if not git.DATA.startswith(kind)), git.DATA]
     # A proposal is cut from main again and again, which is a forced push.
     moved = rulesets.BLOCKS_PUSH | {"non_fast_forward"}
     kinds = {site.store: rulesets.BLOCKS_PUSH, **dict.fromkeys(proposals, moved)}

@@ -12,7 +12,8 @@ from gitops.forge.report import escape
 
 LIMIT = 60_000
 TITLE = re.compile(
-    r"(?:Promote \S+ version \S+ to|Roll back \S+ from version \S+ to .+ in) \S+ \((?P<digest>[0-9a-f]{12})\)"
+    r"(?:Promote \S+ version \S+ to|Roll back \S+ from version \S+ to .+ in|Add \d+ rows? to) "
+    r"\S+ \((?P<digest>[0-9a-f]{12})\)"
 )
 # What follows it is for whoever decides; before it stands the report.
 TRY = "<details><summary>Try it on your machine</summary>"

@@ -99,10 +99,14 @@ def tell(github: GitHub, pull: PullRequest, offer: Offer, message: str) -> bool:
     """Comment once that another version is offered now; whether a comment was due."""
     if proposal.first_offered(pull.body) in (None, offer.short):
         return False
-    mark = proposal.mark_of_comment(offer)
+    return comment_once(github, pull, proposal.mark_of_comment(offer), proposal.refreshed(offer, message))
+
+
+def comment_once(github: GitHub, pull: PullRequest, mark: str, text: str) -> bool:
+    """Comment, unless a comment with this mark is there; whether one was due."""
     if any(mark in (comment["body"] or "") for comment in github.each(f"/issues/{pull.number}/comments")):
         return False
-    github.send("POST", f"/issues/{pull.number}/comments", {"body": proposal.refreshed(offer, message)})
+    github.send("POST", f"/issues/{pull.number}/comments", {"body": text})
     return True
 
 

@@ -6,7 +6,7 @@ A promotion proposes a record; a rollback, an earlier one. Merging it is the dee
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +32,12 @@ class Change:
     Attributes:
         branch: Its name.
         message: Of its one commit.
-        files: Content by path; None removes the file.
+        files: Content by path, or the file that holds it byte for byte; None removes the file.
     """
 
     branch: str
     message: str
-    files: Mapping[str, str | None] = field(repr=False)
+    files: Mapping[str, str | Path | None] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,25 @@ def standing(root: Path, environment: str, branch: str | None = None) -> Standin
 
 
 def _foreign(root: Path, environment: str, base: str | None, tip: str) -> tuple[str, ...]:
-    """Commits that gitops did not make, and files that it does not propose."""
+    ours = {record.path(environment), CARD, card_of(environment, ("",)), overlay(environment)}
+    return foreign(root, base, tip, ours.__contains__)
+
+
+def foreign(root: Path, base: str | None, tip: str, ours: Callable[[str], bool]) -> tuple[str, ...]:
+    """What others put on a proposal's branch: commits that gitops did not make, and files that it does not propose.
+
+    Args:
+        root: Of the clone.
+        base: Where the branch left main; None where it never was on it.
+        tip: Of the branch.
+        ours: Whether gitops would propose a change of this path.
+    """
     since = f"{base}..{tip}" if base else tip
     log = git.run(root, "log", "--format=%h%x1f%an%x1f%ae%x1f%ce", since)
     commits = [line.split("\x1f") for line in log.splitlines()]
     said = [f"commit {short} by {name}" for short, name, *emails in commits if set(emails) != {git.EMAIL}]
     changed = git.run(root, "diff", "--name-only", base, tip).splitlines() if base else []
-    ours = {record.path(environment), CARD, card_of(environment, ("",)), overlay(environment)}
-    return (*said, *(f"a change of {path}" for path in changed if path not in ours))
+    return (*said, *(f"a change of {path}" for path in changed if not ours(path)))
 
 
 def publish(root: Path, change: Change, before: str | None) -> str:
@@ -204,8 +215,23 @@ def propose(root: Path, change: Change) -> bool:
 
 def _says(root: Path, revision: str, change: Change) -> bool:
     """Whether a revision holds what the change would write."""
-    shown = {path: git.show(root, revision, path) for path in change.files}
-    return all((shown[path] or "").rstrip() == (content or "").rstrip() for path, content in change.files.items())
+    return all(
+        blob_at(root, revision, path) == (None if content is None else _blob(root, content))
+        for path, content in change.files.items()
+    )
+
+
+def blob_at(root: Path, revision: str, path: str) -> str | None:
+    """What names the content of a file at a revision; None where it is not."""
+    name = f"{revision}:{path}"
+    return git.run(root, "rev-parse", name) if git.succeeds(root, "rev-parse", "--verify", "--quiet", name) else None
+
+
+def _blob(root: Path, content: str | Path) -> str:
+    """What names this content, which Git keeps from now on."""
+    if isinstance(content, Path):
+        return git.run(root, "hash-object", "-w", "--no-filters", str(content.resolve()))
+    return git.run(root, "hash-object", "-w", "--stdin", stdin=content)
 
 
 def _commit(root: Path, parent: str, change: Change, identity: Mapping[str, str]) -> str:
@@ -217,7 +243,7 @@ def _commit(root: Path, parent: str, change: Change, identity: Mapping[str, str]
             if content is None:
                 git.run(root, "update-index", "--force-remove", path, env=env)
             else:
-                blob = git.run(root, "hash-object", "-w", "--stdin", stdin=content)
-                git.run(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
+                entry = f"100644,{_blob(root, content)},{path}"
+                git.run(root, "update-index", "--add", "--cacheinfo", entry, env=env)
         tree = git.run(root, "write-tree", env=env)
         return git.run(root, "commit-tree", tree, "-p", parent, "-m", change.message, env=env)

@@ -2,7 +2,6 @@
 """Rows in pieces, from CSV or Parquet files or a SQL query; every way to be unreadable is a sentence."""
 
 import csv
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from gitops.config import Repository
-from gitops.errors import ConfigError, DataUnreadable
+from gitops.errors import DataUnreadable
 from gitops.manifest import digest_bytes, digest_file
+from gitops.query import Query, ask
 
 OTHER_DELIMITERS = ",;\t|"
 PARQUET = {".parquet", ".pq"}
@@ -181,46 +181,11 @@ def _parquet(repository: Repository, file: Path, name: str, text_columns: frozen
         ) from error
 
 
-def _query(repository: Repository, query: str) -> Iterator[Chunk]:
-    import sqlalchemy as sa
-
-    data = repository.config.data
-    url = os.environ.get(data.url_env)
-    if not url:
-        raise ConfigError(
-            f"model.toml: [data] has a query, but the environment variable {data.url_env} is not set.",
-            "Set it to the SQLAlchemy URL of the database; in GitHub Actions, from a secret.",
-        )
-    row = 1
-    try:
-        with sa.create_engine(url).connect().execution_options(stream_results=True) as connection:
-            for frame in pd.read_sql_query(sa.text(query), connection, chunksize=data.chunk_rows):
-                if row - 1 + len(frame) > data.max_rows:
-                    raise DataUnreadable(
-                        f"The query returns more than the {data.max_rows} rows that model.toml allows.",
-                        "Raise `max_rows` under [data] if this machine has the memory to train on them.",
-                    )
-                yield Chunk(frame.set_axis(range(row, row + len(frame))), "query", row)
-                row += len(frame)
-    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
-        raise _query_failed(_reason(error), data.url_env) from None
-    except ValueError:
-        raise _query_failed(f"the address in {data.url_env} cannot be read", data.url_env) from None
-
-
-def _reason(error: BaseException) -> str:
-    """What the database said, in one line; whatever quotes the address is left out, for it may hold a password."""
-    import sqlalchemy as sa
-
-    if isinstance(error, pd.errors.DatabaseError) and error.__cause__:
-        error = error.__cause__
-    if isinstance(error, sa.exc.ArgumentError) and not isinstance(error, sa.exc.NoSuchModuleError):
-        return "the address is not one that SQLAlchemy knows"
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
-
-
-def _query_failed(reason: str, variable: str) -> DataUnreadable:
-    return DataUnreadable(f"The query failed: {reason}.", f"Mend `query` under [data] in model.toml, or {variable}.")
+def _query(repository: Repository, sql: str) -> Iterator[Chunk]:
+    data, row = repository.config.data, 1
+    for frame in ask(Query("data", sql, data.url_env, data.max_rows, data.chunk_rows)):
+        yield Chunk(frame.set_axis(range(row, row + len(frame))), "query", row)
+        row += len(frame)
 
 
 def digest_files(repository: Repository) -> str:

@@ -113,7 +113,7 @@ class Moves:
 def moves(truth: Array, before: Predictions, after: Predictions) -> Moves:
     """Compare the answers to the same rows."""
     if after.classes:
-        sure = _sureness(before), _sureness(after)
+        sure = sureness(before), sureness(after)
         flipped = np.asarray(before.values != after.values, dtype=bool)
         nearer = (after.values == truth).astype(int) - (before.values == truth).astype(int)
         return Moves("the label differs", flipped, nearer, np.nan_to_num(sure[0]) + np.nan_to_num(sure[1]), sure)
@@ -147,7 +147,7 @@ def flips(trial: Trial) -> Flips | None:
     )
 
 
-def _sureness(said: Predictions) -> Array:
+def sureness(said: Predictions) -> Array:
     """The probability that a model gives to its own answer, for each row; NaN where it gives none."""
     if said.probabilities is None:
         return np.full(len(said.values), np.nan)
@@ -172,7 +172,7 @@ def _of_row(found: Reasons, row: int) -> Why:
     reasons = tuple(Reason(column=column, contribution=moved) for column, moved in found.largest(row, REASONS)
                     if math.isfinite(moved))  # fmt: skip
     of = found.of[row]
-    return Why(of=None if of is None else _plain(of), unit=found.unit, reasons=reasons)
+    return Why(of=None if of is None else plain(of), unit=found.unit, reasons=reasons)
 
 
 def _example(
@@ -181,17 +181,17 @@ def _example(
 ) -> Flip:  # fmt: skip
     return Flip(
         key=str(trial.prepared.held_out[trial.config.data.key].iloc[place]),
-        truth=_plain(trial.truth[place]),
-        champion=_plain(before.values[place]),
+        truth=plain(trial.truth[place]),
+        champion=plain(before.values[place]),
         champion_probability=_finite(float(sure[0][place])),
-        challenger=_plain(after.values[place]),
+        challenger=plain(after.values[place]),
         challenger_probability=_finite(float(sure[1][place])),
         champion_why=why[0],
         challenger_why=why[1],
     )
 
 
-def _plain(value: Any) -> Answer | None:
+def plain(value: Any) -> Answer | None:
     """As JSON says it."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float):

@@ -20,23 +20,24 @@ def reference(rows: pd.DataFrame, target: pd.Series, predictions: Predictions, p
     the first bin whose edge is above it. Text, and the labels of a target: `categories` with their counts, the rest
     under "other". A target of numbers has its `mean` and `deviation` too. Runs of earlier versions have no target.
     """
-    names = {str(name): _describe(rows[name]) for name in rows.columns}
+    names = {str(name): describe(rows[name]) for name in rows.columns}
     return {
         "rows": len(rows),
         "columns": names,
         "target": _target(target, predictions),
-        "prediction": _describe(watched(predictions, positive)),
+        "prediction": describe(watched(predictions, positive)),
     }
 
 
 def _target(target: pd.Series, predictions: Predictions) -> dict[str, Any]:
     if predictions.classes:
-        return _describe(target.astype(str))
+        return describe(target.astype(str))
     numbers = target.to_numpy(dtype=float)
-    return {**_describe(target), "mean": float(numbers.mean()), "deviation": float(numbers.std())}
+    return {**describe(target), "mean": float(numbers.mean()), "deviation": float(numbers.std())}
 
 
-def _describe(column: pd.Series) -> dict[str, Any]:
+def describe(column: pd.Series) -> dict[str, Any]:
+    """Bins and counts of one column."""
     missing, values = int(column.isna().sum()), column.dropna()
     if is_number(values):
         numbers = values.to_numpy(dtype=float)

@@ -124,13 +124,13 @@ def _shares(described: dict[str, Any]) -> dict[str, float]:
 
 def _shifts(trial: Trial, columns: dict[str, dict[str, Any]]) -> tuple[Shift, ...]:
     rows = trial.prepared.rows
-    moved = [_shift(name, described, count(rows[name], described))
+    moved = [shift(name, described, count(rows[name], described))
              for name, described in columns.items() if name in rows.columns]  # fmt: skip
     found = [shift for shift in moved if shift and shift.psi > 0]
     return tuple(sorted(found, key=lambda shift: (-shift.psi, shift.column))[:LARGEST])
 
 
-def _shift(name: str, described: dict[str, Any], after: list[int] | None) -> Shift | None:
+def shift(name: str, described: dict[str, Any], after: list[int] | None) -> Shift | None:
     """The index of one column: the sum of (a - b) ln(a / b) over the shares a and b of each bin (N. Siddiqi, "Credit
     Risk Scorecards", 2006). Half a row is added to each bin, so that an empty one has a logarithm. By chance alone it
     is distributed as (1 / n + 1 / m) times chi-squared, with one degree of freedom less than bins (B. Yurdakul and

@@ -80,14 +80,16 @@ class _Findings:
 
 
 def validate(
-    repository: Repository, yours: Yours, *, keep: bool = False, progress: Callable[[int], object] = lambda rows: None
-) -> Validation:
+    repository: Repository, yours: Yours, *, keep: bool = False, part: bool = False,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> Validation:  # fmt: skip
     """Read and check all rows.
 
     Args:
         repository: Whose model.toml says where the data lies.
         yours: Whose schema the rows must keep.
         keep: Return the rows too; otherwise memory stays flat, whatever the number of rows.
+        part: These are some rows of many: what may be missing in one of them may be missing in all.
         progress: Told how many rows were read so far.
 
     Raises:
@@ -107,7 +109,8 @@ def validate(
         findings.add("", "there is a header but no rows", 0, [])
     else:
         _check_unique(chunks(repository, text), schema, findings)
-        _check_present(findings)
+        if not part:
+            _check_present(findings)
     problems = findings.problems()
     whole = keep and not problems
     frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
