@@ -29,6 +29,7 @@ COMMANDS = (
     "reproduce",
     "score",
     "serve",
+    "ingest",
     "store",
     "ui",
     "config",

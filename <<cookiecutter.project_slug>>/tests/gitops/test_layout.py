@@ -9,7 +9,7 @@ import pytest
 import gitops
 
 SOURCE = Path(gitops.__file__).parent
-ROOMS = {"training", "registry", "serving", "deploying", "forge", "monitoring"}
+ROOMS = {"training", "registry", "serving", "deploying", "forge", "monitoring", "ingesting"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

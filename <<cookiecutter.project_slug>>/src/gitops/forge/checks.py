@@ -11,6 +11,7 @@ from gitops.forge.github import GitHub
 CONTEXT = "required"  # the job of ci.yml that branch rules ask for
 WORKFLOW = "ci.yml"
 TRAIN = "train.yml"
+INGEST = "ingest.yml"
 LIMIT = 140  # characters that GitHub keeps of a description
 
 
@@ -43,6 +44,11 @@ def compare(github: GitHub, version: str, digest: str, environment: str) -> None
     """Have Train compare a version with the champion of an environment, in a run of its own, on the newest main."""
     inputs = {"version": version, "digest": digest, "environment": environment}
     github.send("POST", f"/actions/workflows/{TRAIN}/dispatches", {"ref": "main", "inputs": inputs})
+
+
+def ingest(github: GitHub) -> None:
+    """Have Ingest fetch and check new rows, in a run of its own, on the newest main."""
+    github.send("POST", f"/actions/workflows/{INGEST}/dispatches", {"ref": "main"})
 
 
 def run_page(github: GitHub) -> str:

@@ -1,0 +1,25 @@
+# machinery
+"""Rows from a query."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from gitops.config import Repository
+from gitops.ingesting.formats import NOTHING, table
+from gitops.ingesting.pulled import Pulled
+from gitops.query import Query, ask
+
+
+def fetch(repository: Repository, folder: Path) -> Pulled:
+    """Ask the database at the address in `url_env`.
+
+    Raises:
+        ConfigError: The variable is not set.
+        DataUnreadable: The database cannot be asked, or returns more than `max_rows`.
+    """
+    ingest = repository.config.ingest
+    assert ingest.query is not None  # noqa: S101 (the configuration has checked it)
+    query = Query("ingest", ingest.query, ingest.url_env, ingest.max_rows, repository.config.data.chunk_rows)
+    rows = pd.concat([pd.DataFrame(), *ask(query)], ignore_index=True)
+    return table(rows, folder, "the query under [ingest]", NOTHING.format(source="of the query under [ingest]"))
