@@ -1,5 +1,6 @@
 """Each grant that a workflow declares is needed: take it away, and what the job does fails."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from arrivals import Arrivals
 from desk import PULLS_ALLOWED, Desk
 from github.model import Grant, Token
 from house import GENERATED, run
@@ -80,6 +82,18 @@ def mends(desk: Desk, token: Token) -> bool:
     return desk.driver.run(desk.clone, "deploy", env=desk.environment(token)).code == 0
 
 
+def offers(desk: Desk, token: Token) -> bool:
+    """Open the data pull request for rows that were checked."""
+    checked = desk.clone / ".gitops" / "ingestion" / "manifest.json"
+    if not checked.exists():
+        source = Arrivals(desk)
+        source.arrive(20)
+        source.check()
+    digest = hashlib.sha256(checked.read_bytes()).hexdigest()
+    env = {**desk.environment(token), "GITOPS_STAGE": "offer", "GITOPS_DIGEST": f"sha256:{digest}"}
+    return desk.driver.run(desk.clone, "ingest", env=env).code == 0
+
+
 # GitHub's own registry is not on the local GitHub: what `packages` allows is seen in nothing here.
 ELSEWHERE = {("train", "image", "packages"), ("deploy", "deploy", "packages"), ("rollback", "rollback", "packages")}
 Probe = Callable[[Desk, Token], bool]
@@ -89,6 +103,7 @@ PROBES: dict[tuple[str, str], Probe] = {
     **{("expire", grant): expires for grant in ("pull-requests", "statuses", "actions")},
     ("promote", "issues"): asks_for_permission,
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
+    **{("offer", grant): offers for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{
         (job, grant): mends
         for job in ("deploy", "rollback")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from arrivals import lines, served
 from desk import BETTER, BRANCH, START, WORSE
 from github.model import Run
 from github.site import Site, site
@@ -206,6 +207,47 @@ def test_two_pushes_at_the_same_moment_end_in_one_pull_request_with_the_better_m
     proposed = github.record(BRANCH)
     assert proposed["figure"]["value"] > 0.98
     assert set(proposed["columns"]) >= {"worst_radius"}
+
+
+def test_new_rows_arrive_by_pull_request_and_are_trained_on(github: Site, tmp_path: Path) -> None:
+    """From a source behind a secret, through Ingest's three jobs, to a merge that trains; twice is once."""
+    new = tmp_path / "new.csv"
+    new.write_text(lines((github.clone / DATA).read_text(), 80))
+    word = "s3cret-of-the-source"
+    github.hub.settings.secrets["INGEST_TOKEN"] = word
+    with served(new, word) as address:
+        github.edit(
+            "model.toml", 'source = "none"            # "file",', f'source = "http"\npath = "{address}"   # "file",'
+        )
+        github.push("Hello")
+        green(github.settled(), "ci.yml", "train.yml")
+        github.merge(github.pull["number"])
+        green(github.settled(), "train.yml")
+
+        github.ask("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
+        ended = github.settled()
+        green(ended, "ingest.yml", "ci.yml")
+        assert conclusions(ended["ingest.yml"]) == dict.fromkeys(["pull", "check", "offer"], "success")
+        assert all(word not in job.log for job in ended["ingest.yml"].jobs.values())
+        pull = github.pull
+        assert re.fullmatch(rf"Add 80 rows to {DATA} \([0-9a-f]{{12}}\)", pull["title"])
+        assert "The champion, version 1, reaches roc" in pull["body"]
+        assert github.statuses(pull["head"]["sha"])[0] == ("required", "success")
+
+        github.ask("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
+        ended = github.settled()
+        assert set(ended) == {"ingest.yml"}
+        assert "Nothing to do" in ended["ingest.yml"].jobs["offer"].summary
+        assert github.pull["head"]["sha"] == pull["head"]["sha"]
+
+        github.merge(pull["number"])
+        ended = github.settled()
+        green(ended, "ci.yml", "train.yml")
+        assert "Version 2" in ended["train.yml"].jobs["compare"].summary
+        github.ask("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
+        ended = github.settled()
+        assert conclusions(ended["ingest.yml"]) == {"pull": "success", "check": "success", "offer": "skipped"}
+        assert "needs labels" in ended["ingest.yml"].jobs["check"].summary
 
 
 def _break_a_test(github: Site) -> str:
