@@ -16,6 +16,7 @@ from conftest import Project, rows
 
 from gitops import config, logged
 from gitops.errors import DataUnreadable, IntegrityError
+from gitops.forge.ingestion import render
 from gitops.ingesting import http
 from gitops.ingesting.append import insist_on_additions
 from gitops.ingesting.dialect import dialect_of
@@ -166,6 +167,18 @@ def test_a_champion_that_cannot_answer_hinders_nothing(at_stage: Callable[[str],
     project.data(rows().drop(columns="count"))
     source(project, 'source = "file"\npath = ".gitops/new.csv"').must("ingest", "--local")
     assert "could not be asked about these rows: Version 1 needs the column 'count'" in body(project)
+
+
+def test_a_body_that_would_be_too_long_is_cut_between_lines() -> None:
+    """Under GitHub's limit, with nothing folded that is not closed, and the end is there."""
+    does = {"rows_before": 1, "rows_added": 1, "held_out_before": 0, "held_out_added": 0, "target": [], "shifts": [],
+            "gaps": [], "twins": 0, "twins_across": 0,
+            "columns": {f"{'column' * 12}{n}": "float64" for n in range(2000)}}  # fmt: skip
+    text = render({"rows": 1, "path": "a", "source": "b", "known": 0, "notes": [], "answers": None, "does": does})
+    assert len(text) < 60_000
+    assert text.count("<details>") == text.count("</details>")
+    assert "did not fit" in text
+    assert text.rstrip().endswith("is refreshed.")
 
 
 def test_hostile_text_stays_text(filed: Project) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from gitops.forge.proposal import LIMIT
 from gitops.forge.report import escape, folded, number, percent, several, short, table
 
-CUT = "\n\nThe rest did not fit; the artefact `ingestion` of the run has it all.\n"
+CUT = "\n\nThe rest did not fit; `ingestion.json` in the artefact `ingestion` of the run has it all.\n"
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,7 @@ def _shifts(shifts: list[dict[str, Any]]) -> str:
     heads = ["column", "shift", "by chance", "what moved most", "before", "new rows"]
     clear = [each["column"] for each in shifts if each["psi"] > each["chance"]]
     told = f"more than chance in {', '.join(map(short, clear))}" if clear else "none of them more than chance may do"
-    why = (
-        "Population stability index over the bins of the rows here; in 95 of 100 cases it stays below what chance does."
-    )
+    why = "Population stability index over the bins of the rows here; chance alone stays below `by chance` in 95 of 100 cases."
     return folded(f"How the new rows differ: {told}", table(heads, rows), why)
 
 
@@ -158,7 +156,11 @@ def _gaps(gaps: list[dict[str, Any]]) -> str:
 def _twins(does: dict[str, Any]) -> str:
     if not does["twins"]:
         return "No new row repeats the content of another row."
-    across = f"; of {does['twins_across']} the twin is on the other side of the split" if does["twins_across"] else ""
+    across = (
+        f"; {does['twins_across']} of them one on the other side of the split, which the gate DUPLICATES counts"
+        if does["twins_across"]
+        else ""
+    )
     return f"**{several(does['twins'], 'new row')}** repeat the content of another row under another key{across}."
 
 
