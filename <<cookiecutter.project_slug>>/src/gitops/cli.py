@@ -16,7 +16,7 @@ from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
-    "reconcile", "history", "at", "reproduce", "score", "serve", "ingest", "store", "ui", "config", "conclude",
+    "reconcile", "monitor", "ingest", "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude",
     "doctor", "setup",
 )  # fmt: skip
 

@@ -53,6 +53,12 @@ class GateRefused(GitopsError):
     title = "Gate refused"
 
 
+class AlarmRaised(GateRefused):
+    """Production is in alarm, and the caller asked for an exit code."""
+
+    title = "Alarm"
+
+
 class StoreError(GitopsError):
     """The MLflow store, or Git behind it, did not do what was asked."""
 
@@ -94,6 +100,13 @@ class NotReproduced(GitopsError):
 
     exit_code = 15
     title = "Not reproduced"
+
+
+class MonitoringError(GitopsError):
+    """What is to be watched could not be looked at; that is no alarm."""
+
+    exit_code = 16
+    title = "Monitoring"
 
 
 class PullRequestsForbidden(ForgeError):

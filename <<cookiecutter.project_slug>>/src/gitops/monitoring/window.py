@@ -27,11 +27,11 @@ class Seen(Document):
     """
 
     rows: int = 0
-    columns: dict[str, list[int]] = Field(default_factory=dict)
-    prediction: list[int] = Field(default_factory=list)
-    requests: dict[str, int] = Field(default_factory=dict)
-    refused: dict[str, int] = Field(default_factory=dict)
-    seconds: dict[str, int] = Field(default_factory=dict)
+    columns: dict[str, list[int]] = Field({})
+    prediction: list[int] = Field([])
+    requests: dict[str, int] = Field({})
+    refused: dict[str, int] = Field({})
+    seconds: dict[str, int] = Field({})
 
 
 class Finding(Document):

@@ -14,7 +14,7 @@ CATEGORIES = 50
 
 
 def reference(rows: pd.DataFrame, target: pd.Series, predictions: Predictions, positive: object) -> dict[str, Any]:
-    """Bins and counts of every column, of the target and of the prediction.
+    """Bins and counts of every column and of the target, and of what the model says of rows that it never saw.
 
     Numbers: `edges` are inner quantiles, ascending, so that counts has one entry more than edges; a value belongs to
     the first bin whose edge is above it. Text, and the labels of a target: `categories` with their counts, the rest

@@ -113,7 +113,7 @@ def train(
         save(model, partial / run.MODEL, config.serving.trusted_types)
         _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
         _write(partial / run.EXAMPLE, _records(rows.head(3)))
-        _write(partial / run.REFERENCE, _reference(repository, model, prepared))
+        _write(partial / run.REFERENCE, _reference(repository, prepared, predictions))
         _write(partial / run.SKETCH, sketch(prepared.keys))
         _write(partial / run.SEAL, sealed(prepared.rows, prepared.held_out, config.data.key, target).model_dump())
         _write(partial / run.REASONS, basis(model, features(repository, prepared.rows), target).model_dump(mode="json"))
@@ -204,10 +204,11 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-def _reference(repository: Repository, model: "Pipeline", prepared: Prepared) -> dict[str, Any]:
-    rows = features(repository, prepared.rows)
+def _reference(repository: Repository, prepared: Prepared, predictions: Predictions) -> dict[str, Any]:
     config = repository.config
-    return reference(rows, prepared.rows[config.data.target], predict(model, rows), config.data.positive)
+    rows, target = features(repository, prepared.rows), prepared.rows[config.data.target]
+    # Of rows that it was trained on, a model is surer than it will ever be of others.
+    return reference(rows, target, predictions, config.data.positive)
 
 
 def _draw(

@@ -1,0 +1,33 @@
+# machinery
+"""Values that are missing more often than they were in training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gitops.bins import counted
+from gitops.monitoring.shares import difference, verdict
+from gitops.monitoring.window import Finding, Seen
+from gitops.watch import Monitoring
+
+
+def missing(monitoring: Monitoring, reference: Mapping[str, Any], seen: Seen) -> list[Finding]:
+    """One finding for each column that is counted."""
+    chance = monitoring.false_alarms / max(1, len(seen.columns))
+    return [
+        _finding(name, counted(reference["columns"][name]), counts, monitoring, chance)
+        for name, counts in seen.columns.items()
+    ]
+
+
+def _finding(name: str, then: list[int], now: list[int], monitoring: Monitoring, chance: float) -> Finding:
+    rows, before, allowed = sum(now), max(1, sum(then)), monitoring.missing
+    if rows < monitoring.minimum_rows:
+        words = f"{rows} rows are fewer than the {monitoring.minimum_rows} that are evidence."
+        return Finding(kind="missing values", subject=name, verdict="insufficient data", words=words)
+    more, low, high = difference((now[-1], rows), (then[-1], before), chance)
+    return Finding(
+        kind="missing values", subject=name, verdict=verdict(more, low, allowed), value=round(more, 5),
+        warning=allowed, alarm=allowed, low=round(low, 5), high=round(high, 5),
+        words=f"{now[-1] / rows:.1%} of {rows} rows are missing, {then[-1] / before:.1%} in training; "
+              f"surely {max(low, 0):.1%} more.",
+    )  # fmt: skip

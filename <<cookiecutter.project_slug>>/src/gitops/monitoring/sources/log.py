@@ -1,0 +1,160 @@
+# machinery
+"""The prediction log: rows counted file by file, so that memory stays flat, and truth that was told joined to them."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gitops import logged
+from gitops.bins import count, counted
+from gitops.errors import MonitoringError
+from gitops.monitoring.counts import together
+from gitops.monitoring.look import Look, Question, Told
+from gitops.monitoring.window import Seen
+
+NAME = [logged.REQUEST, logged.ROW]
+
+
+@dataclass
+class Sink:
+    """Where the log lies.
+
+    Attributes:
+        address: A folder, or any address that fsspec knows.
+        root: What a relative folder is relative to.
+    """
+
+    address: str
+    root: Path
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        import fsspec
+
+        local = "://" not in self.address
+        filesystem, path = fsspec.core.url_to_fs(str(self.root / self.address) if local else self.address)
+        return filesystem, path.rstrip("/")
+
+    def files(self, kind: str, first: date | None, last: date) -> Iterator[str]:
+        """The files of some days, oldest first.
+
+        Raises:
+            MonitoringError: The sink cannot be read.
+        """
+        filesystem, path = self._place
+        try:
+            # What was listed before is not what is there now.
+            filesystem.invalidate_cache()
+            found = sorted(filesystem.glob(f"{path}/{kind}/{logged.DAY}*/*.parquet"))
+        except OSError as error:
+            raise _unreadable(self.address, error) from error
+        return (file for file in found if _within(file, first, last))
+
+    def read(self, file: str, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """One file; `columns` that it has.
+
+        Raises:
+            MonitoringError: It is not a whole Parquet file.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self._place[0].open(file, "rb") as stream, pq.ParquetFile(stream) as parquet:
+                there = [name for name in parquet.schema_arrow.names if columns is None or name in columns]
+                frame: pd.DataFrame = parquet.read(columns=there).to_pandas()
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(file, error) from error
+        return frame
+
+
+def look(sink: Sink, question: Question, hashed: Collection[str]) -> Look:
+    """Count the window's rows, and join the truth that was told in it to what had been said, however long ago.
+
+    Args:
+        sink: Where the log lies.
+        question: What to count.
+        hashed: Columns of which the log has a hash only: nothing can be counted there.
+
+    Raises:
+        MonitoringError: The log cannot be read.
+    """
+    notes, parts = list[str](), list[Seen]()
+    columns = {name: it for name, it in question.reference["columns"].items() if name not in hashed}
+    # A batch is written when it is full, so its file may lie in the day after that of its first rows.
+    last = question.until.astimezone(UTC).date() + timedelta(days=1)
+    for file in sink.files(logged.PREDICTIONS, question.start.astimezone(UTC).date(), last):
+        try:
+            frame = sink.read(file)
+        except MonitoringError as error:
+            notes.append(f"{error.what} It was passed over.")
+            continue
+        rows = frame[_in_time(frame, question) & (frame[logged.VERSION].astype(str) == question.version)]
+        parts.append(_counted(rows, columns, question.reference["prediction"]))
+    return Look(question.start, together(parts), told=_told(sink, question, last), notes=tuple(notes))
+
+
+def _counted(rows: pd.DataFrame, columns: Mapping[str, dict[str, Any]], prediction: dict[str, Any]) -> Seen:
+    found = {name: _bins(rows[name], described) for name, described in columns.items() if name in rows}
+    return Seen(
+        rows=len(rows),
+        columns={name: counts for name, counts in found.items() if counts},
+        prediction=_bins(rows[logged.WATCHED], prediction) or [],
+    )
+
+
+def _bins(column: pd.Series, described: dict[str, Any]) -> list[int] | None:
+    if not column.notna().any():  # a column without a value has no type to tell numbers from text by
+        return [*[0] * (len(counted(described)) - 1), len(column)]
+    return count(column, described)
+
+
+def _told(sink: Sink, question: Question, last: date) -> Told:
+    """What was told in the window; the last word about a row counts."""
+    first = question.start.astimezone(UTC).date()
+    outcomes = _frame([sink.read(file) for file in sink.files(logged.OUTCOMES, first, last)])
+    if outcomes.empty:
+        return Told(*(np.empty(0) for _ in range(3)))
+    outcomes = outcomes[_in_time(outcomes, question)].sort_values(logged.TIME, kind="stable")
+    outcomes = outcomes.drop_duplicates(NAME, keep="last")
+    asked, wanted = set(outcomes[logged.REQUEST]), [*NAME, logged.VERSION, logged.PREDICTION, logged.WATCHED]
+    frames = (sink.read(file, wanted) for file in sink.files(logged.PREDICTIONS, None, last))
+    said = _frame([frame[frame[logged.REQUEST].isin(asked)] for frame in frames])
+    if said.empty:
+        return Told(*(np.empty(0) for _ in range(3)))
+    said = said[said[logged.VERSION].astype(str) == question.version].drop_duplicates(NAME)
+    joined = said.merge(outcomes[[*NAME, logged.OUTCOME]], on=NAME).dropna(subset=[logged.OUTCOME])
+    return Told(*(joined[name].to_numpy() for name in (logged.OUTCOME, logged.PREDICTION, logged.WATCHED)))
+
+
+def _frame(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    some = [frame for frame in frames if not frame.empty]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame()
+
+
+def _in_time(frame: pd.DataFrame, question: Question) -> pd.Series:
+    times = pd.to_datetime(frame[logged.TIME], utc=True)
+    return (times >= question.start) & (times < question.until)
+
+
+def _within(file: str, first: date | None, last: date) -> bool:
+    """Whether a file lies in one of these days, by the name of its folder."""
+    day = file.split("/")[-2].removeprefix(logged.DAY)
+    try:
+        written = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return False
+    return (first is None or first <= written) and written <= last
+
+
+def _unreadable(what: str, error: Exception) -> MonitoringError:
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return MonitoringError(
+        f"{what} cannot be read: {line}.", "Check `sink` under [log] in model.toml. Nothing was judged."
+    )
