@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -94,6 +95,34 @@ def offers(desk: Desk, token: Token) -> bool:
     return desk.driver.run(desk.clone, "ingest", env=env).code == 0
 
 
+def monitors(desk: Desk, token: Token) -> bool:
+    """An alarm stands, and a training was asked for: Monitor looks how it ended, and keeps the issue."""
+    desk.hub.settings.private = True
+    if not any(pull["merged_at"] for pull in desk.pulls):
+        desk.promote("1")
+        desk.merge(desk.pull["number"])
+        digest, now = desk.record("main")["digest"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        asked = {
+            "at": "2026-01-01T00:00:00Z",
+            "keys": ["data drift: x"],
+            "digest": digest,
+            "data": None,
+            "by": "a test",
+        }
+        state = {"digest": digest, "until": now, "alarms": {"data drift: x": {"since": now}}, "asked": [asked]}
+        desk.as_person("switch", "--quiet", "mlflow")
+        (desk.clone.with_name("person") / "monitoring").mkdir()
+        (desk.clone.with_name("person") / "monitoring" / "production.state.json").write_text(json.dumps(state))
+        desk.as_person("add", "--all")
+        desk.as_person("commit", "--quiet", "--message", "An alarm")
+        desk.as_person("push", "--quiet", "origin", "mlflow")
+        desk.push("model.toml", 'source = "none"            # "metrics', 'source = "metrics"         # "metrics')
+        desk.push("model.toml", "# urls = ", "urls = ")
+    run(desk.clone, "git", "fetch", "--quiet", "origin", "main")
+    run(desk.clone, "git", "switch", "--quiet", "--detach", "origin/main")
+    return desk.driver.run(desk.clone, "monitor", env=desk.environment(token)).code == 0
+
+
 # GitHub's own registry is not on the local GitHub: what `packages` allows is seen in nothing here.
 ELSEWHERE = {("train", "image", "packages"), ("deploy", "deploy", "packages"), ("rollback", "rollback", "packages")}
 Probe = Callable[[Desk, Token], bool]
@@ -101,6 +130,7 @@ PROBES: dict[tuple[str, str], Probe] = {
     ("required", "statuses"): concludes,
     ("register", "contents"): registers,
     **{("expire", grant): expires for grant in ("pull-requests", "statuses", "actions")},
+    **{("monitor", grant): monitors for grant in ("contents", "issues", "actions", "pull-requests")},
     ("promote", "issues"): asks_for_permission,
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{("offer", grant): offers for grant in ("contents", "pull-requests", "statuses", "actions")},

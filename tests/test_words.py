@@ -24,6 +24,7 @@ COMMANDS = (
     "rollback",
     "lift",
     "reconcile",
+    "monitor",
     "history",
     "at",
     "reproduce",

@@ -92,7 +92,7 @@ def test_every_run_is_one_command_without_any_expression(file: Path) -> None:
             assert re.fullmatch(r"make [a-z]+|\.venv/bin/gitops [a-z]+", command), command
 
 
-@pytest.mark.parametrize("name", ["deploy", "rollback", "ingest"])
+@pytest.mark.parametrize("name", ["deploy", "rollback", "monitor", "ingest"])
 def test_what_changes_a_place_runs_on_main_alone(name: str) -> None:
     """Whoever may dispatch may dispatch on any branch, whose record and model.toml nobody has merged."""
     for job in read(FOLDER / f"{name}.yml")["jobs"].values():

@@ -43,7 +43,7 @@ def _as_training_has_them(
     names = sorted(map(str, classes))
     truth, said = (np.array([_label(value) for value in labels], dtype=object) for labels in (told.truth, told.said))
     if len(classes) != 2 or not np.issubdtype(told.watched.dtype, np.number):
-        return truth, Predictions(said, None, tuple(names)), None if positive is None else str(positive)
+        return truth, Predictions(said, None, tuple(names)), str(positive) if positive in classes else None
     # Of two classes the log has the positive one's probability; it says nothing of the others.
     watched = str(positive if positive in classes else classes[1])
     likely = told.watched.astype(float)
