@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from gitops.predictions import Predictions
 from gitops.serving import body, openapi
 from gitops.serving.desk import Desk, refuse, visit
 from gitops.serving.meter import Meter, answer
@@ -90,15 +89,17 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
             async with asyncio.timeout(limits.timeout_seconds):
                 content = await _content(request, limits.max_body_mib)
                 reading = False
-                work = _explained if explain else _answered
-                told = await asyncio.get_running_loop().run_in_executor(pool, work, service, kind, content)
+                work = service.explained if explain else service.answer
+                told = await asyncio.get_running_loop().run_in_executor(pool, work, kind, content)
         except TimeoutError:
             slow = "The request took too long to arrive" if reading else "The prediction took too long"
             raise Refusal(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
-        predictions, why = told
-        here.rows = len(predictions.values)
-        meter.predicted(predictions)
-        return JSONResponse({**answer(predictions), **why, "version": service.named.short, "request_id": here.id})
+        here.rows = len(told.rows)
+        if meter.predicted(told.rows, told.predictions):
+            pool.submit(meter.count)
+        why = {} if told.reasons is None else {"reasons": told.reasons}
+        said = {**answer(told.predictions), **why, "version": service.named.short, "request_id": here.id}
+        return JSONResponse(said)
 
     @app.get("/metadata")
     async def metadata() -> Response:
@@ -125,15 +126,6 @@ def _explain(request: Request) -> bool:
     if said not in {"true", "false"}:
         raise Refusal(422, f"`explain` is true or false, not {said[:100]!r}.", code="unknown_option")
     return said == "true"
-
-
-def _answered(service: Service, kind: str, content: bytes) -> tuple[Predictions, dict[str, Any]]:
-    return service.answer(kind, content), {}
-
-
-def _explained(service: Service, kind: str, content: bytes) -> tuple[Predictions, dict[str, Any]]:
-    predictions, reasons = service.explained(kind, content)
-    return predictions, {"reasons": reasons}
 
 
 async def _content(request: Request, max_mib: int) -> bytes:

@@ -47,6 +47,21 @@ class Named:
         return self.version or self.digest.removeprefix("sha256:")[:12]
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What a request got.
+
+    Attributes:
+        rows: As the model was asked about them.
+        predictions: What it said.
+        reasons: Why, row by row; None where nobody asked.
+    """
+
+    rows: "pd.DataFrame"
+    predictions: Predictions
+    reasons: list[dict[str, Any]] | None = None
+
+
 @dataclass
 class Service:
     """A version that answers.
@@ -86,15 +101,16 @@ class Service:
             return Refusal(503, self.failure, code="unfit")
         return Refusal(503, "The model is being rehearsed; ask again in a moment.")
 
-    def answer(self, kind: str, body: bytes) -> Predictions:
+    def answer(self, kind: str, body: bytes) -> Answered:
         """Predict the rows of a body.
 
         Raises:
             Refusal: Not ready, or the body cannot be read, or its rows break a rule, or the model refuses them.
         """
-        return self._predicted(self._rows(kind, body))
+        rows = self._rows(kind, body)
+        return Answered(rows, self._predicted(rows))
 
-    def explained(self, kind: str, body: bytes) -> tuple[Predictions, list[dict[str, Any]]]:
+    def explained(self, kind: str, body: bytes) -> Answered:
         """Predict the rows of a body, and say what moved each of them.
 
         Raises:
@@ -102,7 +118,7 @@ class Service:
         """
         rows = self._rows(kind, body)
         explain.check_explained(self.basis, len(rows))
-        return self._predicted(rows), explain.reasons(self.model, self.basis, rows)
+        return Answered(rows, self._predicted(rows), explain.reasons(self.model, self.basis, rows))
 
     def _rows(self, kind: str, body: bytes) -> "pd.DataFrame":
         if not self.ready:
@@ -115,7 +131,8 @@ class Service:
 
     def _predicted(self, rows: "pd.DataFrame") -> Predictions:
         try:
-            predictions = predict(self.model, rows)
+            # A copy, which costs nothing until it is written to: what is counted and kept is what was asked.
+            predictions = predict(self.model, rows.copy(deep=False))
         except (MemoryError, OSError):  # other rows would fare no better
             raise
         except Exception as error:  # whatever your code raises when it looks at them
@@ -139,8 +156,8 @@ class Service:
 
     @cached_property
     def reference(self) -> dict[str, Any]:
-        """How the predictions were distributed on the training rows."""
-        described: dict[str, Any] = json.loads((self.folder / run.REFERENCE).read_bytes())["prediction"]
+        """How the training rows, and the predictions on them, were distributed."""
+        described: dict[str, Any] = json.loads((self.folder / run.REFERENCE).read_bytes())
         return described
 
     @cached_property
