@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Message
 from gitops.config import find
 from gitops.manifest import digest_file
 from gitops.serving.app import application
+from gitops.serving.desk import Tokens
+from gitops.serving.log import Log
 from gitops.serving.service import Named, Service, open_service
 
 JSON, CSV = "application/json", "text/csv"
@@ -120,9 +122,11 @@ def service_of(project: Project, folder: Path | None = None) -> Service:
     return service
 
 
-def caller_of(service: Service, token: str | None = None) -> Caller:
+def caller_of(
+    service: Service, token: str | None = None, outcomes: str | None = None, log: Log | None = None
+) -> Caller:  # fmt: skip
     """A caller of a service."""
-    return Caller(application(service, token))
+    return Caller(application(service, Tokens(token, outcomes), log))
 
 
 def asked(number: int = 30) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def many_kinds(number: int = 400) -> pd.DataFrame:
         "whole or missing": whole.astype("Int64").mask(rng.random(number) < 0.2),
         "sure": rng.random(number) < 0.3,
         "sure or missing": pd.Series(rng.random(number) < 0.3).astype("boolean").mask(rng.random(number) < 0.2),
-        "kind": pd.Series(rng.choice(["a", "b", None], number), dtype="str"),
+        "kind": pd.Series(rng.choice(np.array(["a", "b", None], dtype=object), number), dtype="str"),
         "name": [f"name {place}" for place in range(number)],
         "never": np.full(number, np.nan),
         "day": days,
@@ -120,7 +120,7 @@ def test_what_training_never_saw_is_anything_else() -> None:
     predictions = SAID["regression"](np.random.default_rng(4), len(frame))
     described = reference(frame, frame["whole"], predictions, None)
     tallies = Tallies(described, {str(name): str(kind) for name, kind in frame.dtypes.items()}, None, "1")
-    new = frame.head(3).assign(kind=["z", "a", None], number=[1e9, np.nan, -1e9])
+    new = frame.head(3).assign(kind=pd.Series(["z", "a", None], dtype="str"), number=[1e9, np.nan, -1e9])
     tallies.add(new, predictions.take(np.arange(3)))
     kind, number = tallies.columns["kind"], tallies.columns["number"]
     assert dict(zip(kind.words, kind.counts.tolist(), strict=True)) == {

@@ -40,9 +40,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseS
     with pytest.MonkeyPatch.context() as patch:
         prepare_environment(patch, folder)
         project = start(folder / "sample")
+        project.edit("model.toml", "[gates]\n", '[log]\nsink = "log"\nqueue_rows = 1_000_000\n\n[gates]\n')
         project.must("train", "--force")
         run = project.root / ".gitops" / "run"
-        environment = {**os.environ, "GITOPS_RUN": str(run), "GITOPS_DIGEST": digest_of(run)}
+        environment = {**os.environ, "GITOPS_RUN": str(run), "GITOPS_DIGEST": digest_of(run),
+                       "GITOPS_OUTCOMES_TOKEN": "truth"}  # fmt: skip
         with running(project, environment) as (server, address):
             wait_until_ready(address, server)
             yield schemathesis.openapi.from_url(f"{address}/openapi.json")
@@ -55,7 +57,7 @@ BOUNDED = settings(
 
 def look(case: "schemathesis.Case[Any]") -> None:
     """No 5xx; an answer is as the document says; what is refused is refused in one shape, and all have an id."""
-    answer = case.call()
+    answer = case.call(headers={"Authorization": "Bearer truth"})
     case.validate_response(answer, checks=[not_a_server_error, response_schema_conformance])
     assert answer.headers["x-request-id"]
     if answer.status_code >= 400:
@@ -63,9 +65,10 @@ def look(case: "schemathesis.Case[Any]") -> None:
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.name).lower())
-def test_no_rows_make_it_fail(api: schemathesis.BaseSchema, mode: GenerationMode) -> None:
-    """Rows that keep the document, rows that break it, and bodies in every form with a few bytes damaged."""
-    BOUNDED(given(case=api["/predict"]["POST"].as_strategy(generation_mode=mode))(look))()
+@pytest.mark.parametrize("path", ["/predict", "/outcomes"])
+def test_no_rows_make_it_fail(api: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> None:
+    """Rows that keep the document, rows that break it, and bodies in every form with a few bytes damaged; outcomes."""
+    BOUNDED(given(case=api[path]["POST"].as_strategy(generation_mode=mode))(look))()
 
 
 @pytest.mark.parametrize("path", ["/metadata", "/metrics", "/health/live", "/health/ready"])

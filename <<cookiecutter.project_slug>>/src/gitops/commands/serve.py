@@ -1,6 +1,7 @@
 # machinery
 """`gitops serve`"""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -8,6 +9,8 @@ import click
 from gitops import console, private
 from gitops.commands import champion, find, where
 from gitops.commands.score import fetch_version, no_champion
+
+SECRETS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
 
 
 @click.command()
@@ -25,7 +28,8 @@ def command(
 ) -> None:  # fmt: skip
     """Answer requests with the champion, a version, or a version's files.
 
-    Their digest is verified before anything is opened. With GITOPS_TOKEN set, callers must bear it.
+    Their digest is verified before anything is opened. With GITOPS_TOKEN set, callers must bear it; with
+    GITOPS_OUTCOMES_TOKEN, who bears it may tell outcomes.
     """
     import gc
     import os
@@ -37,7 +41,8 @@ def command(
     if (folder is None and number is None) != (digest is None):
         raise click.UsageError("--digest goes with --version or with --run: files are worth nothing without it.")
     repository = find(project)
-    with bind(host, port) as place:
+    with ExitStack() as stack:
+        place = stack.enter_context(bind(host, port))
         if digest is None:
             from gitops.registry.store import connect
 
@@ -49,13 +54,18 @@ def command(
         if folder is None:
             assert number is not None  # noqa: S101 (one of the three was named)
             folder = fetch_version(repository, number, digest)
-        token = os.environ.get("GITOPS_TOKEN") or None
+        token, outcomes, key = (os.environ.get(name) or None for name in SECRETS)
         private.forget()
         service = open_service(repository, folder, Named(digest, number, release))
 
         from gitops.serving.app import application
+        from gitops.serving.desk import Tokens
+        from gitops.serving.log import open_log
 
-        app = application(service, token)
+        log = open_log(service, key)
+        if log is not None:
+            stack.callback(log.close)
+        app = application(service, Tokens(token, outcomes), log)
         what = f"{service.described.model} {service.named.short} ({digest[:19]})"
         console.say(f"http://{host}:{place.getsockname()[1]} answers with {what}. Ctrl-C ends it.")
         listen(app, [place], repository.config.serving.timeout_seconds)

@@ -13,6 +13,7 @@ from pathlib import Path
 from gitops.errors import ConfigError, GitopsError
 
 NEEDED = ("GITOPS_RUN", "GITOPS_DIGEST")
+SECRETS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
 PORT = "8080"
 
 
@@ -42,14 +43,20 @@ def _serve() -> None:
         from gitops.serving.service import Named, open_service
 
         repository = find(Path.cwd())
-        token = os.environ.pop("GITOPS_TOKEN", None) or None  # no business of the code that is opened now
+        # No business of the code that is opened now.
+        token, outcomes, key = (os.environ.pop(name, None) or None for name in SECRETS)
         version, release = os.environ.get("GITOPS_VERSION") or None, os.environ.get("GITOPS_RELEASE") or None
         named = Named(os.environ["GITOPS_DIGEST"], version, release)
         service = open_service(repository, Path(os.environ["GITOPS_RUN"]), named)
         # Only now: what opens the model is quicker to import before the web is.
         from gitops.serving.app import application
+        from gitops.serving.desk import Tokens
+        from gitops.serving.log import open_log
 
-        app = application(service, token)
+        log = open_log(service, key)
+        if log is not None:
+            stack.callback(log.close)
+        app = application(service, Tokens(token, outcomes), log)
         print(f"{host}:{place.getsockname()[1]} answers with {service.described.model} {named.short}.", flush=True)
         places = [place]
         # Another server of ours may have this port, and callers must not come here before we can answer.

@@ -15,21 +15,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from gitops.serving import body, openapi
-from gitops.serving.desk import Desk, refuse, visit
+from gitops.serving import body, openapi, outcomes
+from gitops.serving.desk import OPEN, OUTCOMES, Desk, Tokens, refuse, visit
+from gitops.serving.log import Log
 from gitops.serving.meter import Meter, answer
 from gitops.serving.refusal import Refusal
 from gitops.serving.service import Service
 
-PATHS = frozenset({"/predict", "/metadata", "/metrics", "/health/live", "/health/ready", "/openapi.json", "/docs"})
+PATHS = frozenset({
+    "/predict", OUTCOMES, "/metadata", "/metrics", "/health/live", "/health/ready", "/openapi.json", "/docs",
+})  # fmt: skip
 
 
-def application(service: Service, token: str | None = None) -> ASGIApp:
+def application(service: Service, tokens: Tokens = OPEN, log: Log | None = None) -> ASGIApp:
     """The service as an ASGI application.
 
     Args:
         service: A version that was opened; the application rehearses it when it starts, if nobody did.
-        token: What a caller must bear; None lets everybody ask.
+        tokens: What callers must bear.
+        log: Where answers are kept, and outcomes; whoever opened it closes it.
     """
     # As many threads as processors: more would only wait for each other. What nobody waits for any more still ends.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="predict")
@@ -49,12 +53,15 @@ def application(service: Service, token: str | None = None) -> ASGIApp:
         docs_url="/docs", redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     meter = Meter(service)
+    if log is not None:
+        meter.register(log)
     _refusals(app)
-    _paths(app, service, meter, pool)
-    said = openapi.document(app.title, app.version, service, guarded=token is not None)
+    _paths(app, service, meter, pool, log)
+    _outcomes(app, service, pool, log)
+    said = openapi.document(app.title, app.version, service, guarded=tokens.callers is not None)
     app.openapi = lambda: said  # type: ignore[method-assign]
 
-    return Desk(app, meter, PATHS, token)
+    return Desk(app, meter, PATHS, tokens)
 
 
 def _refusals(app: FastAPI) -> None:
@@ -77,14 +84,12 @@ def _refusals(app: FastAPI) -> None:
         return refuse(said, visit(request.scope))
 
 
-def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecutor) -> None:
+def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecutor, log: Log | None) -> None:
     limits = service.repository.config.serving
 
     @app.post("/predict")
     async def predict(request: Request) -> Response:
-        here, reading = visit(request.scope), True
-        kind = body.check_kind(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
-        explain = _explain(request)
+        here, reading, kind, explain = visit(request.scope), True, _kind(request), _explain(request)
         try:
             async with asyncio.timeout(limits.timeout_seconds):
                 content = await _content(request, limits.max_body_mib)
@@ -97,6 +102,8 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
         here.rows = len(told.rows)
         if meter.predicted(told.rows, told.predictions):
             pool.submit(meter.count)
+        if log is not None:
+            log.predicted(here.id, told.rows, told.predictions)
         why = {} if told.reasons is None else {"reasons": told.reasons}
         said = {**answer(told.predictions), **why, "version": service.named.short, "request_id": here.id}
         return JSONResponse(said)
@@ -118,6 +125,32 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
         if not service.ready:
             raise service.unready()
         return JSONResponse({"status": "ready", "version": service.named.short, "digest": service.named.digest})
+
+
+def _outcomes(app: FastAPI, service: Service, pool: ThreadPoolExecutor, log: Log | None) -> None:
+    limits = service.repository.config.serving
+
+    @app.post(OUTCOMES)
+    async def told(request: Request) -> Response:
+        if log is None:
+            raise outcomes.NO_LOG
+        here, kind, most = visit(request.scope), _kind(request), outcomes.room(log, limits.max_rows)
+        try:
+            async with asyncio.timeout(limits.timeout_seconds):
+                content = await _content(request, limits.max_body_mib)
+        except TimeoutError:
+            slow = f"The request took too long to arrive: more than {limits.timeout_seconds} s."
+            raise Refusal(408, slow) from None
+        described = service.described
+        loop = asyncio.get_running_loop()
+        truths = await loop.run_in_executor(pool, outcomes.read, kind, content, described, most)
+        outcomes.take(log, truths)
+        return JSONResponse({"accepted": len(truths), "request_id": here.id}, 202)
+
+
+def _kind(request: Request) -> str:
+    """The content type of the body; raises Refusal where it is none that is read."""
+    return body.check_kind(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
 
 
 def _explain(request: Request) -> bool:

@@ -2,26 +2,25 @@
 """Around every request: its id, its line in the log, its count, and an answer in our shape whatever happens."""
 
 import hmac
-import json
-import logging
 import re
 import time
-import traceback
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gitops.serving.line import LOG, entry, where
 from gitops.serving.meter import Meter
 from gitops.serving.refusal import Refusal
 
 HEADER = b"x-request-id"
 GUARDED = frozenset({"/predict", "/metrics"})
+OUTCOMES = "/outcomes"
 _NO_TOKEN = Refusal(401, "A bearer token is needed.", headers={"WWW-Authenticate": "Bearer"})
-_WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_LOG = logging.getLogger("gitops.serving")
+_NOBODY = Refusal(
+    403, "Outcomes are refused: GITOPS_OUTCOMES_TOKEN is not set, so nobody could tell forged ones from true ones."
+)  # fmt: skip
+WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 @dataclass
@@ -47,12 +46,28 @@ def visit(scope: Scope) -> Visit:
     return found
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """What callers must bear.
+
+    Attributes:
+        callers: To ask; None lets everybody ask.
+        outcomes: To tell outcomes; None lets nobody.
+    """
+
+    callers: str | None = None
+    outcomes: str | None = None
+
+
+OPEN = Tokens()
+
+
 class Desk:
     """ASGI middleware, outermost."""
 
-    def __init__(self, app: ASGIApp, meter: Meter, paths: frozenset[str], token: str | None) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter, paths: frozenset[str], tokens: Tokens) -> None:
         """Paths that are not among `paths` are counted together, for anybody can invent them."""
-        self._app, self._meter, self._paths, self._token = app, meter, paths, token
+        self._app, self._meter, self._paths, self._tokens = app, meter, paths, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it pass, and see how it ends."""
@@ -71,23 +86,31 @@ class Desk:
             await send(message)
 
         try:
-            await (self._app if self._may(scope) else refuse(_NO_TOKEN, here))(scope, receive, stamped)
+            refusal = self._refusal(scope)
+            await (refuse(refusal, here) if refusal else self._app)(scope, receive, stamped)
         except Exception as error:  # a bug, ours or yours: the caller learns that, the log learns where
-            here.failure = _where(error)
+            here.failure = where(error)
         seconds = time.perf_counter() - began
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._meter.answered(path, status, seconds, here.code)
         line = {"id": here.id, "path": path, "status": status, "rows": here.rows, "seconds": round(seconds, 6)}
-        _LOG.info("%s", entry(**line, **({"code": here.code} if here.code else {}),
+        LOG.info("%s", entry(**line, **({"code": here.code} if here.code else {}),
                               **({"failure": here.failure} if here.failure else {})))  # fmt: skip
 
-    def _may(self, scope: Scope) -> bool:
-        """Whether the caller bears the token, where one is needed; compared so that time tells nothing."""
-        if self._token is None or scope["path"] not in GUARDED:
-            return True
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
-        return hmac.compare_digest(token.strip(), self._token.encode()) and scheme.lower() == b"bearer"
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        """Why the caller may not come in, if so."""
+        path = scope["path"]
+        if path == OUTCOMES:
+            return _NOBODY if self._tokens.outcomes is None else _borne(scope, self._tokens.outcomes)
+        return _borne(scope, self._tokens.callers) if self._tokens.callers and path in GUARDED else None
+
+
+def _borne(scope: Scope, wanted: str) -> Refusal | None:
+    """Nothing if the caller bears the token; compared so that time tells nothing."""
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, token = given.partition(b" ")
+    same = hmac.compare_digest(token.strip(), wanted.encode()) and scheme.lower() == b"bearer"
+    return None if same else _NO_TOKEN
 
 
 def refuse(refusal: Refusal, here: Visit) -> ASGIApp:
@@ -96,23 +119,11 @@ def refuse(refusal: Refusal, here: Visit) -> ASGIApp:
 
     here.code = refusal.code
     if isinstance(refusal.__cause__, Exception):
-        here.failure = _where(refusal.__cause__)
+        here.failure = where(refusal.__cause__)
     return JSONResponse(refusal.content(here.id), refusal.status, refusal.headers)
-
-
-def entry(**said: Any) -> str:
-    """One line of the log."""
-    return json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **said}, ensure_ascii=True)
 
 
 def _id(scope: Scope) -> str:
     """The caller's id of the request if it is well-formed, else a new one."""
     given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    return given.decode() if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-
-
-def _where(error: Exception) -> str:
-    """The type of an error and where it was raised; not its words, which may hold data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-5:]))
-    return f"{type(error).__name__} at {places}"
+    return given.decode() if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex

@@ -8,13 +8,14 @@ from gitops.serving.refusal import CODES
 from gitops.serving.service import Service
 
 WORDS = {
-    400: "The body cannot be read.", 401: "A bearer token is needed.", 408: "The request took too long to arrive.",
+    400: "The body cannot be read.", 401: "A bearer token is needed.", 403: "Nobody may tell outcomes here.",
+    408: "The request took too long to arrive.", 409: "No prediction log is kept.",
     413: "The body is too large, or has too many rows.", 415: "The content type is none that is read.",
     422: "A row breaks a rule of the schema, each is named; or there are no reasons to give.",
     503: "The model is not ready.", 504: "The prediction took too long.",
 }  # fmt: skip
 # Codes that no status has for its own.
-OTHERS = {"refused", "unfit", "unknown_option", explain.NONE}
+OTHERS = {"refused", "unfit", "busy", "unknown_option", explain.NONE}
 PROBLEM = {
     "type": "object",
     "required": ["row", "column", "rule"],
@@ -35,6 +36,13 @@ ERROR = {
         "request_id": {"type": "string"},
     },
 }
+BEARER = {"type": "http", "scheme": "bearer"}
+# Of those above, what may be said to a prediction, and to an outcome.
+ASKED, TOLD = (400, 401, 408, 413, 415, 422, 503, 504), (400, 401, 403, 408, 409, 413, 415, 422)
+TAKEN = {
+    "type": "object", "required": ["accepted", "request_id"],
+    "properties": {"accepted": {"type": "integer"}, "request_id": {"type": "string"}},
+}  # fmt: skip
 EXPLAIN = {
     "name": "explain", "in": "query", "schema": {"type": "boolean", "default": False},
     "description": f"Whether to say what moved each prediction; for at most {explain.ROWS} rows.",
@@ -58,13 +66,14 @@ def document(title: str, version: str, service: Service, *, guarded: bool) -> di
         "components": {
             "schemas": {
                 "Row": _row(service), "Rows": _rows(service), "Columns": _columns(service), "Answer": _answer(service),
-                "Reasons": _reasons(service), "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
+                "Reasons": _reasons(service), "Outcomes": _outcomes(service), "Refusal": error, "Error": ERROR,
+                "Problem": PROBLEM,
             },
+            "securitySchemes": dict.fromkeys(["token", "outcomes"] if guarded else ["outcomes"], BEARER),
         },
     }  # fmt: skip
-    if guarded:
-        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["paths"]["/predict"]["post"]["requestBody"] = _body(service)
+    document["paths"]["/outcomes"]["post"]["requestBody"] = _told(service)
     return document
 
 
@@ -104,6 +113,27 @@ def _answer(service: Service) -> dict[str, Any]:
     return {"type": "object", "required": ["predictions", "version", "request_id"], "properties": said}
 
 
+def _outcomes(service: Service) -> dict[str, Any]:
+    classes: list[Any] = list(service.described.classes)
+    item = _object({
+        "request_id": {"type": "string", "description": "That /predict returned.",
+                       "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "row": {"type": "integer", "minimum": 0, "description": "In that request, counted from 0."},
+        "outcome": {"enum": classes} if classes else {"type": "number"},
+    })  # fmt: skip
+    most = service.repository.config.serving.max_rows
+    outcomes = {"type": "array", "minItems": 1, "maxItems": most, "items": {**item, "additionalProperties": False}}
+    return {**_object({"outcomes": outcomes}), "additionalProperties": False}
+
+
+def _told(service: Service) -> dict[str, Any]:
+    """The body of a request with outcomes."""
+    outcome = next(iter(service.described.classes), 1.5)
+    example = {"outcomes": [{"request_id": "0b6c1f2e4d", "row": 0, "outcome": outcome}]}
+    content = {"schema": {"$ref": "#/components/schemas/Outcomes"}, "examples": {"one": {"value": example}}}
+    return {"required": True, "content": {body.JSON: content}}
+
+
 def _reasons(service: Service) -> dict[str, Any]:
     """`base`, all `contribution` and `others` add up to what the model decides by."""
     classes: list[Any] = list(service.described.classes)
@@ -140,7 +170,9 @@ def _body(service: Service) -> dict[str, Any]:
 
 
 def _paths(guarded: bool) -> dict[str, Any]:
-    refusals = {str(status): _said(words, "Refusal") for status, words in WORDS.items() if guarded or status != 401}
+    refusals = {str(status): _said(WORDS[status], "Refusal") for status in ASKED if guarded or status != 401}
+    not_taken = {str(status): _said(WORDS[status], "Refusal") for status in TOLD}
+    not_taken["503"] = _said("Too much waits to be written.", "Refusal")
     security: dict[str, Any] = {"security": [{"token": []}]} if guarded else {}
     unready = {"503": _said(WORDS[503], "Refusal")}
     only_token = {"401": refusals["401"]} if guarded else {}
@@ -149,6 +181,8 @@ def _paths(guarded: bool) -> dict[str, Any]:
         "/predict": {"post": {"summary": "Predict one row or many", **security, "parameters": [EXPLAIN],
                               "responses": {"200": _said("The predictions, in the order of the rows.", "Answer"),
                                             **refusals}}},
+        "/outcomes": {"post": {"summary": "Tell what became of predicted rows", "security": [{"outcomes": []}],
+                               "responses": {"202": _answered("So many were taken.", TAKEN), **not_taken}}},
         "/metadata": {"get": {"summary": "Which version answers", "responses": {"200": _said("The version.")}}},
         "/metrics": {"get": {"summary": "Counters", **security, "responses": {"200": text, **only_token}}},
         "/health/live": {"get": {"summary": "Whether it runs", "responses": {"200": _said("It runs.")}}},
@@ -159,4 +193,8 @@ def _paths(guarded: bool) -> dict[str, Any]:
 
 def _said(words: str, schema: str | None = None) -> dict[str, Any]:
     described = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
-    return {"description": words, "content": {"application/json": {"schema": described}}}
+    return _answered(words, described)
+
+
+def _answered(words: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}

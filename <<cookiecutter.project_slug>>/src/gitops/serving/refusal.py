@@ -8,8 +8,9 @@ from typing import Any
 
 MOST = 50
 CODES = {
-    400: "unreadable", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 408: "too_slow",
-    413: "too_large", 415: "unknown_content_type", 422: "rows_refused", 500: "bug", 503: "not_ready", 504: "too_slow",
+    400: "unreadable", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+    408: "too_slow", 409: "no_log", 413: "too_large", 415: "unknown_content_type", 422: "rows_refused", 500: "bug",
+    503: "not_ready", 504: "too_slow",
 }  # fmt: skip
 
 

@@ -1,0 +1,133 @@
+# machinery
+"""The prediction log as the server sees it: rows go in and nobody waits for them, outcomes go in if there is room."""
+
+import hashlib
+import os
+import random
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from gitops.config import Repository
+from gitops.counters import DROPPED, LOGGED, LOST
+from gitops.errors import ConfigError
+from gitops.logged import OUTCOMES, PREDICTIONS
+from gitops.predictions import Predictions
+from gitops.serving.entries import Answers, Form, Truths
+from gitops.serving.service import Service
+from gitops.serving.track import Track
+from gitops.serving.writer import Writer
+from gitops.sink import Sink, open_sink
+from gitops.watch import Log as Settings
+
+KEY = "GITOPS_LOG_KEY"
+# Set where a version is only tried: what it is asked then is nobody's traffic, and no secret is there.
+TRIAL = "GITOPS_TRIAL"
+TRACKS = ".writers"
+
+
+class Log(Collector):
+    """What one server keeps of its answers; its counters are shown beside the others."""
+
+    def __init__(self, settings: Settings, version: str, writer: Writer) -> None:
+        self.settings = settings
+        self._version, self._writer = version, writer
+        self._full = {PREDICTIONS: 0, OUTCOMES: 0}
+
+    def predicted(self, request: str, rows: pd.DataFrame, predictions: Predictions) -> None:
+        """Keep the rows of a request, if it is drawn and there is room."""
+        if self.settings.sample < 1 and random.random() >= self.settings.sample:  # noqa: S311 (a sample)
+            return
+        if not self._writer.put(Answers(request, time.time_ns(), rows, predictions)):
+            self._full[PREDICTIONS] += len(rows)
+
+    def told(self, truths: Truths) -> bool:
+        """Keep outcomes; whether there was room."""
+        return self._writer.put(truths)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._writer.close()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Rows that were written, dropped and lost."""
+        writer = self._writer
+        dropped = {kind: number + writer.dropped[kind] for kind, number in self._full.items()}
+        yield self._family(LOGGED, "Rows written to the prediction log.", writer.written)
+        yield self._family(DROPPED, "Rows that the log had no room for, or could not write.", dropped)
+        yield self._family(LOST, "Rows that servers before this one had not written when they ended.", writer.lost)
+
+    def _family(self, name: str, what: str, numbers: Mapping[str, int]) -> CounterMetricFamily:
+        family = CounterMetricFamily(name, what, labels=["kind", "version"])
+        for kind in (PREDICTIONS, OUTCOMES):
+            family.add_metric([kind, self._version], numbers[kind])
+        return family
+
+
+def open_log(service: Service, key: str | None) -> Log | None:
+    """The log of a service; None where model.toml names no sink, or the version is only tried.
+
+    Args:
+        service: Whose answers are kept.
+        key: For columns of which only a keyed hash is written.
+
+    Raises:
+        ConfigError: A column is named that the model does not have, there is no key, or no such sink.
+    """
+    repository, settings = service.repository, service.repository.config.log
+    if not settings.sink or os.environ.get(TRIAL):
+        return None
+    kept = _kept(settings, service.described.columns)
+    if any(kept.values()) and not key:
+        raise ConfigError(
+            f"model.toml: [log] hashed names {', '.join(settings.hashed)}, and {KEY} is not set.",
+            "A hash without a key can be guessed back: set it to a long random text, the same for all servers.",
+        )
+    sink = open_sink(repository)
+    tracks = _tracks(repository, sink)
+    form = Form(service.named.short, repository.config.data.positive, kept, (key or "").encode())
+    writer = Writer(sink, settings, form, Track(tracks, uuid.uuid4().hex), tracks)
+    return Log(settings, service.named.short, writer)
+
+
+def _kept(settings: Settings, columns: Mapping[str, str]) -> dict[str, bool]:
+    """The columns that are written, and whether only a hash of each is."""
+    unknown = [name for name in (*settings.left_out, *settings.hashed) if name not in columns]
+    if unknown:
+        raise ConfigError(
+            f"model.toml: [log] names a column {unknown[0]!r}, which the model does not look at.",
+            f"It looks at: {', '.join(columns)}.",
+        )
+    return {name: name in settings.hashed for name in columns if name not in settings.left_out}
+
+
+def _tracks(repository: Repository, sink: Sink) -> Path:
+    """A folder of this machine where writers of this sink note how far they came."""
+    if sink.folder is not None:
+        try:
+            return _made(sink.folder / TRACKS)
+        except OSError as error:
+            raise ConfigError(
+                f"model.toml: [log] sink is {repository.config.log.sink!r}, and cannot be written to: {error}.",
+                "In a container it must be an address, or a folder that is mounted there; docs/monitoring.md",
+            ) from error
+    mark = hashlib.sha256(repository.config.log.sink.encode()).hexdigest()[:12]
+    # Where the root is read-only, and the temporary folder somebody else's, nobody learns what a kill lost.
+    for folder in (repository.scratch / "log" / mark, Path(tempfile.gettempdir(), f"gitops-{os.getuid()}-log-{mark}")):
+        with suppress(OSError):
+            return _made(folder)
+    return Path(tempfile.mkdtemp(prefix="gitops-log-"))
+
+
+def _made(folder: Path) -> Path:
+    """The folder, if files can be made there; raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return folder

@@ -1,0 +1,47 @@
+# machinery
+"""Where the prediction log lies: a folder, or any address that fsspec knows. Servers write there, others read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops.config import Repository
+from gitops.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A place for files.
+
+    Attributes:
+        files: What reads and writes there.
+        path: Where, as `files` has it.
+        folder: The same as a folder of this machine; None where it is none.
+    """
+
+    files: "AbstractFileSystem"
+    path: str
+    folder: Path | None
+
+
+def open_sink(repository: Repository) -> Sink:
+    """The sink that model.toml names, which must name one; a relative folder lies in the repository.
+
+    Raises:
+        ConfigError: fsspec does not know such addresses, or a package for them is missing.
+    """
+    from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
+
+    named = repository.config.log.sink
+    try:
+        files, path = url_to_fs(named if "://" in named else str(repository.root / named))
+    except (ValueError, ImportError) as error:
+        raise ConfigError(
+            f"model.toml: [log] sink is {named!r}, which cannot be reached: {str(error).rstrip('.')}.",
+            "A package that is missing goes into requirements/serve.in and train.in; then `make lock`.",
+        ) from error
+    return Sink(files, path.rstrip("/"), Path(path) if isinstance(files, LocalFileSystem) else None)
