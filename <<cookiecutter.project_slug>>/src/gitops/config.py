@@ -351,6 +351,16 @@ class Config(Table):
         return self
 
     @model_validator(mode="after")
+    def _the_log_is_found(self) -> Self:
+        away = [name for name, target in self.targets.items() if target.kind != "none"]
+        if away and self.log.sink and "://" not in self.log.sink and not self.log.sink.startswith("/"):
+            raise ValueError(
+                f"[log] sink: {self.log.sink!r} would be a folder of the clone, and {away[0]} serves elsewhere; "
+                "name an absolute one, or an address"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _metrics_fit_task(self) -> Self:
         task = self.project.task
         fit = [metric for metric in get_args(Metric) if (metric in REGRESSION) == (task == "regression")]

@@ -6,6 +6,9 @@ its own name, but for those that model.toml leaves out. `outcomes/day=2026-01-31
 the row in it, the truth, and when it was told. A request and the number of a row in it name a row for ever.
 """
 
+# Set where a version is only tried: what a server is asked then is nobody's traffic, and it keeps no log.
+TRIAL = "GITOPS_TRIAL"
+
 PREDICTIONS, OUTCOMES = "predictions", "outcomes"
 DAY = "day="  # of the UTC time at which a row was written
 

@@ -3,9 +3,11 @@
 
 import os
 
+# What a server is given, and takes out of its environment before it opens your code: what callers must bear, what those
+# must who tell outcomes, and the key of hashes in the prediction log.
+OF_SERVERS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
 NAMES = (
-    "GITHUB_TOKEN", "GH_TOKEN", "GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY",
-    "GITOPS_REGISTRY_PASSWORD", "GITOPS_SIGNING_KEY",
+    "GITHUB_TOKEN", "GH_TOKEN", *OF_SERVERS, "GITOPS_REGISTRY_PASSWORD", "GITOPS_SIGNING_KEY",
     "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
     "INGEST_URL", "INGEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITOPS_WEBHOOK",
 )  # fmt: skip

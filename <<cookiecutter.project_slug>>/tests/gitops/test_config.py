@@ -53,6 +53,11 @@ REFUSED = {
         "[training.search.parameters]\nestimator__C = 1\n[evaluation]",
         "[training.search.parameters] estimator__C is 1, but should be a list.",
     ),
+    "a log that nobody finds": (
+        "[gates]",
+        '[log]\nsink = "log"\n[targets.production]\nkind = "process"\nport = 8080\n[gates]',
+        "'log' would be a folder of the clone, and production serves elsewhere; name an absolute one, or an address.",
+    ),
     "empty text": ('key = "id"', 'key = ""', "[data] key is '', but must not be empty."),
     "below the range": ("= 100", "= 2", "[gates] resamples is 2, but should be greater than or equal to 100."),
     "above the range": ("holdout = 0.4", "holdout = 1.4", "[split] holdout is 1.4, but should be less than 1."),

@@ -126,7 +126,7 @@ def test_without_a_sink_there_is_nothing(project: Project, monkeypatch: pytest.M
     assert open_log(service, None) is None
     assert "gitops_log" not in caller_of(service).ask("/metrics").body.decode()
     assert not [thread for thread in threading.enumerate() if thread.name == "log"]
-    monkeypatch.setenv(serving_log.TRIAL, "1")
+    monkeypatch.setenv(logged.TRIAL, "1")
     with pytest.raises(AssertionError), logging_to(project, str(project.root / "log")):
         pass
     assert not (project.root / "log").exists()

@@ -31,6 +31,7 @@ from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
 from gitops.deploying.targets.none import NoneTarget
 from gitops.deploying.targets.process import ProcessTarget
 from gitops.errors import ConfigError, ContainerError
+from gitops.private import OF_SERVERS
 
 CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
 ONE, TWO = (
@@ -87,7 +88,7 @@ def test_a_kustomization_pins_the_image_and_says_which_version_it_is(tmp_path: P
     assert (said["namespace"], said["resources"]) == ("models", ["../base"])
     deployment, autoscaler = (json.loads(patch["patch"]) for patch in said["patches"])
     env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-    assert {entry["name"]: entry.get("value") for entry in env} == {**ONE.variables, "GITOPS_TOKEN": None}
+    assert {entry["name"]: entry.get("value") for entry in env} == {**ONE.variables, **dict.fromkeys(OF_SERVERS)}
     assert autoscaler["spec"] == {"minReplicas": 3}
 
 
@@ -269,6 +270,8 @@ def test_a_mark_changes_with_the_token_and_does_not_tell_it(monkeypatch: pytest.
     marks = {settings.mark("a", 1), settings.mark("a", 2), without}
     assert len(marks) == 3
     assert all(re.fullmatch("[0-9a-f]{12}", each) for each in marks)
+    monkeypatch.setenv("GITOPS_LOG_KEY", "key")
+    assert settings.mark("a", 1) not in marks
     assert settings.mark("a", 1, token=False) == without
 
 

@@ -10,8 +10,6 @@ from gitops import console, private
 from gitops.commands import champion, find, where
 from gitops.commands.score import fetch_version, no_champion
 
-SECRETS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
-
 
 @click.command()
 @click.option("--environment", help="Whose champion.  [default: the last one in model.toml]")
@@ -54,7 +52,7 @@ def command(
         if folder is None:
             assert number is not None  # noqa: S101 (one of the three was named)
             folder = fetch_version(repository, number, digest)
-        token, outcomes, key = (os.environ.get(name) or None for name in SECRETS)
+        token, outcomes, key = (os.environ.get(name) or None for name in private.OF_SERVERS)
         private.forget()
         service = open_service(repository, folder, Named(digest, number, release))
 

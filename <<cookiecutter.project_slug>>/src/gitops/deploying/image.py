@@ -21,6 +21,7 @@ from gitops.deploying.container import Start
 from gitops.deploying.engine import Engine
 from gitops.deploying.login import GHCR, logged_in
 from gitops.errors import ConfigError, ContainerError, VerificationFailed
+from gitops.logged import TRIAL
 from gitops.run import Run
 
 FOLDER = "deploy"
@@ -95,7 +96,8 @@ def try_out(engine: Engine, wanted: Wanted, seconds: int) -> None:
         ContainerError: It could not be tried.
     """
     name = f"gitops-try-{wanted.described.model}-{os.getpid()}".lower()
-    started = engine.run(Start(wanted.tag, name, {"GITOPS_DIGEST": wanted.digest, "GITOPS_VERSION": wanted.number}))
+    env = {"GITOPS_DIGEST": wanted.digest, "GITOPS_VERSION": wanted.number, TRIAL: "1"}
+    started = engine.run(Start(wanted.tag, name, env))
     try:
         assert started.url  # noqa: S101 (it publishes its port)
         wrong = smoke.wait_ready(started.url, seconds, lambda: engine.alive(started.id))

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gitops.errors import ConfigError, GitopsError
+from gitops.private import OF_SERVERS
 
 NEEDED = ("GITOPS_RUN", "GITOPS_DIGEST")
-SECRETS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
 PORT = "8080"
 
 
@@ -44,7 +44,7 @@ def _serve() -> None:
 
         repository = find(Path.cwd())
         # No business of the code that is opened now.
-        token, outcomes, key = (os.environ.pop(name, None) or None for name in SECRETS)
+        token, outcomes, key = (os.environ.pop(name, None) or None for name in OF_SERVERS)
         version, release = os.environ.get("GITOPS_VERSION") or None, os.environ.get("GITOPS_RELEASE") or None
         named = Named(os.environ["GITOPS_DIGEST"], version, release)
         service = open_service(repository, Path(os.environ["GITOPS_RUN"]), named)

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from gitops.config import Repository
 from gitops.counters import DROPPED, LOGGED, LOST
 from gitops.errors import ConfigError
-from gitops.logged import OUTCOMES, PREDICTIONS
+from gitops.logged import OUTCOMES, PREDICTIONS, TRIAL
 from gitops.predictions import Predictions
 from gitops.serving.entries import Answers, Form, Truths
 from gitops.serving.service import Service
@@ -28,8 +28,6 @@ from gitops.sink import Sink, open_sink
 from gitops.watch import Log as Settings
 
 KEY = "GITOPS_LOG_KEY"
-# Set where a version is only tried: what it is asked then is nobody's traffic, and no secret is there.
-TRIAL = "GITOPS_TRIAL"
 TRACKS = ".writers"
 
 

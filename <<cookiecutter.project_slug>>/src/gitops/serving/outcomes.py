@@ -13,7 +13,6 @@ from gitops.serving.entries import Truths
 from gitops.serving.log import Log
 from gitops.serving.refusal import MOST, Problem, Refusal, check_count
 
-TOKEN = "GITOPS_OUTCOMES_TOKEN"  # noqa: S105 (the name of a variable)
 FIELDS = ("request_id", "row", "outcome")
 SHAPE = 'The body must be {"outcomes": [{"request_id": ..., "row": 0, "outcome": ...}, ...]}, and nothing beside it.'
 NO_LOG = Refusal(409, "No prediction log is kept here, so outcomes have no place; name its `sink` under [log].")

@@ -80,7 +80,7 @@ class Compose:
     def _settings(self) -> dict[str, str]:
         """Marks of everything but the version that a colour, and nginx, are brought up with."""
         texts = [file.read_text(encoding="utf-8") for file in self._files]
-        said = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s"}
+        said = {**self._front.variables(), **self._logs, "GITOPS_GRACE": f"{self._grace}s"}
         port = said.pop(PORT)
         chosen = [os.environ.get(name, "") for name in CHOSEN]
         return {"GITOPS_SETTINGS": mark(texts, said, chosen[0]),
@@ -183,15 +183,21 @@ class Compose:
 
     def _compose(self, *arguments: str, seconds: int = TRAVEL, says: dict[str, str] | None = None) -> None:
         program, first = self._program
-        env = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
+        env = {**self._front.variables(), **self._logs, "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
         files = [part for file in self._files for part in ("--file", str(file))]
         program.call(*first, "--project-name", self._project, *files, *arguments, seconds=seconds, env=env)
 
     @property
-    def _files(self) -> tuple[Path, Path]:
+    def _files(self) -> list[Path]:
         """What compose reads, beside the variables."""
-        folder = self._repository.root / FOLDER
-        return folder / "compose.yaml", folder / f"{self._engine.network}.yaml"
+        names = ["compose", self._engine.network, *(["log"] if self._logs else [])]
+        return [self._repository.root / FOLDER / f"{name}.yaml" for name in names]
+
+    @property
+    def _logs(self) -> dict[str, str]:
+        """The folder of this machine that the prediction log lies in, if it does."""
+        sink = self._repository.config.log.sink
+        return {"GITOPS_LOG_SINK": sink} if sink.startswith("/") else {}
 
     @cached_property
     def _program(self) -> tuple[Engine, tuple[str, ...]]:

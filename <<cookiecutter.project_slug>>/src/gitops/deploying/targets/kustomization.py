@@ -10,12 +10,16 @@ from typing import Any
 from gitops.config import Config
 from gitops.deploying.target import Rollout
 from gitops.errors import ContainerError
+from gitops.logged import TRIAL
+from gitops.private import OF_SERVERS
 
 FILE = "kustomization.yaml"
 MANIFESTS = "deploy/kubernetes"
 INSTANCE = "app.kubernetes.io/instance"
 DIGEST, SETTINGS = "gitops/digest", "gitops/settings"
 NEXT = "next"
+# Of a cluster's own Secret, in the order of what a server is given.
+KEYS = ("token", "outcomes-token", "log-key")
 # What everything in the base is called.
 BASE = "serving"
 LONGEST = 63 - len(f"-{NEXT}-{BASE}")
@@ -80,18 +84,19 @@ def kustomization(
         ],
         "images": [{"name": BASE, "newName": repository, "digest": digest}],
         "patches": [
-            _patch("Deployment", _deployment(wanted, config, f"{own}-token", settings)),
+            _patch("Deployment", _deployment(wanted, config, f"{own}-token", settings, beside=beside)),
             *(alone if beside else [_patch("HorizontalPodAutoscaler", _replicas(target.replicas))]),
         ],
     }
     return json.dumps(said, indent=2) + "\n"
 
 
-def _deployment(wanted: Rollout, config: Config, secret: str, settings: str) -> dict[str, Any]:
+def _deployment(wanted: Rollout, config: Config, secret: str, settings: str, *, beside: bool) -> dict[str, Any]:
     """What differs from version to version inside a Deployment."""
-    token = {"secretKeyRef": {"name": secret, "key": "token", "optional": True}}
     env: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in wanted.variables.items()]
-    env += [{"name": "GITOPS_TOKEN", "valueFrom": token}]
+    env += [{"name": TRIAL, "value": "1"}] if beside else []
+    env += [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": at, "optional": True}}}
+            for key, at in zip(OF_SERVERS, KEYS, strict=True)]  # fmt: skip
     patience = config.target(wanted.environment).ready_seconds
     container = {"name": BASE, "env": env, "startupProbe": {"failureThreshold": patience}}
     marked = {"annotations": {DIGEST: wanted.digest, **({SETTINGS: settings} if settings else {})}}

@@ -8,6 +8,8 @@ from gitops.deploying.login import logged_in
 from gitops.deploying.state import identity
 from gitops.deploying.target import Rollout, Running
 from gitops.errors import ContainerError
+from gitops.logged import TRIAL
+from gitops.private import OF_SERVERS
 
 MARK = "gitops.trial"
 
@@ -31,9 +33,8 @@ class NoneTarget:
         with logged_in(self._engine, wanted.image, self._images) as engine:
             engine.pull(wanted.image)
         self._clear()
-        start = Start(
-            wanted.image, f"gitops-trial-{self._named}", wanted.variables, ("GITOPS_TOKEN",), {MARK: self._named}
-        )  # fmt: skip
+        env = {**wanted.variables, TRIAL: "1"}
+        start = Start(wanted.image, f"gitops-trial-{self._named}", env, OF_SERVERS, {MARK: self._named})
         self._tried = self._engine.run(start)
         assert self._tried.url  # noqa: S101 (it publishes its port)
         return self._tried.url

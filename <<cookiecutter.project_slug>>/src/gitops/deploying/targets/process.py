@@ -21,7 +21,7 @@ from pathlib import Path
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from gitops import private
+from gitops import logged, private
 from gitops.config import Repository
 from gitops.deploying import smoke
 from gitops.deploying.context import assemble
@@ -35,8 +35,8 @@ LOCK = "requirements/serve.txt"
 MODULE = "gitops.serving"
 MARK, TRIAL = "gitops", "trial"
 # Nothing else of our environment reaches a server: no token of the job, no password of a registry, no key, no setting
-# of the clone. The callers' token does: it is the server that asks for it, and forgets it before it runs your code.
-PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "GITOPS_TOKEN", "SYSTEMROOT")
+# of the clone. The secrets of servers do: a server forgets them before it runs your code.
+PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SYSTEMROOT", *private.OF_SERVERS)
 GRACE = 40
 LINES = 200  # of what a server printed
 
@@ -153,7 +153,8 @@ class ProcessTarget:
         place = _free_port()
         env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         env |= {**wanted.variables, "PYTHONPATH": str(release / "src"), "HOST": "127.0.0.1", "PORT": str(place),
-                "GITOPS_RUN": str(release / "run"), "GITOPS_SHARED_PORT": str(callers or "")}  # fmt: skip
+                "GITOPS_RUN": str(release / "run"), "GITOPS_SHARED_PORT": str(callers or ""),
+                logged.TRIAL: "" if callers else "1"}  # fmt: skip
         began = time.time_ns()
         # Python hands an unknown -X option on and ignores it; `ps` shows it.
         mark = f"-X{MARK}={self._home}|{began}|{callers or TRIAL}|{wanted.digest}|{place}|{self._settings}"
