@@ -50,7 +50,7 @@ def _roc(found: Found, points: Found) -> Picture | None:
     lines = {name: side["roc"] for name, side in points["sides"].items() if side["roc"]}
     if not lines:
         return None
-    figure = _figure("false positives, of all negatives", "true positives, of all positives")
+    figure = empty("false positives, of all negatives", "true positives, of all positives")
     _diagonal(figure, 0, 1)
     for name, line in lines.items():
         figure.add_scatter(x=line["x"], y=line["y"], name=_named(found, name), mode="lines", line=_stroke(name))
@@ -62,7 +62,7 @@ def _residuals(found: Found, points: Found) -> Picture | None:
     lines = {name: side["residuals"] for name, side in points["sides"].items() if side["residuals"]}
     if not lines:
         return None
-    figure = _figure("prediction", "truth less prediction")
+    figure = empty("prediction", "truth less prediction")
     figure.add_hline(y=0, line=DOTTED)
     for name, line in lines.items():
         dots = {"color": COLOURS[name], "size": 6, "opacity": 0.5, "symbol": SYMBOLS[name]}
@@ -75,7 +75,7 @@ def _calibration(found: Found, points: Found) -> Picture | None:
     lines = {name: side["calibration"] for name, side in points["sides"].items() if side["calibration"]}
     if not lines:
         return None
-    figure = _figure("said, on average", "true, on average")
+    figure = empty("said, on average", "true, on average")
     every = [value for line in lines.values() for value in (*line["x"], *line["y"])]
     _diagonal(figure, min(every), max(every))
     for name, line in lines.items():
@@ -91,9 +91,9 @@ def _slices(found: Found, points: Found) -> Picture | None:
         return None
     against = all(each["loss"] is not None for each in parts)
     values = [-each["loss"] if against else each["challenger"] for each in parts]
-    metric = _text(found["metric"])
-    figure = _figure(f"gain in {metric}" if against else metric, "")
-    hover = [f"{_text(each['name'])}<br>{each['rows']} rows<br>challenger {each['challenger']:.4f}"
+    metric = plain(found["metric"])
+    figure = empty(f"gain in {metric}" if against else metric, "")
+    hover = [f"{plain(each['name'])}<br>{each['rows']} rows<br>challenger {each['challenger']:.4f}"
              + (f"<br>champion {each['champion']:.4f}" if against else "") for each in parts]  # fmt: skip
     # Names may be cut to the same text, and would then share a line.
     places = list(range(len(parts)))
@@ -101,7 +101,7 @@ def _slices(found: Found, points: Found) -> Picture | None:
         x=values, y=places, mode="markers", hovertext=hover, hoverinfo="text", showlegend=False,
         marker={"color": COLOURS["challenger"], "size": 11}, error_x=_intervals(parts, values) if against else None,
     )  # fmt: skip
-    names = [_text(each["name"], 36) for each in parts]
+    names = [plain(each["name"], 36) for each in parts]
     figure.update_yaxes(tickmode="array", tickvals=places, ticktext=names, range=[-0.7, len(parts) - 0.3])
     whole = 0.0 if against else found["challenger"]["metrics"][found["metric"]]
     if whole is not None:
@@ -133,8 +133,8 @@ def _flips(found: Found, points: Found) -> Picture | None:
     dots = points["dots"]
     if not dots:
         return None
-    axis = _text(points["axis"], 32)
-    figure = _figure(f"champion: {axis}", f"challenger: {axis}")
+    axis = plain(points["axis"], 32)
+    figure = empty(f"champion: {axis}", f"challenger: {axis}")
     every = [value for dot in dots for value in (dot["champion"], dot["challenger"])]
     _diagonal(figure, min(every), max(every))
     for way, colour in WAYS.items():
@@ -144,7 +144,7 @@ def _flips(found: Found, points: Found) -> Picture | None:
         figure.add_scatter(
             x=[dot["champion"] for dot in some], y=[dot["challenger"] for dot in some], mode="markers",
             name=f"{NAMES[way]} ({len(some)})",
-            customdata=[[_text(dot["key"], 40), _text(dot["truth"], 30)] for dot in some],
+            customdata=[[plain(dot["key"], 40), plain(dot["truth"], 30)] for dot in some],
             hovertemplate="%{customdata[0]}<br>truth %{customdata[1]}<br>champion %{x:.4~g}<br>challenger %{y:.4~g}"
             "<extra></extra>",
             marker={"color": colour, "size": 6 if way == "same" else 10},
@@ -156,8 +156,8 @@ def _flips(found: Found, points: Found) -> Picture | None:
 
 
 def _distribution(found: Found, points: Found) -> Picture:
-    labels = [_text(each, 30) if isinstance(each, str) else each for each in points["bins"]]
-    figure = _figure(_text(points["watched"]), "rows")
+    labels = [plain(each, 30) if isinstance(each, str) else each for each in points["bins"]]
+    figure = empty(plain(points["watched"]), "rows")
     sides = {name: side["bars"] for name, side in points["sides"].items()}
     if points["truth"] is not None:
         sides["truth"] = points["truth"]
@@ -174,7 +174,8 @@ SYMBOLS = {"challenger": "circle", "champion": "diamond-open"}
 NAMES = {"same": "no flip", "neither": "neither", "worse": "for the worse", "better": "for the better"}
 
 
-def _figure(x: str, y: str) -> "Figure":
+def empty(x: str, y: str) -> "Figure":
+    """A figure without anything in it yet, its axes named."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -204,8 +205,9 @@ def _stroke(name: str) -> dict[str, Any]:
 
 
 def _named(found: Found, name: str) -> str:
-    return f"{name}, version {_text(found[name]['version'], 20)}"
+    return f"{name}, version {plain(found[name]['version'], 20)}"
 
 
-def _text(text: object, longest: int = 80) -> str:
+def plain(text: object, longest: int = 80) -> str:
+    """Text from data, in which plotly sees no tag."""
     return html.escape(short(text, longest))
