@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from github.model import Event
 from github.runner.rewrite import for_act
+from house import GENERATED
 from local_jobs import CHECKOUT, PYTHON, World, workflow
 
 
@@ -350,6 +352,23 @@ def test_nothing_is_left_running(world: World) -> None:
     world.runner.close()
     assert not _running("62")
     assert {run.conclusion for run in world.runner.wait(1)} == {"success", "cancelled"}
+
+
+@pytest.mark.parametrize(("switched", "conclusion"), [(False, "skipped"), (True, "success")], ids=["off", "on"])
+def test_pages_are_published_only_where_a_person_switched_it_on(world: World, switched: bool, conclusion: str) -> None:
+    """The workflow that publishes them does nothing without its variable; with it, the folder's files are there."""
+    text = (GENERATED / ".github/workflows/pages.yml").read_text()
+    if switched:
+        text = text.replace("vars.GITOPS_PAGES == 'true' && ", "").replace("make setup", "mkdir -p .gitops/site")
+        text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
+    world.commit(pages=text, **{"./.python-version": f"{sys.version_info.major}.{sys.version_info.minor}\n"})
+    world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    world.runner.schedule("pages.yml")
+    run = world.run()
+    ended = {job.id: job.conclusion for job in run.jobs.values()}
+    assert ended == {"build": conclusion, "publish": conclusion}, "\n".join(job.log for job in run.jobs.values())
+    page = run.folder / "artifacts/github-pages/pages/index.html"
+    assert page.is_file() == switched
 
 
 def test_what_gives_up_its_mark_outlives_its_job(world: World) -> None:

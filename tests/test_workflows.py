@@ -81,7 +81,9 @@ def test_every_action_is_pinned_and_keeps_no_credentials(file: Path) -> None:
         assert re.fullmatch(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
     for job in read(file)["jobs"].values():
         checkouts = [step for step in job["steps"] if "checkout" in step.get("uses", "")]
-        assert [step["with"]["persist-credentials"] for step in checkouts] == [False]
+        # Who runs no command needs no files.
+        runs = any("run" in step for step in job["steps"])
+        assert [step["with"]["persist-credentials"] for step in checkouts] == ([False] if runs else [])
 
 
 @by_name
