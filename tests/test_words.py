@@ -25,6 +25,8 @@ COMMANDS = (
     "lift",
     "reconcile",
     "monitor",
+    "status",
+    "report",
     "history",
     "at",
     "reproduce",

@@ -80,6 +80,28 @@ def own_environment(repository: Repository, tree: Path) -> Checkout:
     return Checkout(tree, _install(tree / LOCK, repository.scratch / "reproduce" / "environment"))
 
 
+def environment(repository: Repository, lock: Path) -> Path:
+    """The interpreter of an environment with the libraries of a lock and no others; made once, and used again.
+
+    Raises:
+        CheckoutFailed: The lock cannot be installed.
+    """
+    venv = repository.scratch / "environments" / digest_file(lock)[7:19]
+    if not (venv / ".complete").exists():
+        _install(lock, venv)
+        (venv / ".complete").touch()
+    return _interpreter(venv)
+
+
+def run(python: Path, *arguments: object) -> None:
+    """Run a program with an interpreter of such an environment, which gets to see no secret.
+
+    Raises:
+        CheckoutFailed: It did not end well; the last lines that it wrote are named.
+    """
+    _run([str(python), *map(str, arguments)], {})
+
+
 def _tree(repository: Repository, commit: str) -> Path:
     tree = repository.scratch / "trees" / commit
     return tree if (tree / LOCK).is_file() else _add(repository, commit, tree)
@@ -101,11 +123,7 @@ def _python(repository: Repository, tree: Path) -> Path:
     """An interpreter with the libraries of the commit's lock: this one where the lock is the same."""
     if digest_file(tree / LOCK) == digest_file(repository.root / LOCK):
         return Path(sys.executable)
-    venv = repository.scratch / "environments" / digest_file(tree / LOCK)[7:19]
-    if not (venv / ".complete").exists():
-        _install(tree / LOCK, venv)
-        (venv / ".complete").touch()
-    return _interpreter(venv)
+    return environment(repository, tree / LOCK)
 
 
 def _install(lock: Path, venv: Path) -> Path:

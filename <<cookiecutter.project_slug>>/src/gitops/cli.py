@@ -16,8 +16,7 @@ from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
-    "reconcile", "monitor", "ingest", "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude",
-    "doctor", "setup",
+    "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude", "doctor", "setup",
 )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def number(value: float | None) -> str:
 
 def several(count: int, thing: str) -> str:
     """So many of a thing, in words."""
-    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    many = f"{thing[:-1]}ies" if thing.endswith("y") and not thing.endswith("ay") else f"{thing}s"
     return f"{count} {thing if count == 1 else many}"
 
 

@@ -25,7 +25,15 @@ section:last-child:nth-child(odd) { grid-column: 1 / -1; }
 .good { background: #dafbe1; } .fair { background: #fff8c5; } .bad { background: #ffd8d3; }
 @media (max-width: 620px) { main { grid-template-columns: 100%; } }
 """
-COLOURS = {"ok": "good", "success": "good", "warning": "fair", "alarm": "bad", "failure": "bad", "held": "bad"}
+COLOURS = {
+    "ok": "good",
+    "success": "good",
+    "warning": "fair",
+    "alarm, not yet": "fair",
+    "alarm": "bad",
+    "failure": "bad",
+    "held": "bad",
+}
 # The buttons are named, for one that plotly adds by itself sends the figures to a server of its makers.
 # What is folded away has no width yet: it is drawn when it is opened first.
 DRAW = """

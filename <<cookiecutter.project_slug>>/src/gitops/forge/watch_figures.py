@@ -2,6 +2,7 @@
 """The pictures of monitoring: what was found over time, and how a column is distributed then and now."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gitops.bins import bins, counted
@@ -14,7 +15,7 @@ Found = dict[str, Any]
 THEN, NOW = "#999999", "#0072b2"
 VERDICTS = {"ok": NOW, "warning": "#e69f00", "alarm": "#d55e00", "insufficient data": "#bbbbbb"}
 # More lines than these nobody can tell apart: the others are a click on their names away, or left to the table.
-SHOWN, LINES = 6, 24
+SHOWN, LINES = 6, 12
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ def courses(windows: list[Found]) -> list[Picture]:
 
 def traffic(windows: list[Found]) -> Picture:
     """Rows of each window, coloured by its verdict."""
-    figure = empty("until (UTC)", "rows")
-    figure.update_layout(height=400, legend={"y": -0.32})
+    figure = empty("", "rows")
+    figure.update_layout(height=360, legend={"y": -0.18})
     for verdict, colour in VERDICTS.items():
         some = [window for window in windows if window["verdict"] == verdict]
         if some:
             figure.add_bar(
                 x=[_moment(each) for each in some], y=[each["seen"]["rows"] for each in some], name=verdict,
-                marker={"color": colour}, hovertemplate="%{x}<br>%{y} rows",
+                marker={"color": colour}, hovertemplate="until %{x} UTC<br>%{y} rows",
             )  # fmt: skip
     _versions(figure, windows)
     return Picture(
@@ -122,15 +123,16 @@ def _course(course: Course, windows: list[Found]) -> Picture | None:
                 lines.setdefault(_named(finding), []).append((_moment(window), finding))
     if not lines:
         return None
-    figure = empty("until (UTC)", course.axis)
-    figure.update_layout(height=400, legend={"y": -0.32}, showlegend=len(lines) > 1)
+    figure = empty("", course.axis)
     ranked = sorted(lines.items(), key=lambda line: badness(line[1][-1][1]), reverse=True)
     for place, (name, points) in enumerate(ranked[:LINES]):
         _line(figure, name, points, shown=place < SHOWN)
+    rows = (min(len(lines), LINES) + 1) // 2 if len(lines) > 1 else 0
+    figure.update_layout(height=360 + 20 * rows, legend={"y": -0.18}, showlegend=rows > 0)
     _limits(figure, ranked[0][1][-1][1])
     _versions(figure, windows)
     left = len(lines) - SHOWN
-    more = f" The worst {SHOWN} now are drawn; a click on another name draws it too." if left > 0 else ""
+    more = f" The worst {SHOWN} now are drawn; a click on another name draws it, too." if left > 0 else ""
     return Picture(course.name, course.title, course.words + more, figure)
 
 
@@ -146,7 +148,7 @@ def _line(figure: "Figure", name: str, points: list[tuple[str, Found]], *, shown
     figure.add_scatter(
         x=[when for when, _ in points], y=values, name=plain(name, 40), mode="lines+markers",
         error_y=reach if known else None, visible=True if shown else "legendonly",
-        hovertemplate="%{x}<br>%{y:.4~g}",
+        hovertemplate="until %{x} UTC<br>%{y:.4~g}",
     )  # fmt: skip
 
 
@@ -162,7 +164,7 @@ def _limits(figure: "Figure", finding: Found) -> None:
 
 def _versions(figure: "Figure", windows: list[Found]) -> None:
     """Where another version began to serve."""
-    for before, window in zip(windows, windows[1:], strict=False):
+    for before, window in pairwise(windows):
         if window["version"] != before["version"]:
             when = _moment(window, "start")
             figure.add_shape(type="line", x0=when, x1=when, y0=0, y1=1, yref="paper", line=DOTTED)

@@ -17,7 +17,8 @@ SAID = {
 }
 # So many columns are open; the others are folded away.
 OPEN = 4
-STYLE = "section p:empty { display: none; } .quiet { color: #57606a; } details section { margin: 8px 0 0; }"
+STYLE = "section p:empty { display: none; } details section { margin: 8px 0 0; } main + h3 { margin-top: 24px; }"
+EMPTY = "<p>No window was judged yet: <code>gitops monitor</code> does.</p>"
 HEADERS = ["what", "verdict", "value", "warning from", "alarm from", "interval", "in words"]
 
 
@@ -30,13 +31,13 @@ def watch_page(found: Found) -> str:
     """
     windows = found["windows"]
     if not windows:
-        return shell.shell(headline(found), _heading(found) + "<p>No window was judged yet: `gitops monitor` does.</p>")
+        return shell.shell(headline(found), f"{_heading(found)}\n{EMPTY}")
     last = windows[-1]
     columns = _columns(found, last)
     drawn = [*columns[:OPEN], *courses(windows), traffic(windows)]
     body = "\n".join([
         _heading(found), _sentence(found, last), _findings(last),
-        f"<main>\n{''.join(map(shell.section, drawn))}</main>", *map(_fold, columns[OPEN:]),
+        f"<main>\n{''.join(map(shell.section, drawn))}</main>", _others(columns[OPEN:]),
     ])  # fmt: skip
     return shell.shell(headline(found), body, [*drawn, *columns[OPEN:]], STYLE)
 
@@ -73,17 +74,20 @@ def _findings(last: Found) -> str:
     ranked = sorted(last["findings"], key=badness, reverse=True)
     bad = [each for each in ranked if each["verdict"] in ("warning", "alarm")]
     good = [each for each in ranked if each not in bad]
-    shown = shell.table(HEADERS, [_row(each) for each in bad]) if bad else ""
+    shown = shell.table(HEADERS, [_row(each, last) for each in bad]) if bad else ""
     title = f"{several(len(good), 'finding')} without anything to worry about"
-    return shown + (shell.folded(title, shell.table(HEADERS, [_row(each) for each in good])) if good else "")
+    return shown + (shell.folded(title, shell.table(HEADERS, [_row(each, last) for each in good])) if good else "")
 
 
-def _row(finding: Found) -> list[object]:
+def _row(finding: Found, last: Found) -> list[object]:
+    """One line; what is an alarm in this window alone is called so."""
     known = finding["low"] is not None and finding["high"] is not None
     interval = f"[{number(finding['low'])}, {number(finding['high'])}]" if known else ""
     what = f"{finding['kind']}: {finding['subject']}" if finding["subject"] else finding["kind"]
+    once = finding["verdict"] == "alarm" and what not in last["alarms"]
+    verdict = shell.badge("alarm, not yet" if once else finding["verdict"])
     limits = ["" if finding[name] is None else number(finding[name]) for name in ("warning", "alarm")]
-    return [what, shell.badge(finding["verdict"]), number(finding["value"]), *limits, interval, finding["words"]]
+    return [what, verdict, number(finding["value"]), *limits, interval, finding["words"]]
 
 
 def _columns(found: Found, last: Found) -> list[Picture]:
@@ -108,6 +112,10 @@ def _titled(name: str, finding: Found | None) -> str:
     if finding is None or finding["value"] is None:
         return name
     return f"{name}: {finding['verdict']}, {number(finding['value'])}"
+
+
+def _others(columns: list[Picture]) -> str:
+    return "".join(["<h3>Other columns</h3>\n", *map(_fold, columns)]) if columns else ""
 
 
 def _fold(picture: Picture) -> str:

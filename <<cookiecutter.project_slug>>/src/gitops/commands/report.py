@@ -1,0 +1,91 @@
+# machinery
+"""`gitops report`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitops import console
+from gitops.commands import champion, find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitops.config import Repository
+    from gitops.registry.store import Store
+
+SITE = "site"
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), help="The folder to write.  [default: .gitops/site]")
+@click.option(
+    "--evidently", is_flag=True, envvar="GITOPS_EVIDENTLY",
+    help="Evidently's report, too: on samples of the training rows and of the prediction log.",
+)  # fmt: skip
+@click.pass_obj
+def command(project: Path, output: Path | None, evidently: bool) -> None:
+    """Write pages about what serves, as a folder that can be published.
+
+    The status of every environment, and for each what monitoring has seen; each page is one file that asks no network.
+    """
+    from gitops.commands.overview import overview
+    from gitops.forge.status_page import status_page
+    from gitops.forge.watch_page import watch_page
+    from gitops.manifest import write_atomically
+    from gitops.registry.store import connect
+
+    repository = find(project)
+    folder = (output or repository.scratch / SITE).resolve()
+    store = connect(repository)
+    names = repository.config.deploy.environments
+    with console.progress("report") as progress:
+        for name in names:
+            progress(f"what was seen in {name}")
+            write_atomically(folder / f"{name}.html", watch_page(watched(repository, store, name)))
+        if evidently:
+            from gitops.commands.sampled import sampled
+
+            progress("samples for Evidently")
+            console.say(sampled(repository, store, names[-1], folder / sampled_name(names[-1])))
+        progress("who serves")
+        write_atomically(folder / "index.html", status_page(overview(repository), _beside(folder, names)))
+    console.say(f"Pages: {console.near(folder / 'index.html')}, and one for each of: {', '.join(names)}.")
+
+
+def _beside(folder: Path, names: "Sequence[str]") -> dict[str, dict[str, str]]:
+    """The pages that lie beside the first one, for its links."""
+    known = {name: {"report": f"{name}.html", "Evidently's report": sampled_name(name)} for name in names}
+    return {name: {called: file for called, file in files.items() if (folder / file).exists()}
+            for name, files in known.items()}  # fmt: skip
+
+
+def sampled_name(environment: str) -> str:
+    """The file of Evidently's report."""
+    return f"{environment}-evidently.html"
+
+
+def watched(repository: "Repository", store: "Store", environment: str) -> dict[str, Any]:
+    """What `watch_page` draws: the windows that the store remembers, and the reference of what serves."""
+    import json
+
+    from gitops import run
+    from gitops.monitoring import remembered
+    from gitops.registry.reconcile import ledger_of
+    from gitops.registry.versions import fetch, place
+
+    served = champion(repository, environment, store)
+    windows = remembered.read(ledger_of(repository, store).root, environment)
+    reference = None
+    if served and windows:
+        folder = place(repository, served.version, served.digest)
+        fetch(store, repository.config.project.name, served.version, served.digest, folder)
+        reference = json.loads((folder / run.REFERENCE).read_bytes())
+    return {
+        "environment": environment,
+        "windows": [window.model_dump(mode="json") for window in windows],
+        "reference": reference,
+        "version": served.version if served else "",
+        "release": served.release if served else "",
+    }
