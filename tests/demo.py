@@ -31,6 +31,7 @@ from github.site import Site, site, warm_cache
 TEMPLATE = Path(__file__).parents[1]
 FOLDER = TEMPLATE / ".demo"
 DATA = "data/breast_cancer.csv"
+STATUS = ".gitops/status.html"
 MARKS = {"success": "✓", "failure": "✗", "skipped": "–", "cancelled": "–"}
 
 
@@ -225,15 +226,24 @@ def story(github: Site, port: int) -> None:
     insist(ask(port, rows) == "1", "Version 1 does not answer any more.")
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
     shell(github, ".venv/bin/gitops", "history")
+    hub = github.server
+    os.environ |= {"GITHUB_API_URL": hub.api, "GITHUB_SERVER_URL": hub.url, "GITHUB_TOKEN": hub.person.value}
+    shell(github, ".venv/bin/gitops", "status", "--html", STATUS)
 
 
-def end(port: int) -> None:
-    """The page of the model's API, in the browser where somebody looks; then nothing is left running."""
-    page = f"http://127.0.0.1:{port}/docs"
-    insist(requests.get(page, timeout=30).ok, "The page of the API does not come.")
-    tell("The model's API", page)
+def end(root: Path, port: int) -> None:
+    """The pages of the API and of the status, in the browser where somebody looks; then nothing is left running."""
+    pages = {
+        "The model's API": f"http://127.0.0.1:{port}/docs",
+        "Who serves, since when, why, and what it costs": (root / STATUS).as_uri(),
+    }
+    insist(requests.get(pages["The model's API"], timeout=30).ok, "The page of the API does not come.")
+    insist((root / STATUS).is_file(), "The page of the status is not there.")
+    for title, page in pages.items():
+        tell(title, page)
     if sys.stdin.isatty() and sys.stdout.isatty():
-        webbrowser.open(page)
+        for page in pages.values():
+            webbrowser.open(page)
         input("    Press Enter to end the demo. ")
 
 
@@ -249,7 +259,7 @@ def main() -> None:
         story(github, port)
         where = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
         tell(f"Done in {time.monotonic() - began:.0f} s", f"Look around: cd {where} && .venv/bin/gitops ui")
-        end(port)
+        end(root, port)
         if os.environ.get("KEEP"):
             tell("Kept", f"The server stays at {github.server.page} until you press Ctrl-C.")
             threading.Event().wait()

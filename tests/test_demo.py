@@ -26,7 +26,10 @@ TOLD = (
     "Roll back tumour-screening from version 3 to version 1 in production",
     "What was to serve in production",
     "1.1.0",
+    "who serves, by main at",
+    "used by runs in 30 days",
     "/docs",
+    "status.html",
 )
 
 

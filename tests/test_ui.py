@@ -1,4 +1,5 @@
-"""What people open in a browser, in a real one: MLflow's own pages on the store, and the report of a comparison."""
+"""What people open in a browser, in a real one: MLflow's own pages on the store, and ours: of a comparison, of what
+monitoring has seen, of what serves."""
 
 import shutil
 import signal
@@ -110,3 +111,78 @@ def test_the_report_of_a_comparison_has_its_pictures_and_asks_no_network(
     assert (tmp_path / "report.png").stat().st_size > 50_000
     assert [url for url in asked if not url.startswith("file:")] == []
     assert said == []
+
+
+def looked_at(page: Page, file: Path, width: int = 1280) -> list[str]:
+    """Open a page of ours; what it asked of a network, and what the browser had to say about it."""
+    trouble: list[str] = []
+    page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"file://{file}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return trouble
+
+
+def test_the_report_of_monitoring_draws_what_is_open_and_what_is_opened(
+    repository: Path, page: Page, tmp_path: Path
+) -> None:
+    """Drift over time and the worst columns at once, another column when somebody unfolds it; nothing is fetched."""
+    done = run(repository, ".venv/bin/python", "-c", WATCHED, str(tmp_path / "watched.html"))
+    assert done == ""
+    trouble = looked_at(page, tmp_path / "watched.html")
+    assert "Alarm in production" in page.locator("h2").inner_text()
+    for name in ("prediction", "column-0", "drift", "traffic"):
+        page.locator(f"#{name} .main-svg").first.wait_for(timeout=60_000)
+    page.locator("#drift .points path").first.hover(force=True)
+    page.locator("#drift .hoverlayer", has_text="UTC").wait_for()
+    folded = page.locator("details", has=page.locator("#column-7"))
+    assert page.locator("#column-7 .main-svg").count() == 0
+    folded.locator("summary").click()
+    page.locator("#column-7 .main-svg").first.wait_for()
+    assert page.locator("#column-7").bounding_box()["width"] > 900  # type: ignore[index]
+    page.screenshot(path=tmp_path / "watched.png", full_page=True)
+    assert trouble == []
+
+
+def test_the_status_fits_a_screen(repository: Path, page: Page, tmp_path: Path) -> None:
+    """Who serves and what it costs, without scrolling, on a wide screen; on a narrow one nothing is cut off."""
+    run(repository, ".venv/bin/gitops", "report", "--output", str(tmp_path))
+    trouble = looked_at(page, tmp_path / "index.html")
+    assert page.locator("h2").inner_text() == "Version 1 release 1.0.0"
+    assert page.get_by_text("every gate passed").is_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 900
+    page.screenshot(path=tmp_path / "status.png")
+    page.get_by_role("link", name="report").click()
+    assert "Nothing was seen in production yet" in page.locator("h2").inner_text()
+    assert trouble + looked_at(page, tmp_path / "index.html", width=420) == []
+
+
+# Twelve windows of eight columns, one of which moved; a repository of its own needs days to see as many.
+WATCHED = """
+import sys
+from pathlib import Path
+from gitops.forge.watch_page import watch_page
+
+numbers = {"missing": 0, "edges": [0.0, 1.0], "counts": [30, 40, 30]}
+names = [f"x{place}" for place in range(8)]
+
+def finding(name, day):
+    moved = 0.3 if name == "x0" and day > 8 else 0.01
+    return {"kind": "data drift", "subject": name, "verdict": "alarm" if moved > 0.15 else "ok", "value": moved,
+            "warning": 0.1, "alarm": 0.15, "low": None, "high": None, "words": f"{name} has moved by {moved}."}
+
+def window(day):
+    seen = {"rows": 100, "columns": dict.fromkeys(names, [20, 40, 40, 0]), "prediction": [30, 40, 30, 0],
+            "requests": {"200": 50}, "refused": {}, "seconds": {}}
+    return {"environment": "production", "version": "1", "digest": "sha256:1", "seen": seen,
+            "start": f"2026-01-{day:02}T00:00:00Z", "until": f"2026-01-{day + 1:02}T00:00:00Z",
+            "findings": [finding(name, day) for name in names], "alarms": ["data drift: x0"] if day > 9 else [],
+            "verdict": "alarm" if day > 9 else "ok"}
+
+found = {"environment": "production", "version": "1", "release": "1.0.0",
+         "windows": [window(day) for day in range(1, 13)],
+         "reference": {"rows": 100, "columns": dict.fromkeys(names, numbers), "target": numbers, "prediction": numbers}}
+Path(sys.argv[1]).write_text(watch_page(found))
+"""
