@@ -16,7 +16,8 @@ from gitops.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
-    "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui", "config", "conclude", "doctor", "setup",
+    "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui",
+    "config", "conclude", "doctor", "setup",
 )  # fmt: skip
 
 
