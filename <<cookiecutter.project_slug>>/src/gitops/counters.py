@@ -15,3 +15,6 @@ LOGGED = "gitops_log_rows"  # rows written to the prediction log, by `kind`: pre
 DROPPED = "gitops_log_dropped_rows"  # rows that it had no room for, or could not write, by `kind`
 LOST = "gitops_log_lost_rows"  # rows that servers which ended before this one had not written yet, by `kind`
 INFO = "gitops_model_info"  # which model, by `version`, `digest` and `release`
+# Gauges of the reference itself, for whoever has no file of it; the prediction is the one without `column`.
+REFERENCE = "gitops_reference_rows"  # its rows by `column`, `bin` and `within`, as above
+CHANCE = "gitops_reference_chance"  # by `column`: what chance may do to its drift, times the rows of a window

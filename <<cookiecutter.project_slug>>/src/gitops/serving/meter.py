@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from gitops import counters
 from gitops.predictions import Predictions
+from gitops.serving import reference_gauge
 from gitops.serving.service import Service
 from gitops.serving.tally import Tallies
 
@@ -44,6 +45,8 @@ class Meter:
         self._counting = threading.Lock()
         self._waiting = deque[tuple[pd.DataFrame, Predictions]]()
         self._uncounted = 0
+        false_alarms = service.repository.config.monitoring.false_alarms
+        reference_gauge.expose(self.registry, service.reference, service.named.short, false_alarms)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, [*labels, "version"], registry=self.registry)
