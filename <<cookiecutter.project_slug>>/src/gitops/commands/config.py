@@ -11,8 +11,9 @@ from gitops.commands import find
 
 @click.command()
 @click.option("--schema", is_flag=True, help="Print the JSON schema for editors instead.")
+@click.option("--prometheus", is_flag=True, help="Print the rules of Prometheus instead, with what [monitoring] says.")
 @click.pass_obj
-def command(project: Path, schema: bool) -> None:
+def command(project: Path, schema: bool, prometheus: bool) -> None:
     """Check model.toml and print what is in force."""
     import json
 
@@ -22,5 +23,10 @@ def command(project: Path, schema: bool) -> None:
         console.say(json.dumps(config.schema(), indent=2))
         return
     repository = find(project)
+    if prometheus:
+        from gitops.monitoring.rules import rules
+
+        console.say(rules(repository.config.monitoring).rstrip())
+        return
     console.say(json.dumps(repository.config.model_dump(mode="json"), indent=2, ensure_ascii=False))
     console.output("environments", json.dumps(repository.config.deploy.environments))
