@@ -406,6 +406,19 @@ def test_what_nginx_reads_is_written_once(tmp_path: Path, network: str) -> None:
     assert all(f"upstream {colour} {{ server {place};" in before for colour, place in again.places().items())
 
 
+@pytest.mark.parametrize("network", ["bridge", "host"])
+def test_prometheus_asks_both_colours_where_nginx_finds_them(tmp_path: Path, network: str) -> None:
+    """One job for each deployment, called as the rules expect it."""
+    made = front(tmp_path, network=network)
+    made.write(REPOSITORY / "deploy/compose/nginx.conf")
+    told = json.loads((made.folder / "targets.json").read_text())
+    assert [(one["targets"], one["labels"]["colour"]) for one in told] == [
+        ([place], colour) for colour, place in made.places().items()
+    ]
+    assert {one["labels"]["job"] for one in told} == {made.project}
+    assert made.project.startswith("gitops-")
+
+
 def test_two_projects_have_addresses_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And where they are taken, a person names others."""
     one, two = front(tmp_path), front(tmp_path, "gitops-sample-staging")

@@ -12,14 +12,23 @@ from gitops.commands import find, where
 @click.option(
     "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to deploy.  [default: the last one in model.toml]"
 )
+@click.option(
+    "--monitoring", is_flag=True, help="Bring up Prometheus, Alertmanager and Grafana beside it (compose only)."
+)
 @click.pass_obj
-def command(project: Path, environment: str | None) -> None:
+def command(project: Path, environment: str | None, monitoring: bool) -> None:
     """Make what serves match the record.
 
     A version takes callers only after it said of recorded rows what it said in training; one that does not is held, and
     the last verified one serves.
     """
     from gitops.commands.rollout import deploy
+    from gitops.commands.watchers import check, watch
 
     repository = find(project)
-    deploy(repository, where(repository, environment))
+    place = where(repository, environment)
+    if monitoring:
+        check(repository, place)
+    deploy(repository, place)
+    if monitoring:
+        watch(repository, place)

@@ -19,6 +19,7 @@ from gitops.deploying.settings import MARK, mark
 from gitops.deploying.state import identity
 from gitops.deploying.target import Rollout, Running
 from gitops.deploying.targets.front import Front
+from gitops.deploying.targets.watchers import PROFILE, WATCHERS, lay_out
 from gitops.errors import ContainerError
 
 FOLDER = "deploy/compose"
@@ -54,6 +55,7 @@ class Compose:
         port = repository.config.target(environment).port
         self._front = Front(folder / FRONT, self._project, port, engine.network)
         self._url = f"http://127.0.0.1:{port}"
+        self._watched = folder / PROFILE
 
     def running(self) -> Running | None:
         """The colour that nginx sends callers to, and whether both are as they should be."""
@@ -134,9 +136,32 @@ class Compose:
         found = self._containers().get(self._front.serving)
         return self._engine.logs(found.id) if found else ""
 
+    def watch(self, rules: str) -> dict[str, str]:
+        """Bring up Prometheus, Alertmanager and Grafana beside it, where they are not as they should be.
+
+        Args:
+            rules: That Prometheus follows.
+
+        Returns:
+            Where people find each.
+
+        Raises:
+            ContainerError: They could not be brought up; what serves, serves.
+        """
+        self._front.folder.mkdir(parents=True, exist_ok=True)  # Prometheus waits there for nginx's places
+        says = {
+            "GITOPS_MONITORING": str(self._watched),
+            "GITOPS_MONITORING_SETTINGS": lay_out(self._watched, self._repository.root / "deploy", rules),
+            "GITOPS_WEBHOOK": os.environ.get(self._repository.config.monitoring.webhook_env, ""),
+        }
+        self._compose("--profile", PROFILE, "up", "--detach", "--no-deps", "--no-build", *WATCHERS, says=says)
+        ports = {name: os.environ.get(f"GITOPS_{name.upper()}_PORT") or port for name, port in WATCHERS.items()}
+        return {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+
     def end(self) -> None:
-        """Remove both colours and nginx."""
-        self._compose("down", "--timeout", str(self._grace), seconds=self._grace + TRAVEL)
+        """Remove both colours and nginx, and what watches them."""
+        watched = ("--profile", PROFILE) if WATCHERS.keys() & self._containers().keys() else ()
+        self._compose(*watched, "down", "--timeout", str(self._grace), seconds=self._grace + TRAVEL)
 
     def abandon(self) -> str:
         """Remove the colour that does not serve; what it wrote."""

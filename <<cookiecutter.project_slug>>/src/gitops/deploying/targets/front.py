@@ -76,6 +76,10 @@ class Front:
         texts = {
             "nginx.conf": configuration.read_text(encoding="utf-8"),
             "places.conf": "".join(f"upstream {colour} {{ server {place}; {kept} }}\n" for colour, place in places),
+            # Prometheus asks both at /metrics; the one that does not serve is down.
+            "targets.json": json.dumps(
+                [{"targets": [place], "labels": {"job": self.project, "colour": colour}} for colour, place in places]
+            ),
             "listen.conf": f"listen {self.port if self.network == 'host' else PORT};\n",
         }
         return {name: text for name, text in texts.items() if not _holds(self.folder / name, text)}
@@ -84,17 +88,18 @@ class Front:
         """Where nginx finds each colour; the same for as long as the folder is there."""
         if self.network == "host":
             return {colour: f"127.0.0.1:{port}" for colour, port in self._ports().items()}
-        _, blue, green = _addresses(self.project)
+        _, blue, green, _ = _addresses(self.project)
         return {BLUE: f"{blue}:{PORT}", GREEN: f"{green}:{PORT}"}
 
     def variables(self) -> dict[str, str]:
         """The same, and more, as deploy/compose wants to be told."""
         said = {"GITOPS_FRONT": str(self.folder), "GITOPS_PORT": str(self.port)}
         if self.network == "host":
-            return said | {f"GITOPS_{colour.upper()}_PORT": str(port) for colour, port in self._ports().items()}
-        front, blue, green = _addresses(self.project)
+            ports = {f"GITOPS_{colour.upper()}_PORT": str(port) for colour, port in self._ports().items()}
+            return said | ports | {"GITOPS_WATCHED_FROM": "127.0.0.1"}
+        front, blue, green, prometheus = _addresses(self.project)
         return said | {SUBNET: str(_subnet(self.project)), "GITOPS_FRONT_ADDRESS": front, "GITOPS_BLUE_ADDRESS": blue,
-                       "GITOPS_GREEN_ADDRESS": green}  # fmt: skip
+                       "GITOPS_GREEN_ADDRESS": green, "GITOPS_PROMETHEUS_ADDRESS": prometheus}  # fmt: skip
 
     def _ports(self) -> dict[str, int]:
         """A port of the machine for each colour, chosen once."""
@@ -117,10 +122,10 @@ def _subnet(project: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network((int(SUBNETS.network_address) + place % 2**14 * 8, 29))
 
 
-def _addresses(project: str) -> tuple[str, str, str]:
-    """Of nginx, blue and green; the first of a network is its own name, the second its gateway."""
+def _addresses(project: str) -> tuple[str, str, str, str]:
+    """Of nginx, blue, green and Prometheus; the first of a network is its own name, the second its gateway."""
     net = _subnet(project)
-    return str(net[2]), str(net[3]), str(net[4])
+    return str(net[2]), str(net[3]), str(net[4]), str(net[5])
 
 
 def _holds(file: Path, text: str) -> bool:
