@@ -14,7 +14,7 @@ from once import once
 pytest_plugins = ("containers", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
 # needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
-CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes")
+CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes", "test_watchers")
 ALONE = "test_saboteurs"
 LONGEST = (
     "test_journey", *CONTAINERS, ALONE, "test_mutants", "test_bakes", "test_demo", "test_deploy", "test_promotion",

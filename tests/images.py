@@ -16,6 +16,7 @@ from desk import Driver
 from house import run
 
 NGINX = "/usr/sbin/nginx"
+NOBODY = 65534
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,36 @@ def _image(clone: Path, comparison: Path, driver: Driver, yard: Yard) -> Image:
 
 def nginx(yard: Yard) -> str:
     """Reference of an image that holds this machine's nginx and the libraries that it loads."""
-    told = subprocess.run(["ldd", NGINX], check=True, capture_output=True, text=True).stdout
-    files = [part for line in told.splitlines() for part in line.split() if part.startswith("/")]
-    system = yard.folder / "nginx.tar"
+    return programs(yard, "nginx", {NGINX: NGINX}, "ENV PATH=/usr/sbin")
+
+
+def programs(yard: Yard, name: str, held: dict[str, str], change: str, *, own: str = "") -> str:
+    """Reference of an image of this machine's programs.
+
+    Args:
+        yard: Where it is kept.
+        name: It gets.
+        held: Where each program, or file, lies in the image, and where here; libraries come along.
+        change: To its settings, as `docker import` has it.
+        own: A folder that belongs to the user nobody.
+    """
+    told = "".join(
+        subprocess.run(["ldd", here], check=True, capture_output=True, text=True).stdout
+        for here in held.values()
+        if os.access(here, os.X_OK)
+    )
+    files = {part: part for part in told.split() if part.startswith("/")} | held
+    system = yard.folder / f"{name}.tar"
     with tarfile.open(system, "w") as archive:
-        for file in (NGINX, *files):
-            archive.add(os.path.realpath(file), arcname=file.lstrip("/"))
-    name = f"{yard.registry}/nginx:test"
-    yard.docker("import", "--change", "ENV PATH=/usr/sbin", str(system), name)
-    return f"{yard.registry}/nginx@{pushed(yard, name)}"
+        for there, here in files.items():
+            archive.add(os.path.realpath(here), arcname=there.lstrip("/"))
+        if own:
+            folder = tarfile.TarInfo(own.lstrip("/"))
+            folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o755, NOBODY, NOBODY
+            archive.addfile(folder)
+    tag = f"{yard.registry}/{name}:test"
+    yard.docker("import", "--change", change, str(system), tag)
+    return f"{yard.registry}/{name}@{pushed(yard, tag)}"
 
 
 def pushed(yard: Yard, name: str) -> str:

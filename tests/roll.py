@@ -19,6 +19,7 @@ from gitops.deploying.target import Rollout
 from gitops.deploying.targets import compose
 from gitops.deploying.targets.front import Front
 from gitops.errors import GitopsError
+from gitops.monitoring.rules import rules
 
 CHANGES = {"up", "stop", "rm", "kill", "pull"}
 
@@ -51,6 +52,7 @@ def main() -> None:
     wanted = Rollout(**{**asked["rollout"], "files": Path(asked["rollout"]["files"])})
     steps: dict[str, Callable[[], Any]] = {
         "running": lambda: (found := target.running()) and asdict(found), "start": lambda: target.start(wanted),
+        "watch": lambda: target.watch(rules(repository.config.monitoring)), "end": target.end,
         "alive": target.alive, "well": target.well, "switch": lambda: target.switch(wanted), "abandon": target.abandon,
     }  # fmt: skip
     if asked["kill"]:
