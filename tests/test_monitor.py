@@ -126,7 +126,7 @@ def test_ten_alarms_are_one_issue(watch: Watch) -> None:
     (issue,) = watch.issues
     assert (issue["title"], issue["state"], issue["comments"]) == (DRIFT, "open", 0)
     assert "```mermaid" in issue["body"]
-    assert issue["body"].count("| alarm ") == 10
+    assert issue["body"].count("| alarm  ") == 10
 
 
 def test_without_new_rows_it_needs_labels_and_trains_nothing(watch: Watch) -> None:

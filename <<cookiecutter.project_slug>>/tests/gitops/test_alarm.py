@@ -13,8 +13,10 @@ from gitops.forge.github import GitHub
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GOLDEN = Path(__file__).parent / "golden"
-WINDOWS = tuple(Before(NOW - timedelta(days=day), ["alarm", "alarm", "ok"][day], [0.41, 0.3, 0.02][day], 0.15, 900 + day)
-                for day in range(3))  # fmt: skip
+WINDOWS = tuple(
+    Before(NOW - timedelta(days=day), verdict, value, 0.15, 900 + day)
+    for day, (verdict, value) in enumerate([("alarm", 0.41), ("alarm", 0.3), ("ok", 0.02)])
+)
 BINS = (Bin("< 1", 0.5, 0.1), Bin("≥ 1", 0.45, 0.8), Bin("is missing", 0.05, 0.1))
 WORDS = "Index 0.410 (Jensen-Shannon distance 0.240) over 2 bins of 900 rows; chance alone: up to 0.011."
 ALARM = Alarm(

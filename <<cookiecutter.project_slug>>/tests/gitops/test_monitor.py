@@ -38,10 +38,14 @@ def serve(project: Project, number: int, *, shift: float = 0, right: float = 1) 
     truth = frame.pop("label")
     likely = np.where((truth == "yes") == (np.arange(number) < right * number), 0.8, 0.2)
     likely += np.random.default_rng(int(name)).uniform(-0.19, 0.19, number)
-    named = {logged.REQUEST: [f"{name}-{i}" for i in range(number)], logged.ROW: 0, logged.TIME: now}
-    said = {logged.VERSION: "1", logged.PREDICTION: np.where(likely > 0.5, "yes", "no"), logged.WATCHED: likely}
-    write(project, logged.PREDICTIONS, name, frame.assign(**named, **said))
-    write(project, logged.OUTCOMES, name, frame[[]].assign(**named, **{logged.OUTCOME: truth}))
+    named: dict[str, Any] = {logged.REQUEST: [f"{name}-{i}" for i in range(number)], logged.ROW: 0, logged.TIME: now}
+    said: dict[str, Any] = {
+        logged.VERSION: "1",
+        logged.PREDICTION: np.where(likely > 0.5, "yes", "no"),
+        logged.WATCHED: likely,
+    }
+    write(project, logged.PREDICTIONS, name, frame.assign(**{**named, **said}))
+    write(project, logged.OUTCOMES, name, frame[[]].assign(**{**named, logged.OUTCOME: truth}))
 
 
 def write(project: Project, kind: str, name: str, frame: Any) -> None:

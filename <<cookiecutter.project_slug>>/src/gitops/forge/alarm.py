@@ -130,8 +130,8 @@ class Alarm:
         )
         foot = (
             f"{report}[What the figures mean]({page}/blob/main/{DOCS}). This issue is rewritten as long as the alarm "
-            "lasts, and closes itself once it is over or another version serves. Close it yourself, and it stays closed "
-            "until then."
+            "lasts, and closes itself once it is over or another version serves. Close it yourself, and it stays "
+            "closed until then."
         )
         text = redacted("\n\n".join([*head, *drawn]))
         return f"{text[: LIMIT - len(foot) - 10]}\n\n---\n{foot}\n"
@@ -184,7 +184,7 @@ def _part(part: Part, *, name: bool) -> str:
 
 def _chart(bins: tuple[Bin, ...]) -> str:
     """As GitHub draws it. Bins are numbered, for their names come from data and this is a language of its own."""
-    places = ", ".join(str(place) for place in range(1, len(bins) + 1))
+    places = ", ".join(f'"{place}"' for place in range(1, len(bins) + 1))
     then, now = (", ".join(f"{100 * share:.1f}" for share in shares)
                  for shares in ([b.then for b in bins], [b.now for b in bins]))  # fmt: skip
     return (

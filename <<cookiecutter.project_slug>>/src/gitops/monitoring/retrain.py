@@ -102,8 +102,8 @@ def _in_vain(last: Retraining, chance: Chance) -> str:
         return f"The training that was asked for at {_time(last.at)} is under way."
     return (
         f"{FEATURES} The training that was asked for at {_time(last.at)} did not beat version "
-        f"{chance.version}, and there are no other rows since. Train's summary says which gate refused. No more is asked for before the data "
-        "changes."
+        f"{chance.version}, and there are no other rows since. Train's summary says which gate refused. No "
+        "more is asked for before the data changes."
     )
 
 
