@@ -97,7 +97,7 @@ def offers(desk: Desk, token: Token) -> bool:
 
 def monitors(desk: Desk, token: Token) -> bool:
     """An alarm stands, and a training was asked for: Monitor looks how it ended, and keeps the issue."""
-    desk.hub.settings.private = True
+    desk.hub.settings.private = False  # while people and the test look
     if not any(pull["merged_at"] for pull in desk.pulls):
         desk.promote("1")
         desk.merge(desk.pull["number"])
@@ -120,6 +120,7 @@ def monitors(desk: Desk, token: Token) -> bool:
         desk.push("model.toml", "# urls = ", "urls = ")
     run(desk.clone, "git", "fetch", "--quiet", "origin", "main")
     run(desk.clone, "git", "switch", "--quiet", "--detach", "origin/main")
+    desk.hub.settings.private = True
     return desk.driver.run(desk.clone, "monitor", env=desk.environment(token)).code == 0
 
 

@@ -56,11 +56,10 @@ def command(project: Path, environment: str | None, now: bool, out: Path | None,
         return
     reference = _reference(site, record)
     turn, stopped = _watch(site, record, reference, insist=now)
+    console.output("verdict", _show(turn.memory, record, reference, out or repository.scratch / "monitoring"))
     settle(site, record, turn, reference)
-    verdict = _show(turn.memory, record, reference, out or repository.scratch / "monitoring")
     if stopped:
         raise stopped
-    console.output("verdict", verdict)
     if exit_code and turn.memory.state.alarms:
         raise AlarmRaised(
             f"{environment} is in alarm: {'; '.join(turn.memory.state.alarms)}.", "The issue says what happens next."
