@@ -3,10 +3,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops.commands import main_revision
-from gitops.errors import ConfigError, ContainerError, ForgeError, GitopsError
+from gitops.errors import ConfigError, ContainerError, ForgeError, GitopsError, StoreError
 
 if TYPE_CHECKING:
     from gitops.config import Repository
@@ -34,6 +35,7 @@ def overview(repository: "Repository", now: datetime | None = None) -> dict[str,
 
     now, root = now or datetime.now(UTC), repository.root
     unasked: dict[str, str] = {}
+    _catch_up(root, unasked)
     main = main_revision(root)
     store = connect(repository)
     branch = _branch(repository, store, unasked)
@@ -47,9 +49,19 @@ def overview(repository: "Repository", now: datetime | None = None) -> dict[str,
         "main": (git.resolve(root, main) or "")[:9],
         "environments": environments,
         "github": _github(repository, now, unasked),
-        "store": _size(repository, store, branch),
+        "store": _size(repository, store, branch, unasked),
         "unasked": unasked,
     }
+
+
+def _catch_up(root: Path, unasked: dict[str, str]) -> None:
+    """The whole of main, as it is now: a job's checkout is one commit deep, and a clone may be old."""
+    from gitops import git
+
+    try:
+        git.catch_up(root)
+    except GitopsError as error:
+        unasked["main"] = f"The remote cannot be reached; main is as this clone saw it last. {error.what}"
 
 
 def _branch(repository: "Repository", store: "Store", unasked: dict[str, str]) -> "Branch | None":
@@ -161,14 +173,20 @@ def _github(repository: "Repository", now: datetime, unasked: dict[str, str]) ->
     return None
 
 
-def _size(repository: "Repository", store: "Store", branch: "Branch | None") -> dict[str, Any] | None:
+def _size(
+    repository: "Repository", store: "Store", branch: "Branch | None", unasked: dict[str, str]
+) -> dict[str, Any] | None:
     """What the versions take, and what else the branch carries; the artefacts themselves are not fetched for it."""
     from gitops.registry.store import BranchStore
     from gitops.registry.versions import known
 
     if branch is None:
         return None
-    versions = known(store, repository.config.project.name)
+    try:
+        versions = known(store, repository.config.project.name)
+    except StoreError as error:
+        unasked["versions"] = f"The versions cannot be listed: {error.what}"
+        return None
     own = [file for file in branch.root.rglob("*") if file.is_file() and ".git" not in file.parts]
     beside = sum(file.stat().st_size for file in own) if isinstance(store, BranchStore) else 0
     return {"versions": len(versions), "bytes": sum(each.bytes for each in versions) + beside,

@@ -41,6 +41,8 @@ def command(project: Path, output: Path | None, evidently: bool) -> None:
     store = connect(repository)
     names = repository.config.deploy.environments
     with console.progress("report") as progress:
+        progress("who serves")
+        found = overview(repository)
         for name in names:
             progress(f"what was seen in {name}")
             write_atomically(folder / f"{name}.html", watch_page(watched(repository, store, name)))
@@ -49,8 +51,7 @@ def command(project: Path, output: Path | None, evidently: bool) -> None:
 
             progress("samples for Evidently")
             console.say(sampled(repository, store, names[-1], folder / sampled_name(names[-1])))
-        progress("who serves")
-        write_atomically(folder / "index.html", status_page(overview(repository), _beside(folder, names)))
+        write_atomically(folder / "index.html", status_page(found, _beside(folder, names)))
     console.say(f"Pages: {console.near(folder / 'index.html')}, and one for each of: {', '.join(names)}.")
 
 

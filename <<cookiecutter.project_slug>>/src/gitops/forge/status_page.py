@@ -131,8 +131,7 @@ def _cost(found: Found) -> str:
     if store:
         share = min(1.0, store["bytes"] / store["budget"])
         bar = f'<div class="bar" title="{percent(share)} of the store"><b style="width: {100 * share:.1f}%"></b></div>'
-    unasked = found["unasked"].get("store")
-    said = f"<p>{escape_html(unasked)}</p>" if unasked else ""
+    said = "".join(f"<p>{escape_html(why)}</p>" for what, why in found["unasked"].items() if what != "github")
     return _card(f"<h3>Cost</h3>{_list(lines)}{bar}{said}")
 
 
