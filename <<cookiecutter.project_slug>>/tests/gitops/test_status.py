@@ -151,10 +151,11 @@ def test_status_tells_holds_and_windows(at_stage: Callable[[str], Project]) -> N
 def test_without_the_stores_remote_main_still_speaks(at_stage: Callable[[str], Project]) -> None:
     """What cannot be reached is said; who serves by main is told all the same."""
     project = at_stage("promoted")
-    project.git("remote", "add", "origin", str(project.root / "nowhere.git"))
+    project.git("remote", "add", "origin", "http://ada:password@127.0.0.1:9/nowhere.git")
     told = project.must("status").out
     assert "version 1, release 1.0.0 (never verified)" in told.replace("\n", " ")
     assert "The store's branch cannot be reached" in told
+    assert "password" not in told
 
 
 @pytest.mark.usefixtures("offline")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops.commands import main_revision
 from gitops.errors import ConfigError, ContainerError, ForgeError, GitopsError, StoreError
+from gitops.private import redacted
 
 if TYPE_CHECKING:
     from gitops.config import Repository
@@ -31,7 +32,7 @@ def overview(repository: "Repository", now: datetime | None = None) -> dict[str,
     """
     from gitops import git
     from gitops.registry import past
-    from gitops.registry.store import connect
+    from gitops.registry.store import PASSWORD, connect
 
     now, root = now or datetime.now(UTC), repository.root
     unasked: dict[str, str] = {}
@@ -43,14 +44,16 @@ def overview(repository: "Repository", now: datetime | None = None) -> dict[str,
     environments = [
         _environment(repository, name, main, branch, lifts, now) for name in repository.config.deploy.environments
     ]
+    github, size = _github(repository, now, unasked), _size(repository, store, branch, unasked)
     return {
         "model": repository.config.project.name,
         "when": now.isoformat(),
         "main": (git.resolve(root, main) or "")[:9],
         "environments": environments,
-        "github": _github(repository, now, unasked),
-        "store": _size(repository, store, branch, unasked),
-        "unasked": unasked,
+        "github": github,
+        "store": size,
+        # What git says of a remote may hold the password in its address, and the page may be published.
+        "unasked": {what: PASSWORD.sub("://", redacted(why)) for what, why in unasked.items()},
     }
 
 
