@@ -3,12 +3,15 @@
 
 import math
 from pathlib import Path
+from statistics import NormalDist
 from string import Template
 
 from gitops.watch import Monitoring
 
 TEXT = Path(__file__).with_name("rules.yml.in")
 HOUR, MINUTE = 3600, 60
+REQUESTS = 20  # of fewer, no share is spoken of
+COLUMNS = 100  # PromQL has no quantiles, so that how many there are cannot be asked
 
 
 class _Rules(Template):
@@ -26,15 +29,21 @@ def rules(monitoring: Monitoring) -> str:
     """
     window = monitoring.window_hours * HOUR
     recent = min(window, HOUR)
-    percents = {
-        f"{name}_percent": f"{share * 100:.3g} %"
-        for name, share in (("errors", monitoring.errors), ("refused", monitoring.refused), ("missing", monitoring.missing))
-    }  # fmt: skip
+    shares = {"errors": monitoring.errors, "refused": monitoring.refused, "missing": monitoring.missing}
+    percents = {f"{name}_percent": f"{share * 100:.3g} %" for name, share in shares.items()}
     times = {
         "window": window, "recent": recent, "soon": recent / 12, "lasting": (monitoring.alarms - 1) * window,
         "interval": min(max(window / 60, 1), 2 * MINUTE),
     }  # fmt: skip
-    said = {**monitoring.model_dump(), **percents, **{name: _duration(seconds) for name, seconds in times.items()}}
+    chances = {"surely": monitoring.false_alarms, "surely_all": monitoring.false_alarms / COLUMNS}
+    quantiles = {name: f"{NormalDist().inv_cdf(1 - chance):.3f}" for name, chance in chances.items()}
+    said = {
+        **monitoring.model_dump(),
+        **percents,
+        **quantiles,
+        "minimum_requests": REQUESTS,
+        **{name: _duration(seconds) for name, seconds in times.items()},
+    }
     return _Rules(TEXT.read_text(encoding="utf-8")).substitute(said)
 
 

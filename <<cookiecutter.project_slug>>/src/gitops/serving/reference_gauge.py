@@ -9,6 +9,7 @@ from scipy.special import chdtri
 from gitops import counters
 from gitops.bins import bins, counted
 
+MISSING = 1  # the last bin, which is none of a distribution
 LABELS = ("column", "bin", counters.WITHIN, "version")
 
 
@@ -26,14 +27,14 @@ def expose(registry: CollectorRegistry, reference: dict[str, Any], version: str,
         false_alarms: Of windows without any drift, how many may look as if they had it.
     """
     described = {"": reference["prediction"], **reference["columns"]}
-    watched = {name: one for name, one in described.items() if "edges" in one or one["categories"]}
+    watched = [column for column, one in described.items() if len(counted(one)) > MISSING + 1]
     rows = Gauge(counters.REFERENCE, "Rows of the reference.", LABELS, registry=registry)
     chance = Gauge(
         counters.CHANCE, "What chance may do to drift, times rows.", ["column", "version"], registry=registry
     )
-    for column, one in watched.items():
-        counts = counted(one)
-        for place, (within, number) in enumerate(zip(bins(one), counts, strict=True)):
+    for column, one in described.items():
+        for place, (within, number) in enumerate(zip(bins(one), counted(one), strict=True)):
             rows.labels(column, place, within, version).set(number)
-        free = max(sum(number > 0 for number in counts) - 1, 1)
+    for column in watched:
+        free = max(sum(number > 0 for number in counted(described[column])[:-MISSING]) - 1, 1)
         chance.labels(column, version).set(float(chdtri(free, false_alarms / len(watched))))
