@@ -181,6 +181,7 @@ def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out:
     """Print the last window, and leave what a page is made of; the verdict."""
     from gitops.forge.report import escape, number
     from gitops.forge.report import table as markdown
+    from gitops.forge.watch_page import watch_page
     from gitops.manifest import write_atomically
 
     windows = [window for window in memory.windows if window.digest == record.digest]
@@ -199,6 +200,8 @@ def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out:
     listed = [window.model_dump(mode="json") for window in memory.windows]
     write_atomically(out / "windows.json", json.dumps(listed, ensure_ascii=False) + "\n")
     write_atomically(out / "reference.json", json.dumps(reference, ensure_ascii=False) + "\n")
+    found = {"windows": listed, "reference": reference, "environment": last.environment, "version": record.version}
+    write_atomically(out / "report.html", watch_page({**found, "release": record.release}))
     console.say(f"Verdict: {last.verdict}. What it rests on is in {console.near(out)}.")
     return last.verdict
 

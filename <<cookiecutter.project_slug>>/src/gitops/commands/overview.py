@@ -84,14 +84,15 @@ def _environment(
     repository: "Repository", name: str, main: str, branch: "Branch | None",
     lifts: "Sequence[tuple[datetime, Lifted]]", now: datetime,
 ) -> dict[str, Any]:  # fmt: skip
-    from gitops.monitoring import remembered
-    from gitops.registry import ledger, past, record
+    from gitops.monitoring import memory
+    from gitops.registry import ledger, observed, past, record
     from gitops.registry.propose import proposed
 
     entries = record.history(repository.root, name, main)
     facts = [fact for fact in ledger.read(branch.root) if fact.environment == name] if branch else []
     period = next(iter(past.periods(entries, facts, lifts, now)), None)
-    windows = remembered.read(branch.root, name) if branch else []
+    there = observed.there(branch.root, name) if branch else observed.Observed((), {})
+    windows = memory.parse(there.windows, there.state, name).windows
     offer = proposed(repository.root, name)
     then = period.past if period else None
     return {

@@ -72,12 +72,14 @@ def watched(repository: "Repository", store: "Store", environment: str) -> dict[
     import json
 
     from gitops import run
-    from gitops.monitoring import remembered
+    from gitops.monitoring import memory
+    from gitops.registry import observed
     from gitops.registry.reconcile import ledger_of
     from gitops.registry.versions import fetch, place
 
     served = champion(repository, environment, store)
-    windows = remembered.read(ledger_of(repository, store).root, environment)
+    there = observed.there(ledger_of(repository, store).root, environment)
+    windows = memory.parse(there.windows, there.state, environment).windows
     reference = None
     if served and windows:
         folder = place(repository, served.version, served.digest)

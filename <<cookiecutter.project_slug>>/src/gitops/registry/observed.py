@@ -35,7 +35,7 @@ def read(branch: Branch, environment: str) -> Observed:
         StoreError: The branch cannot be reached.
     """
     branch.refresh()
-    return _read(branch.root, environment)
+    return there(branch.root, environment)
 
 
 def change(
@@ -51,7 +51,7 @@ def change(
     """
 
     def apply(folder: Path) -> Observed | None:
-        after = what(_read(folder, environment))
+        after = what(there(folder, environment))
         if after is not None:
             _write(folder, environment, after)
         return after
@@ -59,7 +59,8 @@ def change(
     return branch.transact(message, apply)
 
 
-def _read(folder: Path, environment: str) -> Observed:
+def there(folder: Path, environment: str) -> Observed:
+    """What the branch has where it was checked out; raises IntegrityError as `read` does."""
     windows, state = _files(folder, environment)
     try:
         lines = windows.read_text(encoding="utf-8").splitlines() if windows.exists() else []

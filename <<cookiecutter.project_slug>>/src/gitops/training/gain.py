@@ -54,9 +54,9 @@ def _tail(level: float, rows: int, resamples: int) -> float:
 
     Resamples of a sample vary less than samples do, as the normal distribution is narrower than Student's t: the
     expanded percentile interval (Hesterberg, The American Statistician 69, 2015). And where the end of the interval
-    lies is known from so many resamples alone: of the places where it may be, but for one in twenty, the outermost is taken,
-    so that luck in resampling promotes nobody. The k-th of B resamples stands for k / (B + 1) (Davison and Hinkley,
-    "Bootstrap Methods and their Application", 1997, section 4.2).
+    lies is known from so many resamples alone: of the places where it may be, but for one in twenty, the outermost is
+    taken, so that luck in resampling promotes nobody. The k-th of B resamples stands for k / (B + 1) (Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
     """
     from scipy.stats import binom, norm, t
 

@@ -66,8 +66,8 @@ def sealed(rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str) ->
 def broken(seal: Seal, rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str) -> Broken | None:
     """What became of the rows since; None where the columns are others now, so that nothing can be told.
 
-    A row that was held out and is trained on now, as it was, is no matter of the seal: the split says whether it may be.
-    One that had to be changed for that, such as its date, was changed.
+    A row that was held out and is trained on now, as it was, is no matter of the seal: the split says whether it may
+    be. One that had to be changed for that, such as its date, was changed.
     """
     if not set(seal.columns) <= set(rows.columns):
         return None
