@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import gates, image, pull_request, startup, store, train, validate
+from benchmarks import gates, image, pull_request, serving, startup, store, train, validate
 from benchmarks.bake import Baked, bake
 from benchmarks.table import Figure, table
 
@@ -31,6 +31,7 @@ class Sizes:
         metrics: Whose gain is measured on resamples.
         resampled: Number of rows that are resampled.
         resamplings: How often they are.
+        blocks: How many blocks of requests are measured.
         pushes: How often a new repository is pushed.
         containers: How often a container is started; 0 leaves the image out, which takes minutes to build.
     """
@@ -44,16 +45,17 @@ class Sizes:
     metrics: tuple[str, ...]
     resampled: int
     resamplings: int
+    blocks: int
     pushes: int
     containers: int
 
 
 FULL = Sizes(
     15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), {500: 400, 5_000: 400, 50_000: 100},
-    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 3, 7,
+    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, 7,
 )  # fmt: skip
 QUICK = Sizes(
-    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 1, 0
+    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, 0
 )  # fmt: skip
 
 
@@ -84,6 +86,7 @@ def measure(baked: Baked, sizes: Sizes) -> list[Figure]:
     figures += validate.measure(baked, sizes.validated, say)
     figures += train.measure(baked, sizes.trained, sizes.trainings, say)
     figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)
+    figures += serving.measure(baked, sizes.blocks, say)
     figures += store.measure(baked, sizes.runs, say)
     figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
     return figures + pull_request.measure(baked, sizes.pushes, say)

@@ -15,7 +15,7 @@ class Figure:
 
     Attributes:
         what: Is measured.
-        unit: "s", "rows/s" or "B".
+        unit: "s", "ms", "rows/s" or "B".
         gitops: Its median.
         bare: The median of the bare library call; None where there is none.
         against: What that call is.
@@ -40,6 +40,8 @@ def shown(value: float, unit: str) -> str:
     """A number with its unit, in about three digits."""
     if unit == "rows/s":
         return f"{round(value, -3):,.0f} rows/s"
+    if unit == "ms":
+        return f"{value:.2f} ms"
     if unit == "B":
         return f"{value / 2**20:,.1f} MiB" if value >= 2**20 else f"{value / 2**10:,.1f} KiB"
     return f"{value:.1f} s" if value >= 10 else f"{value:.3f} s"

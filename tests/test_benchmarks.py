@@ -15,6 +15,8 @@ MEASURED = (
     "train on the sample",
     "1,000 resamples of 20,000 rows, roc_auc: time",
     "1,000 resamples of 20,000 rows, roc_auc: peak memory",
+    "request of 1 row(s), server counts",
+    "request of 1,000 row(s), server counts and logs",
     "register run 1 ",
     "bytes of the first run",
     "push to pull request: all",
