@@ -31,6 +31,7 @@ from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
 from gitops.deploying.targets.none import NoneTarget
 from gitops.deploying.targets.process import ProcessTarget
 from gitops.errors import ConfigError, ContainerError
+from gitops.logged import TRIAL
 from gitops.private import OF_SERVERS
 
 CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
@@ -90,6 +91,14 @@ def test_a_kustomization_pins_the_image_and_says_which_version_it_is(tmp_path: P
     env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {entry["name"]: entry.get("value") for entry in env} == {**ONE.variables, **dict.fromkeys(OF_SERVERS)}
     assert autoscaler["spec"] == {"minReplicas": 3}
+
+
+def test_a_pod_on_trial_knows_that_it_is(tmp_path: Path) -> None:
+    """It keeps no log of what it is asked, for that is nobody's traffic."""
+    config = repository(tmp_path, CLUSTER).config
+    said = json.loads(kustomization.kustomization(ONE, config, "../base", beside=True))
+    (container,) = json.loads(said["patches"][0]["patch"])["spec"]["template"]["spec"]["containers"]
+    assert {"name": TRIAL, "value": "1"} in container["env"]
 
 
 @pytest.mark.parametrize(
