@@ -18,7 +18,7 @@ from gitops import config, logged
 from gitops.errors import DataUnreadable, IntegrityError
 from gitops.forge.ingestion import render
 from gitops.ingesting import http
-from gitops.ingesting.append import insist_on_additions
+from gitops.ingesting.additive import insist_on_additions
 from gitops.ingesting.dialect import dialect_of
 from gitops.ingesting.pull import pull
 from gitops.manifest import seal

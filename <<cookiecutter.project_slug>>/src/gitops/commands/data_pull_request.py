@@ -17,7 +17,8 @@ from gitops.forge.github import GitHub, Unsure, connect
 from gitops.forge.ingestion import DataOffer
 from gitops.forge.proposal import linked
 from gitops.ingesting import ingestion
-from gitops.ingesting.append import NEW, insist_on_additions, is_glob
+from gitops.ingesting.additive import NEW, insist_on_additions
+from gitops.ingesting.append import is_glob
 from gitops.manifest import digest_file
 from gitops.registry.propose import Change, Raced, blob_at, foreign, propose, publish
 

@@ -1,7 +1,6 @@
 # machinery
 """Append rows to the data so that what is there stays as it is, byte for byte in a CSV, row for row in Parquet."""
 
-import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from gitops.config import Repository
-from gitops.errors import ConfigError, DataRefused, IntegrityError
+from gitops.errors import ConfigError, DataRefused
 from gitops.ingesting.dialect import Dialect, dialect_of, header, lines
 from gitops.manifest import digest_bytes
 
 PARQUET = {".parquet", ".pq"}
-NEW = re.compile(r"ingested-[0-9a-f]{12}\.(csv|parquet)")
 
 
 @dataclass(frozen=True)
@@ -125,59 +123,3 @@ def _insist_on_columns(names: list[str], rows: pd.DataFrame, file: str) -> None:
             f"The new rows have {', '.join(map(repr, extra))}, which {file} has not.",
             f"Leave these columns out at the source, or add them to {file} first.",
         )
-
-
-def insist_on_additions(repository: Repository, path: str, file: Path) -> None:
-    """Check that a file, whoever made it, is the data with something added, and lies where data may.
-
-    Args:
-        repository: With the data that the file would replace.
-        path: Where it would lie.
-        file: It.
-
-    Raises:
-        IntegrityError: It is not.
-    """
-    pattern = str(repository.config.data.path)
-    here = repository.root / path
-    if is_glob(pattern):
-        fits = bool(NEW.fullmatch(Path(path).name)) and fnmatchcase(path, pattern) and ".." not in Path(path).parts
-        if not fits or here.exists():
-            raise _altered(path, "it is no new file beside the data")
-    elif path != pattern:
-        raise _altered(path, f"the data is {pattern!r}")
-    elif not (_same_rows(here, file) if here.suffix in PARQUET else _begins(here, file)):
-        raise _altered(path, "what is there would change")
-
-
-def _begins(here: Path, file: Path) -> bool:
-    """Whether a file begins with all that another holds."""
-    size, piece = here.stat().st_size, 2**20
-    if file.stat().st_size <= size:
-        return False
-    with here.open("rb") as left, file.open("rb") as right:
-        while known := left.read(piece):
-            if right.read(len(known)) != known:
-                return False
-    return True
-
-
-def _same_rows(here: Path, file: Path) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        before, after = pq.ParquetFile(here).read(), pq.ParquetFile(file).read()
-    except (pa.ArrowException, OSError):
-        return False
-    if before.schema != after.schema or after.num_rows <= before.num_rows:
-        return False
-    # A NaN equals no other; as written to a file, it does.
-    return bool(after.slice(0, before.num_rows).to_pandas().equals(before.to_pandas()))
-
-
-def _altered(path: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"What would be proposed for {path!r} is not an addition: {why}.",
-        "Nothing was proposed. Run `gitops ingest` again.",
-    )
