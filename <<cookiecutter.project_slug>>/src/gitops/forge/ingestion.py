@@ -140,7 +140,7 @@ def _shifts(shifts: list[dict[str, Any]]) -> str:
     heads = ["column", "shift", "by chance", "what moved most", "before", "new rows"]
     clear = [each["column"] for each in shifts if each["psi"] > each["chance"]]
     told = f"more than chance in {', '.join(map(short, clear))}" if clear else "none of them more than chance may do"
-    why = "Population stability index over the bins of the rows here; `by chance` is what chance exceeds in 5 of 100 cases."
+    why = "Population stability index over the bins of the rows here; chance exceeds `by chance` in 5 of 100 cases."
     return folded(f"How the new rows differ: {told}", table(heads, rows), why)
 
 
