@@ -172,6 +172,8 @@ def test_the_loop_closes(place: Place, tmp_path: Path, capsys: pytest.CaptureFix
         )
     assert quiet["windows"] == WINDOWS
     assert quiet["alarms"] <= RATE * WINDOWS
+    place.monitor()
+    assert place.issues == []
 
     _an_alarm_within_k_of_n_windows(place, rows)
     _ten_alarms_are_one_issue(place, rows)

@@ -28,7 +28,16 @@ class Sink:
 
 
 def open_sink(repository: Repository) -> Sink:
-    """The sink that model.toml names, which must name one; a relative folder lies in the repository.
+    """The sink that model.toml names, which must name one; raises ConfigError as `reach` does."""
+    return reach(repository.config.log.sink, repository.root)
+
+
+def reach(named: str, root: Path) -> Sink:
+    """A place by its name.
+
+    Args:
+        named: A folder, or any address that fsspec knows.
+        root: What a relative folder is relative to.
 
     Raises:
         ConfigError: fsspec does not know such addresses, or a package for them is missing.
@@ -36,9 +45,8 @@ def open_sink(repository: Repository) -> Sink:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
-    named = repository.config.log.sink
     try:
-        files, path = url_to_fs(named if "://" in named else str(repository.root / named))
+        files, path = url_to_fs(named if "://" in named else str(root / named))
     except (ValueError, ImportError) as error:
         raise ConfigError(
             f"model.toml: [log] sink is {named!r}, which cannot be reached: {str(error).rstrip('.')}.",

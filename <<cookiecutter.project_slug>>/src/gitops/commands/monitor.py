@@ -191,11 +191,12 @@ def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out:
     rows = [_row(finding, last) for finding in sorted(last.findings, key=lambda it: WORST.index(it.verdict))]
     headers = ["what", "verdict", "value", "alarm from", ""]
     title = f"Version {last.version} in {last.environment}, {_time(last.start)} to {_time(last.until)}: {last.verdict}"
-    console.table(
-        title, headers, [[what, said, number(value), number(alarm), w] for what, said, value, alarm, w in rows]
-    )
     loud = [[what, said, number(value), number(alarm), w] for what, said, value, alarm, w in rows if said != "ok"]
-    console.summarise(f"### {escape(title)}\n\n{markdown(headers, loud) if loud else 'Everything is as in training.'}")
+    quiet = f"{len(rows) - len(loud)} of {len(rows)} findings are as in training."
+    if loud:
+        console.table(title, headers, loud)
+    console.say(quiet if loud else f"{title}. {quiet}")
+    console.summarise(f"### {escape(title)}\n\n{markdown(headers, loud) if loud else ''}\n\n{quiet}")
     write_atomically(out / "window.json", last.to_json())
     listed = [window.model_dump(mode="json") for window in memory.windows]
     write_atomically(out / "windows.json", json.dumps(listed, ensure_ascii=False) + "\n")

@@ -60,25 +60,24 @@ def sampled(repository: "Repository", store: "Store", environment: str, page: Pa
 
 def _current(repository: "Repository", served: "Record") -> "pd.DataFrame | None":
     """The newest rows that a version answered, with the columns that were written as they came."""
-    import fsspec
     import pandas as pd
     import pyarrow as pa
 
-    log = repository.config.log
-    sink = log.sink if "://" in log.sink else str(repository.root / log.sink)
+    from gitops.sink import open_sink
+
+    log, sink = repository.config.log, open_sink(repository)
     columns = [name for name in served.columns if name not in {*log.left_out, *log.hashed}]
     found: list[pd.DataFrame] = []
     rows = 0
     try:
-        system, base = fsspec.core.url_to_fs(sink)
-        for file in sorted(system.glob(f"{base}/{logged.PREDICTIONS}/{logged.DAY}*/*.parquet"), reverse=True):
-            with system.open(file) as stream:
+        for file in sorted(sink.files.glob(f"{sink.path}/{logged.PREDICTIONS}/{logged.DAY}*/*.parquet"), reverse=True):
+            with sink.files.open(file) as stream:
                 frame = pd.read_parquet(stream)
             mine = frame.loc[frame[logged.VERSION].astype(str) == served.version, columns]
             found, rows = [*found, mine], rows + len(mine)
             if rows >= ROWS:
                 break
-    except (OSError, ImportError, ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DataUnreadable(
             f"The prediction log at {log.sink} cannot be read: {error}.", "Look at `sink` under [log] in model.toml."
         ) from error

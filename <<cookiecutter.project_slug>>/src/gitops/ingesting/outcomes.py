@@ -12,6 +12,7 @@ from gitops.config import Repository
 from gitops.errors import ConfigError, DataUnreadable
 from gitops.ingesting.formats import table
 from gitops.ingesting.pulled import Pulled
+from gitops.sink import open_sink
 
 SOURCE = "the prediction log"
 NAME = [logged.REQUEST, logged.ROW]
@@ -105,20 +106,13 @@ def _labelled(repository: Repository, told: pd.DataFrame) -> pd.DataFrame:
 
 def _read(repository: Repository, what: str) -> Iterator[pd.DataFrame]:
     """The files of the log, day by day."""
-    import fsspec
     import pyarrow.parquet as pq
 
-    sink = repository.config.log.sink
+    sink, place = repository.config.log.sink, open_sink(repository)
     try:
-        system, root = fsspec.core.url_to_fs(sink if "://" in sink else str(repository.root / sink))
-        for file in sorted(system.glob(f"{root.rstrip('/')}/{what}/{logged.DAY}*/*.parquet")):
-            with system.open(file, "rb") as stream:
+        for file in sorted(place.files.glob(f"{place.path}/{what}/{logged.DAY}*/*.parquet")):
+            with place.files.open(file, "rb") as stream:
                 yield pq.ParquetFile(stream).read().to_pandas()
-    except ImportError as error:
-        raise ConfigError(
-            f"{sink} needs a package that is not installed: {error}.",
-            "Add it to requirements/train.in and run `make lock`.",
-        ) from error
     except Exception as error:  # whatever an object storage, or a broken file, raises
         raise DataUnreadable(
             f"The prediction log at {sink} cannot be read: {type(error).__name__}: {error}",

@@ -17,6 +17,8 @@ from gitops.errors import MonitoringError
 from gitops.monitoring.counts import together
 from gitops.monitoring.look import Look, Question, Told
 from gitops.monitoring.window import Seen
+from gitops.sink import Sink as Place
+from gitops.sink import reach
 
 NAME = [logged.REQUEST, logged.ROW]
 
@@ -34,24 +36,21 @@ class Sink:
     root: Path
 
     @cached_property
-    def _place(self) -> tuple[Any, str]:
-        import fsspec
-
-        local = "://" not in self.address
-        filesystem, path = fsspec.core.url_to_fs(str(self.root / self.address) if local else self.address)
-        return filesystem, path.rstrip("/")
+    def _place(self) -> Place:
+        return reach(self.address, self.root)
 
     def files(self, kind: str, first: date | None, last: date) -> Iterator[str]:
         """The files of some days, oldest first.
 
         Raises:
             MonitoringError: The sink cannot be read.
+        ConfigError: Its address is of no kind that is known here.
         """
-        filesystem, path = self._place
+        place = self._place
         try:
             # What was listed before is not what is there now.
-            filesystem.invalidate_cache()
-            found = sorted(filesystem.glob(f"{path}/{kind}/{logged.DAY}*/*.parquet"))
+            place.files.invalidate_cache()
+            found = sorted(place.files.glob(f"{place.path}/{kind}/{logged.DAY}*/*.parquet"))
         except OSError as error:
             raise _unreadable(self.address, error) from error
         return (file for file in found if _within(file, first, last))
@@ -66,7 +65,7 @@ class Sink:
         import pyarrow.parquet as pq
 
         try:
-            with self._place[0].open(file, "rb") as stream, pq.ParquetFile(stream) as parquet:
+            with self._place.files.open(file, "rb") as stream, pq.ParquetFile(stream) as parquet:
                 there = [name for name in parquet.schema_arrow.names if columns is None or name in columns]
                 frame: pd.DataFrame = parquet.read(columns=there).to_pandas()
         except (OSError, pa.ArrowException) as error:
