@@ -67,7 +67,7 @@ SABOTEURS = (
     Saboteur("the target in a column", changes.leak, "LEAKAGE", "'x6' predicts the target alone"),
     Saboteur("not good enough", changes.better, "FLOOR", "must be at least 0.9", owner=changes.high_floor),
     Saboteur("another split", changes.another_split, "COMPARABLE", "The split changed from hash of 'id'"),
-    Saboteur("a future that is learnt from", changes.split_at_random, "COMPARABLE", "The split changed from time of 'day'",
+    Saboteur("a future that is learnt from", changes.split_at_random, "COMPARABLE", "The split changed from time of",
              start="dated"),
     Saboteur("a worse model", changes.worse, "CHAMPION", "Policy improve fails: the whole interval"),
     Saboteur("a tie", changes.another_seed, "CHAMPION", "a tie; the champion stays"),
