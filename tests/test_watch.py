@@ -9,6 +9,7 @@ import json
 import random
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from github.site import Site, site
 from house import bake, run
 from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
 from sabotage.rows import held_out
+from sabotage.trial import Lab
+from sabotage.world import hurry
 
 Rows = list[dict[str, Any]]
 DATA, KEY, TARGET = "data/breast_cancer.csv", "sample_id", "diagnosis"
@@ -109,14 +112,18 @@ class Place:
 
 
 @pytest.fixture
-def place(machine: dict[str, str], tmp_path: Path) -> Iterator[Place]:
-    """A generated repository that serves as a process, keeps a log, takes outcomes and is watched."""
-    clone, port = bake(tmp_path), free_port()
+def place(shared: Path, machine: dict[str, str], tmp_path: Path) -> Iterator[Place]:
+    """A generated repository that serves as a process, keeps a log, takes outcomes and is watched.
+
+    Its jobs link packages that are installed already, as saboteurs' jobs do; how they are installed is the journey's.
+    """
+    clone, port, env = bake(tmp_path), free_port(), Lab(shared / "sabotage", machine).env
+    hurry(clone / "Makefile")
     _choose(clone / "model.toml", port, tmp_path / "log")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
     run(clone, "git", "add", "--all")
     run(clone, "git", "commit", "--quiet", "--message", "Start from the template")
-    run(clone, "make", "setup", env=machine)
+    run(clone, "make", "setup", f"PYTHON={sys.executable}", env=env)
     rules = tmp_path / "rules.yml"
     rules.write_text(run(clone, ".venv/bin/python", "-c", IMPATIENT))
     asked = targets(tmp_path / "targets.json", [f"http://127.0.0.1:{port}"])
@@ -124,7 +131,7 @@ def place(machine: dict[str, str], tmp_path: Path) -> Iterator[Place]:
         inbox() as told,
         alertmanager(tmp_path / "alertmanager", told.address) as teller,
         prometheus(tmp_path / "prometheus", settings(asked, rules, teller)) as address,
-        site(tmp_path, clone, env=machine | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
+        site(tmp_path, clone, env=env | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
     ):
         github.edit("model.toml", '# prometheus = "http://127.0.0.1:9090"', f'prometheus = "{address}"')
         github.hub.settings.secrets["GITOPS_OUTCOMES_TOKEN"] = SECRET
@@ -185,7 +192,8 @@ def test_the_loop_closes(place: Place, tmp_path: Path, capsys: pytest.CaptureFix
 def _moved(rows: Rows, seed: int) -> Rows:
     """Rows as callers send them now: one column has moved."""
     by = BY * stdev(row[MOVED] for row in rows)
-    drawn = random.Random(seed).choices(rows, k=ROWS)  # noqa: S311 (nothing secret is drawn)
+    # Each once, or the gate DUPLICATES would see the same row on both sides of the split.
+    drawn = random.Random(seed).sample(rows, ROWS)  # noqa: S311 (nothing secret is drawn)
     return [{**row, MOVED: round(row[MOVED] + by, 2)} for row in drawn]
 
 

@@ -651,9 +651,9 @@ def log(project: Project, predictions: pd.DataFrame, *outcomes: pd.DataFrame) ->
     """Write a prediction log as servers do."""
     for what, parts in {logged.PREDICTIONS: [predictions], logged.OUTCOMES: outcomes}.items():
         folder = project.root / ".gitops" / "log" / what / f"{logged.DAY}2026-11-2{len(parts)}"
-        folder.mkdir(parents=True)
-        for number, part in enumerate(parts):
-            part.to_parquet(folder / f"w-{number}.parquet", index=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in parts:
+            part.to_parquet(folder / f"w-{len(list(folder.iterdir()))}.parquet", index=False)
 
 
 def predicted(number: int = 30) -> pd.DataFrame:
@@ -742,13 +742,41 @@ def test_an_outcome_gets_the_type_of_the_target(project: Project, told: object, 
     assert labels == [truth, False if kind == "bool" else truth]
 
 
-def test_a_broken_log_is_a_sentence(project: Project) -> None:
-    """A file that is no Parquet."""
+def test_a_broken_file_of_the_log_is_passed_over(project: Project) -> None:
+    """It is said, and the other rows are offered."""
     log(project, predicted(), outcome("q1", 0, "no"))
-    next((project.root / ".gitops" / "log" / "predictions").rglob("*.parquet")).write_bytes(b"PAR1")
+    (folder,) = (project.root / ".gitops" / "log" / "predictions").iterdir()
+    (folder / "torn.parquet").write_bytes(b"PAR1")
+    source(project, LOGGED).must("ingest", "--local")
+    assert proposed(project).tail(1)["id"].tolist() == ["q1-0"]
+    assert "torn.parquet of the log cannot be read, and was passed over." in body(project)
+
+
+def test_a_log_that_is_not_here_is_unreadable(project: Project) -> None:
+    """On another machine than the servers', silence is no answer."""
     refused = source(project, LOGGED).gitops("ingest")
     assert refused.code == 5
-    assert "The prediction log at .gitops/log cannot be read" in refused.err
+    assert "There is no folder .gitops/log on this machine" in refused.err
+
+
+def test_a_name_of_several_rows_is_nobodys(project: Project) -> None:
+    """Whoever uses a request's id again has no say in what is learnt."""
+    log(project, predicted(), outcome("q1", 0, "no"), outcome("q3", 1, "no"))
+    log(project, predicted().assign(x1=9.0).head(3))
+    source(project, LOGGED).must("ingest", "--local")
+    assert proposed(project).tail(1)["id"].tolist() == ["q3-1"]
+    assert "1 of 2 outcomes belong to several rows of one name" in body(project)
+
+
+def test_a_truth_that_was_corrected_after_the_merge_hinders_nothing(project: Project) -> None:
+    """The row stays as a person merged it; it is said, and others are offered."""
+    log(project, predicted(), outcome("q1", 0, "no"))
+    source(project, LOGGED).must("ingest", "--local")
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", "data/ingest")
+    log(project, predicted().head(0), outcome("q1", 0, "yes", 9), outcome("q3", 1, "no"))
+    project.must("ingest", "--local")
+    assert proposed(project).tail(2).set_index("id")["label"].to_dict() == {"q1-0": "no", "q3-1": "no"}
+    assert "1 row(s) are here with other content and stay as they are: 'q1-0' (label differ)" in body(project)
 
 
 def test_a_dialect_is_told_by_the_lines(tmp_path: Path) -> None:

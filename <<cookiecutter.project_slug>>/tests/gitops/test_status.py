@@ -192,12 +192,12 @@ def test_report_writes_a_folder_to_publish(at_stage: Callable[[str], Project]) -
 
 @pytest.mark.usefixtures("offline")
 def test_a_window_that_is_none_is_a_sentence(at_stage: Callable[[str], Project]) -> None:
-    """With its line and what to do."""
+    """With what it lacks and what to do."""
     project = at_stage("promoted")
     remember(project, window(), "{}\n")
     result = project.gitops("report")
     assert result.code == 11
-    assert "line 2 is not a window" in result.err
+    assert "monitoring/production on the store branch: environment: Field required." in result.err
 
 
 @pytest.mark.usefixtures("offline")

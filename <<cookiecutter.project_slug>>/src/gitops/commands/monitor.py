@@ -85,6 +85,8 @@ def _watch(
     from gitops.monitoring.look import Question
 
     monitoring, until = site.repository.config.monitoring, datetime.now(UTC)
+    if monitoring.source == "log":  # what came last is on its way to the sink
+        until -= timedelta(seconds=2 * site.repository.config.log.flush_seconds)
     over = _turn_over(site, record)
     last, hours = over.memory.state.until, monitoring.window_hours
     if last and not insist and until - last < timedelta(hours=THROUGH * hours):

@@ -70,6 +70,9 @@ def check(repository: "Repository", folder: Path, digest: str, out: Path) -> str
             f"{len(found.new)} rows would be added, more than the {limit} that model.toml allows at once.",
             "Raise `max_rows` under [ingest], if they are right.",
         )
+    notes = got.notes
+    if found.conflicting:
+        notes += (f"{found.conflicting} row(s) are here with other content and stay as they are: {_conflicts(found)}.",)
     base = ingestion.base(repository, {file: manifest.digest_file(file) for file in here})
     with tempfile.TemporaryDirectory() as scratch:
         appended = append(repository, here, found.new, Path(scratch))
@@ -80,7 +83,7 @@ def check(repository: "Repository", folder: Path, digest: str, out: Path) -> str
     does, said = _weighed(repository, data, found.new)
     made = ingestion.Ingestion(
         source=got.source, path=appended.path, base=base, digest=appended.digest, rows=len(found.new),
-        known=found.known, notes=got.notes, does=does.model_dump(mode="json"),
+        known=found.known, notes=notes, does=does.model_dump(mode="json"),
         answers=said.model_dump(mode="json") if said else None,
     )  # fmt: skip
     manifest.write_atomically(out / ingestion.FILE, made.to_json())
@@ -99,7 +102,7 @@ def _sorted(repository: "Repository", yours: "Yours", folder: Path, got: "Pulled
     """The data, and what became of the new rows; both keep the schema.
 
     Raises:
-        DataRefused: They do not, or new rows have keys that are here with other content.
+        DataRefused: They do not, or new rows have keys that are here with other content; told outcomes may.
     """
     from gitops.ingesting.addition import sort_out
     from gitops.ingesting.pulled import as_data
@@ -110,17 +113,21 @@ def _sorted(repository: "Repository", yours: "Yours", folder: Path, got: "Pulled
     assert new is not None  # noqa: S101 (they were asked for)
     assert data is not None  # noqa: S101
     found = sort_out(data, new, key)
-    if found.conflicting:
-        told = "; ".join(f"{name!r} ({', '.join(columns)} differ)" for name, columns in found.conflicts)
-        more = (
-            f", and {found.conflicting - len(found.conflicts)} more" if found.conflicting > len(found.conflicts) else ""
-        )
+    # A truth that was corrected after its row was merged: the log says both for as long as it is kept.
+    if found.conflicting and repository.config.ingest.source != "outcomes":
         raise DataRefused(
-            f"{found.conflicting} new row(s) have a key that is here with other content: {told}{more}.",
+            f"{found.conflicting} new row(s) have a key that is here with other content: {_conflicts(found)}.",
             "A key names a row for ever. A new observation needs a new key; a mistake in the data is mended by a pull "
             "request of its own.",
         )
     return data, found
+
+
+def _conflicts(found: "Sorted") -> str:
+    """The first of the rows that are here with other content."""
+    told = "; ".join(f"{name!r} ({', '.join(columns)} differ)" for name, columns in found.conflicts)
+    more = found.conflicting - len(found.conflicts)
+    return f"{told}, and {more} more" if more > 0 else told
 
 
 def _read_back(

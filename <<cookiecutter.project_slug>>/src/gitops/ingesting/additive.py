@@ -36,15 +36,17 @@ def insist_on_additions(repository: Repository, path: str, file: Path) -> None:
 
 
 def _begins(here: Path, file: Path) -> bool:
-    """Whether a file begins with all that another holds."""
-    size, piece = here.stat().st_size, 2**20
+    """Whether a file begins with all that another holds, its last line included."""
+    size, piece, end = here.stat().st_size, 2**20, b"\n"
     if file.stat().st_size <= size:
         return False
     with here.open("rb") as left, file.open("rb") as right:
         while known := left.read(piece):
             if right.read(len(known)) != known:
                 return False
-    return True
+            end = known[-1:]
+        # Or what is added would go on with the last value that is there.
+        return end == b"\n" or right.read(2).removeprefix(b"\r").startswith(b"\n")
 
 
 def _same_rows(here: Path, file: Path) -> bool:

@@ -2,9 +2,9 @@
 """What the data pull request would do, as one job hands it to the next."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from gitops.config import Repository
 from gitops.errors import IntegrityError
@@ -35,7 +35,7 @@ class Ingestion(Document):
     source: str
     path: str
     base: str
-    digest: str
+    digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
     rows: int
     known: int
     notes: tuple[str, ...]

@@ -30,15 +30,23 @@ def fetch(repository: Repository, folder: Path) -> Pulled:
         ConfigError: The sink needs a package that is not installed.
         DataUnreadable: The log cannot be read.
     """
-    told = _told(repository)
-    labelled = _labelled(repository, told)
+    notes = list[str]()
+    told = _told(repository, notes)
+    labelled = _labelled(repository, told, notes)
     # A row that was logged twice is one row; its name says so.
-    rows = labelled.drop_duplicates(NAME).sort_values(NAME, ignore_index=True) if len(labelled) else labelled
-    lost = len(told) - len(rows)
-    notes = (f"{lost} of {len(told)} outcomes belong to no logged prediction, and were left out.",) if lost else ()
+    rows = labelled.drop_duplicates() if len(labelled) else labelled
+    twice = 0
+    if len(rows):
+        again = rows.duplicated(NAME, keep=False)
+        twice, rows = len(rows.loc[again, NAME].drop_duplicates()), rows[~again].sort_values(NAME, ignore_index=True)
+    lost = len(told) - len(rows) - twice
+    # Callers have used a request's id for several requests, and whose truth was told, nobody knows.
+    for number, why in ((twice, "belong to several rows of one name"), (lost, "belong to no logged prediction")):
+        notes += [f"{number} of {len(told)} outcomes {why}, and were left out."] if number else []
     if len(rows):
         rows = _as_data(repository, rows)
-    return table(rows, folder, SOURCE, " ".join([NO_OUTCOMES, *notes])).model_copy(update={"notes": notes})
+    found = table(rows, folder, SOURCE, " ".join([NO_OUTCOMES, *notes]))
+    return found.model_copy(update={"notes": tuple(notes)})
 
 
 def barred(repository: Repository, columns: dict[str, Any]) -> ConfigError | None:
@@ -81,9 +89,9 @@ def _truth(told: pd.Series) -> pd.Series:
     return text == "True" if text.isin(["True", "False"]).all() else text
 
 
-def _told(repository: Repository) -> pd.DataFrame:
+def _told(repository: Repository, notes: list[str]) -> pd.DataFrame:
     """One outcome for each row of a request: the latest."""
-    parts = [part.dropna(subset=logged.OUTCOME) for part in _read(repository, logged.OUTCOMES)]
+    parts = [part.dropna(subset=logged.OUTCOME) for part in _read(repository, logged.OUTCOMES, notes)]
     found = [part for part in parts if len(part)]
     if not found:
         return pd.DataFrame(columns=[*NAME, logged.OUTCOME])
@@ -91,30 +99,42 @@ def _told(repository: Repository) -> pd.DataFrame:
     return told.drop_duplicates(NAME, keep="last")[[*NAME, logged.OUTCOME]]
 
 
-def _labelled(repository: Repository, told: pd.DataFrame) -> pd.DataFrame:
+def _labelled(repository: Repository, told: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Logged predictions whose outcome is known; the log is read piece by piece, for most rows have none."""
     if told.empty:
         return pd.DataFrame()
     names = told.astype({logged.REQUEST: str, logged.ROW: "int64"})
     found = []
-    for part in _read(repository, logged.PREDICTIONS):
+    for part in _read(repository, logged.PREDICTIONS, notes):
         typed = part.astype({logged.REQUEST: str, logged.ROW: "int64"})
         joined = typed.drop(columns=logged.OUTCOME, errors="ignore").merge(names, on=NAME)
         found += [joined] if len(joined) else []
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def _read(repository: Repository, what: str) -> Iterator[pd.DataFrame]:
-    """The files of the log, day by day."""
+def _read(repository: Repository, what: str, notes: list[str]) -> Iterator[pd.DataFrame]:
+    """The files of the log, day by day; what cannot be read, or was just removed for its age, is noted."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink, place = repository.config.log.sink, open_sink(repository)
+    if place.folder is not None and not place.folder.is_dir():
+        raise DataUnreadable(
+            f"There is no folder {sink} on this machine, so there is no prediction log.",
+            "Run it where the servers log (in workflows, INGEST_RUNNER names that runner), or wait for the first one.",
+        )
     try:
-        for file in sorted(place.files.glob(f"{place.path}/{what}/{logged.DAY}*/*.parquet")):
-            with place.files.open(file, "rb") as stream:
-                yield pq.ParquetFile(stream).read().to_pandas()
-    except Exception as error:  # whatever an object storage, or a broken file, raises
+        files = sorted(place.files.glob(f"{place.path}/{what}/{logged.DAY}*/*.parquet"))
+    except Exception as error:  # whatever an object storage raises
         raise DataUnreadable(
             f"The prediction log at {sink} cannot be read: {type(error).__name__}: {error}",
             "Check `sink` under [log], and the rights.",
         ) from error
+    for file in files:
+        try:
+            with place.files.open(file, "rb") as stream:
+                frame = pq.ParquetFile(stream).read().to_pandas()
+        except (OSError, pa.ArrowException):
+            notes.append(f"{file.rpartition('/')[2]} of the log cannot be read, and was passed over.")
+            continue
+        yield frame

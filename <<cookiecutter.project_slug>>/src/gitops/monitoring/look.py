@@ -12,6 +12,7 @@ from gitops.bins import counted
 from gitops.monitoring.window import Seen
 
 Array = np.ndarray[Any, Any]
+LONG = 7  # windows: schedules come late, or fail for days, and nothing in between may be lost
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Question:
 
     @property
     def start(self) -> datetime:
-        """When the window starts where a source can look back: it never overlaps the one before."""
-        earliest = self.until - timedelta(hours=self.hours)
-        return max(self.last, earliest) if self.last else earliest
+        """When the window starts where a source can look back: where the one before ended, unless that is long ago."""
+        window = timedelta(hours=self.hours)
+        return max(self.last, self.until - LONG * window) if self.last else self.until - window
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -149,8 +149,8 @@ def foreign(root: Path, base: str | None, tip: str, ours: Callable[[str], bool])
     log = git.run(root, "log", "--format=%h%x1f%an%x1f%ae%x1f%ce", since)
     commits = [line.split("\x1f") for line in log.splitlines()]
     said = [f"commit {short} by {name}" for short, name, *emails in commits if set(emails) != {git.EMAIL}]
-    changed = git.run(root, "diff", "--name-only", base, tip).splitlines() if base else []
-    return (*said, *(f"a change of {path}" for path in changed if not ours(path)))
+    changed = git.run(root, "diff", "--name-only", "-z", base, tip).split("\0") if base else []
+    return (*said, *(f"a change of {path}" for path in changed if path and not ours(path)))
 
 
 def publish(root: Path, change: Change, before: str | None) -> str:

@@ -2,6 +2,7 @@
 """The writer of the prediction log: one thread, which nobody waits for."""
 
 import io
+import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -174,5 +175,8 @@ def _put(sink: Sink, name: str, content: bytes) -> None:
     path = sink.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(content)
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())  # or a power cut leaves the name and not the rows
     part.replace(path)

@@ -88,15 +88,11 @@ def look(sink: Sink, question: Question, hashed: Collection[str]) -> Look:
     columns = {name: it for name, it in question.reference["columns"].items() if name not in hashed}
     # A batch is written when it is full, so its file may lie in the day after that of its first rows.
     last = question.until.astimezone(UTC).date() + timedelta(days=1)
-    for file in sink.files(logged.PREDICTIONS, question.start.astimezone(UTC).date(), last):
-        try:
-            frame = sink.read(file)
-        except MonitoringError as error:
-            notes.append(f"{error.what} It was passed over.")
-            continue
+    for frame in _frames(sink, sink.files(logged.PREDICTIONS, question.start.astimezone(UTC).date(), last), notes):
         rows = frame[_in_time(frame, question) & (frame[logged.VERSION].astype(str) == question.version)]
         parts.append(_counted(rows, columns, question.reference["prediction"]))
-    return Look(question.start, together(parts), told=_told(sink, question, last), notes=tuple(notes))
+    told = _told(sink, question, last, notes)
+    return Look(question.start, together(parts), told=told, notes=tuple(dict.fromkeys(notes)))
 
 
 def _counted(rows: pd.DataFrame, columns: Mapping[str, dict[str, Any]], prediction: dict[str, Any]) -> Seen:
@@ -114,20 +110,34 @@ def _bins(column: pd.Series, described: dict[str, Any]) -> list[int] | None:
     return count(column, described)
 
 
-def _told(sink: Sink, question: Question, last: date) -> Told:
-    """What was told in the window; the last word about a row counts."""
+def _frames(
+    sink: Sink, files: Iterator[str], notes: list[str], columns: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Those that can be read; the others are noted, for one torn file says nothing of what callers sent."""
+    for file in files:
+        try:
+            frame = sink.read(file, columns)
+        except MonitoringError as error:
+            notes.append(f"{error.what} It was passed over.")
+        else:
+            yield frame
+
+
+def _told(sink: Sink, question: Question, last: date, notes: list[str]) -> Told:
+    """What was told in the window; the last word about a row counts, and a name of several rows is nobody's."""
     first = question.start.astimezone(UTC).date()
-    outcomes = _frame([sink.read(file) for file in sink.files(logged.OUTCOMES, first, last)])
+    outcomes = _frame([*_frames(sink, sink.files(logged.OUTCOMES, first, last), notes)])
     if outcomes.empty:
         return Told(*(np.empty(0) for _ in range(3)))
     outcomes = outcomes[_in_time(outcomes, question)].sort_values(logged.TIME, kind="stable")
     outcomes = outcomes.drop_duplicates(NAME, keep="last")
     asked, wanted = set(outcomes[logged.REQUEST]), [*NAME, logged.VERSION, logged.PREDICTION, logged.WATCHED]
-    frames = (sink.read(file, wanted) for file in sink.files(logged.PREDICTIONS, None, last))
+    frames = _frames(sink, sink.files(logged.PREDICTIONS, None, last), notes, wanted)
     said = _frame([frame[frame[logged.REQUEST].isin(asked)] for frame in frames])
     if said.empty:
         return Told(*(np.empty(0) for _ in range(3)))
-    said = said[said[logged.VERSION].astype(str) == question.version].drop_duplicates(NAME)
+    said = said.drop_duplicates().drop_duplicates(NAME, keep=False)
+    said = said[said[logged.VERSION].astype(str) == question.version]
     joined = said.merge(outcomes[[*NAME, logged.OUTCOME]], on=NAME).dropna(subset=[logged.OUTCOME])
     return Told(*(joined[name].to_numpy() for name in (logged.OUTCOME, logged.PREDICTION, logged.WATCHED)))
 
