@@ -222,7 +222,12 @@ def _an_alarm_within_k_of_n_windows(place: Place, rows: Rows) -> None:
     (issue,) = place.issues
     assert (issue["title"], issue["state"]) == (ISSUE, "open")
     assert "needs labels" in issue["body"]
-    until(lambda: ("GitopsDataDrift", MOVED, "alarm") in firing(place.prometheus), "the alert of Prometheus")
+
+    def lasts() -> bool:
+        place.call(_moved(rows, K))
+        return ("GitopsDataDrift", MOVED, "alarm") in firing(place.prometheus)
+
+    until(lasts, "the alert of Prometheus, while callers go on", 120)
     until(lambda: any("GitopsDataDrift" in title for title in place.told.titles()), "a message of Alertmanager")
 
 
