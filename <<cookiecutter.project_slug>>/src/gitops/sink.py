@@ -45,11 +45,34 @@ def reach(named: str, root: Path) -> Sink:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
+    insist(named)
     try:
         files, path = url_to_fs(named if "://" in named else str(root / named))
     except (ValueError, ImportError) as error:
-        raise ConfigError(
-            f"model.toml: [log] sink is {named!r}, which cannot be reached: {str(error).rstrip('.')}.",
-            "A package that is missing goes into requirements/serve.in and train.in; then `make lock`.",
-        ) from error
+        raise _unreachable(named, error) from error
     return Sink(files, path.rstrip("/"), Path(path) if isinstance(files, LocalFileSystem) else None)
+
+
+def insist(named: str) -> None:
+    """Fail where nobody could ever write there; nothing is asked of the place itself.
+
+    Args:
+        named: A folder, or an address.
+
+    Raises:
+        ConfigError: fsspec does not know such addresses, or a package for them is missing.
+    """
+    from fsspec import get_filesystem_class
+    from fsspec.utils import get_protocol
+
+    try:
+        get_filesystem_class(get_protocol(named))
+    except (ValueError, ImportError) as error:
+        raise _unreachable(named, error) from error
+
+
+def _unreachable(named: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"model.toml: [log] sink is {named!r}, which cannot be reached: {str(error).rstrip('.')}.",
+        "A package that is missing goes into requirements/serve.in and train.in; then `make lock`.",
+    )

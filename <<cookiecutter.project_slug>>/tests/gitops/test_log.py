@@ -34,7 +34,7 @@ from gitops.serving.entries import Answers
 from gitops.serving.log import open_log
 from gitops.serving.track import Track, adopt
 from gitops.serving.waiting import Waiting
-from gitops.sink import open_sink
+from gitops.sink import Sink, open_sink
 from gitops.watch import Log as Settings
 
 
@@ -97,7 +97,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a column that the model does not have": ({"left_out": ("id",)}, "names a column 'id'"),
     "hashed without a key": ({"hashed": ("kind",)}, "GITOPS_LOG_KEY is not set"),
     "no such file system": ({"sink": "nowhere://x"}, "cannot be reached: Protocol not known: nowhere"),
-    "a folder that cannot be one": ({"sink": "/proc/log"}, "cannot be written to"),
 }
 
 
@@ -108,6 +107,76 @@ def test_what_cannot_be_kept_as_told_is_a_sentence(
     """Before anybody is answered: later it would be too late."""
     with pytest.raises(ConfigError, match=re.escape(words)), logging_to(project, **{"sink": str(tmp_path), **settings}):
         pass
+
+
+def no_folder(tmp_path: Path) -> str:
+    """A folder below a file, which nobody can make, whatever his rights."""
+    (tmp_path / "file").write_text("no folder")
+    return str(tmp_path / "file" / "log")
+
+
+class Shy(MemoryFileSystem):
+    """A file system of a kind that is known, and that cannot be reached."""
+
+    protocol, cachable = "shy", False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise OSError("no credentials, said to a secret")
+
+
+fsspec.register_implementation("shy", Shy, clobber=True)
+
+
+@pytest.mark.parametrize("sink", ["below a file", "shy://log", "/proc/log"])
+def test_a_sink_that_cannot_be_used_keeps_no_server_down(
+    project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture, sink: str
+) -> None:
+    """Everybody is answered; every row is counted as dropped, and the server's own log says why, once for a batch."""
+    logging.getLogger("gitops.serving").propagate = True
+    sink = no_folder(tmp_path) if sink == "below a file" else sink
+    with logging_to(project, sink, batch_rows=30, flush_seconds=0.1) as (caller, _):
+        assert caller.predict(*body_of(asked(30), "csv")).status == 200
+        wait_until(lambda: numbers(caller.ask("/metrics").body.decode())["dropped_rows"] == 30)
+        assert numbers(caller.ask("/metrics").body.decode())["rows"] == 0
+    lines = [json.loads(record.getMessage()) for record in caplog.records if "not written" in record.getMessage()]
+    assert [line["rows"] for line in lines] == [30]
+    assert "secret" not in caplog.text
+
+
+def test_a_sink_is_not_touched_by_whoever_starts_a_server(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount that hangs holds the log's own thread, and nobody else; later the sink is found."""
+    goes_on = threading.Event()
+
+    def slow(repository: Repository) -> Sink:
+        goes_on.wait(30)
+        return open_sink(repository)
+
+    monkeypatch.setattr(serving_log, "open_sink", slow)
+    with logging_to(project, str(tmp_path / "log"), queue_rows=50) as (caller, _):
+        for _ in range(3):
+            assert caller.predict(*body_of(asked(20), "rows")).status == 200
+        assert not (tmp_path / "log").exists()
+        goes_on.set()
+    assert len(read(str(tmp_path / "log"))) == 40
+
+
+def test_without_a_place_for_its_numbers_a_log_is_kept_all_the_same(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, no rights, or no folder at all: one line says that nobody will learn what a kill loses."""
+    logging.getLogger("gitops.serving").propagate = True
+
+    def full(file: Any, kind: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("gitops.serving.track.fcntl.flock", full)
+    with logging_to(project, str(tmp_path / "log")) as (caller, _):
+        assert caller.predict(*body_of(asked(30), "csv")).status == 200
+    assert len(read(str(tmp_path / "log"))) == 30
+    assert [record.getMessage() for record in caplog.records if "nobody will learn" in record.getMessage()]
+    assert not list((project.root / ".gitops" / "log").glob("*/*"))
 
 
 def test_a_server_does_not_start_without_the_key(at_stage: Callable[[str], Project]) -> None:
@@ -251,6 +320,7 @@ def kill(track: Track) -> None:
     """The lock of a process goes with it, and its numbers stay."""
     track._numbers.release()
     track._map.close()
+    assert track._file is not None
     track._file.close()
 
 
@@ -294,9 +364,13 @@ def test_numbers_have_a_place_where_the_root_is_read_only(
     root.write_text("a file has no folders, whoever asks")
     config = service.repository.config.model_copy(update={"log": Settings(sink="memory://r/log")})
     repository = Repository(root, config)
-    place = serving_log._tracks(repository, open_sink(repository))
-    assert place.parent == tmp_path
-    assert place == serving_log._tracks(repository, open_sink(repository))
+    one, two = (serving_log._track(repository) for _ in range(2))
+    assert one.folder is not None
+    assert one.folder.parent == tmp_path
+    assert one.folder == two.folder
+    for track in (one, two):
+        track.close()
+    assert list(one.folder.iterdir()) == []
 
 
 def test_one_request_may_be_larger_than_a_batch() -> None:
@@ -326,7 +400,8 @@ def test_what_waits_is_written_when_the_server_is_asked_to_end(at_stage: Callabl
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
     assert len(read(str(sink))) == 30
-    assert list((sink / ".writers").iterdir()) == []
+    assert [path.name for path in sink.iterdir()] == ["predictions"]
+    assert not list((project.root / ".gitops" / "log").glob("*/*"))
 
 
 @pytest.mark.parametrize("amid", [False, True], ids=["between requests", "amid a request"])

@@ -21,14 +21,14 @@ from gitops.errors import ConfigError
 from gitops.logged import OUTCOMES, PREDICTIONS, TRIAL
 from gitops.predictions import Predictions
 from gitops.serving.entries import Answers, Form, Truths
+from gitops.serving.line import LOG, entry
 from gitops.serving.service import Service
 from gitops.serving.track import Track
 from gitops.serving.writer import Writer
-from gitops.sink import Sink, open_sink
+from gitops.sink import insist, open_sink
 from gitops.watch import Log as Settings
 
 KEY = "GITOPS_LOG_KEY"
-TRACKS = ".writers"
 
 
 class Log(Collector):
@@ -72,12 +72,14 @@ class Log(Collector):
 def open_log(service: Service, key: str | None) -> Log | None:
     """The log of a service; None where model.toml names no sink, or the version is only tried.
 
+    A sink that cannot be written to keeps no server down: what comes is counted as dropped, with a line for each batch.
+
     Args:
         service: Whose answers are kept.
         key: For columns of which only a keyed hash is written.
 
     Raises:
-        ConfigError: A column is named that the model does not have, there is no key, or no such sink.
+        ConfigError: A column is named that the model does not have, there is no key, or no such kind of sink.
     """
     repository, settings = service.repository, service.repository.config.log
     if not settings.sink or os.environ.get(TRIAL):
@@ -88,10 +90,9 @@ def open_log(service: Service, key: str | None) -> Log | None:
             f"model.toml: [log] hashed names {', '.join(settings.hashed)}, and {KEY} is not set.",
             "A hash without a key can be guessed back: set it to a long random text, the same for all servers.",
         )
-    sink = open_sink(repository)
-    tracks = _tracks(repository, sink)
+    insist(settings.sink)
     form = Form(service.named.short, repository.config.data.positive, kept, (key or "").encode())
-    writer = Writer(sink, settings, form, Track(tracks, uuid.uuid4().hex), tracks)
+    writer = Writer(lambda: open_sink(repository), settings, form, _track(repository))
     return Log(settings, service.named.short, writer)
 
 
@@ -106,26 +107,23 @@ def _kept(settings: Settings, columns: Mapping[str, str]) -> dict[str, bool]:
     return {name: name in settings.hashed for name in columns if name not in settings.left_out}
 
 
-def _tracks(repository: Repository, sink: Sink) -> Path:
-    """A folder of this machine where writers of this sink note how far they came."""
-    if sink.folder is not None:
-        try:
-            return _made(sink.folder / TRACKS)
-        except OSError as error:
-            raise ConfigError(
-                f"model.toml: [log] sink is {repository.config.log.sink!r}, and cannot be written to: {error}.",
-                "In a container it must be an address, or a folder that is mounted there; docs/monitoring.md",
-            ) from error
-    mark = hashlib.sha256(repository.config.log.sink.encode()).hexdigest()[:12]
-    # Where the root is read-only, and the temporary folder somebody else's, nobody learns what a kill lost.
-    for folder in (repository.scratch / "log" / mark, Path(tempfile.gettempdir(), f"gitops-{os.getuid()}-log-{mark}")):
+def _track(repository: Repository) -> Track:
+    """Where this writer notes how far it came: never in the sink, which may hang or be full while callers wait."""
+    writer = uuid.uuid4().hex
+    for folder in _folders(repository):
         with suppress(OSError):
-            return _made(folder)
-    return Path(tempfile.mkdtemp(prefix="gitops-log-"))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return Track(folder, writer)
+    LOG.warning("%s", entry(log="no file can be made on this machine: nobody will learn what a kill loses"))
+    return Track(None, writer)
 
 
-def _made(folder: Path) -> Path:
-    """The folder, if files can be made there; raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
+def _folders(repository: Repository) -> Iterator[Path]:
+    """Folders of this machine for writers of this sink, the best first."""
+    named = repository.config.log.sink
+    place = named if "://" in named else os.path.normpath(repository.root.resolve() / named)
+    mark = hashlib.sha256(place.encode()).hexdigest()[:12]
+    yield repository.scratch / "log" / mark
+    # Where the root is read-only, and the temporary folder somebody else's, nobody learns what a kill lost.
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir(), f"gitops-{os.getuid()}-log-{mark}")

@@ -10,9 +10,11 @@ import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from gitops.logged import DAY, OUTCOMES, PREDICTIONS
 
@@ -26,19 +28,31 @@ SIZE = len(KINDS) * FIELDS * WORD
 
 
 class Track:
-    """The numbers of this process."""
+    """The numbers of this process.
 
-    def __init__(self, folder: Path, writer: str) -> None:
-        """Start from zero, in a file that gets its name when it is locked."""
-        self.writer, self._path = writer, folder / f"{writer}{SUFFIX}"
+    Attributes:
+        writer: What this process is called.
+        folder: Where the file lies; None where there is none, and the numbers end with the process.
+    """
+
+    def __init__(self, folder: Path | None, writer: str) -> None:
+        """Start from zero, in a file that gets its name when it is locked.
+
+        Args:
+            folder: Of this machine: whoever answers callers stores into the file, and must not wait for a network.
+            writer: A name that nobody else has.
+
+        Raises:
+            OSError: No file can be made there.
+        """
+        self.writer, self.folder = writer, folder
         self._lock = threading.Lock()
-        new = folder / f"{writer}.new"
-        new.write_bytes(bytes(SIZE))
-        self._file = new.open("r+b")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._map = mmap.mmap(self._file.fileno(), SIZE)
+        self._file: BinaryIO | None = None
+        if folder is None:
+            self._map = mmap.mmap(-1, SIZE)
+        else:
+            self._file, self._map = _file(folder, writer)
         self._numbers = memoryview(self._map).cast("q")
-        new.rename(self._path)
 
     def accept(self, kind: str, rows: int) -> None:
         """Rows are waiting to be written."""
@@ -62,9 +76,10 @@ class Track:
         left = any(_left(self._numbers, kind) for kind in KINDS)
         self._numbers.release()
         self._map.close()
-        if not left:
-            self._path.unlink(missing_ok=True)
-        self._file.close()
+        if self.folder is not None and not left:
+            (self.folder / f"{self.writer}{SUFFIX}").unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,20 @@ def adopt(folder: Path, written: Callable[[str], bool]) -> Iterator[Lost]:
                 rows = {kind: _lost(numbers, kind, path.stem, written) for kind in KINDS}
                 path.unlink()
                 yield Lost(path.stem, rows)
+
+
+def _file(folder: Path, writer: str) -> tuple[BinaryIO, mmap.mmap]:
+    """A file of zeros that is locked, and the same as memory; nothing is left where it cannot be made."""
+    new = folder / f"{writer}.new"
+    with ExitStack() as undo:
+        undo.callback(new.unlink, missing_ok=True)
+        new.write_bytes(bytes(SIZE))
+        file = undo.enter_context(new.open("r+b"))
+        fcntl.flock(file, fcntl.LOCK_EX)
+        mapped = mmap.mmap(file.fileno(), SIZE)
+        new.rename(folder / f"{writer}{SUFFIX}")
+        undo.pop_all()
+    return file, mapped
 
 
 def name(kind: str, day: date, writer: str, batch: int) -> str:

@@ -5,9 +5,9 @@ import io
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitops.logged import DAY, OUTCOMES, PREDICTIONS
@@ -35,23 +35,26 @@ class Writer:
         lost: Rows that writers before this one left, by kind.
     """
 
-    def __init__(self, sink: Sink, log: Log, form: Form, track: Track, tracks: Path) -> None:
+    def __init__(self, reach: Callable[[], Sink], log: Log, form: Form, track: Track) -> None:
         """Begin.
 
         Args:
-            sink: Where to.
+            reach: Finds where to; asked by the thread, for it may take its time or fail, and then it is asked again.
             log: How much at once, and for how long.
             form: How rows are written down.
-            track: Where this process notes how far it came.
-            tracks: The folder where others did.
+            track: Where this process notes how far it came; in its folder others did.
         """
         self.written, self.dropped, self.lost = (Counter({PREDICTIONS: 0, OUTCOMES: 0}) for _ in range(3))
-        self._sink, self._log, self._form, self._track, self._tracks = sink, log, form, track, tracks
+        self._reach, self._log, self._form, self._track = reach, log, form, track
         self._waiting = Waiting[Entry](log.queue_rows, log.batch_rows, log.flush_seconds)
         self._tidied: date | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
+
+    @cached_property
+    def _sink(self) -> Sink:
+        return self._reach()
 
     def put(self, one: Entry) -> bool:
         """Whether there was room; it is written when it is due."""
@@ -111,8 +114,12 @@ class Writer:
 
     def _adopt(self) -> None:
         """Say what others left."""
+        if self._track.folder is None:
+            return
         try:
-            for one in adopt(self._tracks, lambda name: bool(self._sink.files.exists(f"{self._sink.path}/{name}"))):
+            for one in adopt(
+                self._track.folder, lambda name: bool(self._sink.files.exists(f"{self._sink.path}/{name}"))
+            ):
                 rows, outcomes = one.rows[PREDICTIONS], one.rows[OUTCOMES]
                 also = f" and {outcomes} outcome(s)" if outcomes else ""
                 if rows or outcomes:
