@@ -4,6 +4,7 @@
 import json
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster
 from conftest import MODEL_TOML, REPOSITORY, Project
+from served import digest_of
 
 from gitops import config, git
 from gitops.commands.site import open_site
@@ -25,7 +27,7 @@ from gitops.deploying.target import Rollout, Target
 from gitops.deploying.targets import argocd, kustomization
 from gitops.deploying.targets.argocd import ArgoCD
 from gitops.deploying.targets.choose import choose
-from gitops.deploying.targets.compose import project
+from gitops.deploying.targets.compose import Compose, project
 from gitops.deploying.targets.front import BLUE, GREEN, Front
 from gitops.deploying.targets.kubernetes import NOBODY, Kubernetes
 from gitops.deploying.targets.none import NoneTarget
@@ -526,3 +528,96 @@ def test_a_private_image_is_pulled_with_a_login_that_does_not_stay(
     said = "login --username ada --password-stdin r.example secret unix:///engine.sock"
     assert (tmp_path / "found").read_text() == said
     assert not folder.exists()
+
+
+ENGINE = """#!/bin/sh
+case "$*" in
+    *" up "*) echo "$GITOPS_LOG_SINK $*" >>"$FOUND" ;;
+    "ps "*) echo made ;;
+    *RestartCount*) echo 2 ;;
+    "container inspect"*) cat "$TOLD" ;;
+    logs*) printf 'ready\\nConfiguration: model.toml: no key.\\n  Set it.\\n' ;;
+esac
+"""
+
+
+@pytest.fixture
+def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
+    """A place on an engine that notes what is brought up; its green colour has ended, as the file `told` says."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").write_text(ENGINE)
+    (tmp_path / "bin" / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    monkeypatch.setenv("FOUND", str(tmp_path / "found"))
+    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    toml = f'[targets.production]\nkind = "compose"\n[log]\nsink = "{tmp_path}/today"\n'
+    made = repository(tmp_path / "repository", toml)
+    for name in ("then", "today"):
+        (tmp_path / name).mkdir()
+    return Compose(made, "production", Engine("docker"), tmp_path / "home")
+
+
+def ended(folder: Path, code: int) -> None:
+    """Let the green colour have ended with this code, and be about to be started again."""
+    labels = {"com.docker.compose.service": GREEN}
+    told = [{"Id": "made", "Name": "green", "Created": "1", "Config": {"Image": "i", "Labels": labels},
+             "State": {"Running": True, "Restarting": True, "ExitCode": code}, "NetworkSettings": {}}]  # fmt: skip
+    (folder / "told").write_text(json.dumps(told))
+
+
+def test_a_colour_that_ends_over_its_configuration_has_not_failed(compose: Compose, tmp_path: Path) -> None:
+    """What it said of it is told, and the version is not held; any other end is the version's."""
+    ended(tmp_path, ConfigError.exit_code)
+    with pytest.raises(ContainerError, match=r"Configuration: model.toml: no key\. Set it\.") as caught:
+        compose.alive()
+    assert "nothing was held" in caught.value.next
+    ended(tmp_path, 1)
+    assert not compose.alive()
+
+
+def test_a_process_that_ends_over_its_configuration_has_not_failed(
+    at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is with a colour: here a hash without a key, by a version that would otherwise serve."""
+    project = at_stage("promoted")
+    project.edit("model.toml", "[gates]\n", '[log]\nsink = "log"\nhashed = ["kind"]\n\n[gates]\n')
+    (project.root / "requirements").mkdir(exist_ok=True)
+    (project.root / "requirements" / "serve.txt").touch()
+    made = config.find(project.root)
+    run = project.root / ".gitops" / "run"
+    monkeypatch.delenv("GITOPS_LOG_KEY", raising=False)
+    monkeypatch.setattr(ProcessTarget, "_python", lambda self, wanted: Path(sys.executable))
+    target = ProcessTarget(made, "production", 1)
+    wanted = replace(ONE, digest=digest_of(run), files=run)
+    try:
+        assert target.start(wanted)  # what is only tried keeps no log
+        assert target.alive()
+        with pytest.raises(ContainerError, match=r"Configuration: .*GITOPS_LOG_KEY is not set"):
+            target.switch(wanted)
+    finally:
+        target.end()
+
+
+SINKS = {
+    "that of its own commit": ("then", "then"),
+    "none, for then there was no log": (None, None),
+    "none, for the folder is not there": ("gone", None),
+    "today's, for nobody knows the commit": ("", "today"),
+}
+
+
+@pytest.mark.parametrize(("named", "mounted"), SINKS.values(), ids=SINKS.keys())
+def test_the_sink_that_is_mounted_is_the_one_that_the_version_reads(
+    compose: Compose, tmp_path: Path, named: str | None, mounted: str | None
+) -> None:
+    """A rollback to a version that was trained with another sink starts."""
+    root = tmp_path / "repository"
+    git.run(root, "init", "--quiet")
+    (root / "model.toml").write_text("" if named is None else f'[log]\nsink = "{tmp_path}/{named}"\n')
+    git.run(root, "add", "model.toml")
+    git.run(root, "commit", "--quiet", "--message", "then", env=git.identity(root))
+    commit = git.run(root, "rev-parse", "HEAD").strip() if named != "" else "0" * 40
+    compose._up(GREEN, replace(ONE, commit=commit))
+    sink, _, command = (tmp_path / "found").read_text().partition(" ")
+    assert sink == (str(tmp_path / mounted) if mounted else "")
+    assert ("/log.yaml" in command) is (mounted is not None)

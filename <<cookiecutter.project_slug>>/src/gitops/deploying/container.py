@@ -47,6 +47,7 @@ class Container:
         url: Where it answers on this machine; None where it publishes nothing.
         healthy: Whether the check that runs inside of it passes.
         unwell: Whether that check fails, or it ends by itself again and again.
+        ended: The code that it ended with; None while it is up.
     """
 
     id: str
@@ -57,3 +58,4 @@ class Container:
     url: str | None
     healthy: bool
     unwell: bool = False
+    ended: int | None = None

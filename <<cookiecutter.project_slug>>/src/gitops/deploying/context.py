@@ -5,6 +5,8 @@ import os
 import shutil
 import tarfile
 import tempfile
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import gitops
@@ -59,6 +61,31 @@ def settle(folder: Path, when: int) -> None:
         os.utime(path, (when, when), follow_symlinks=False)
 
 
+def named_sink(repository: Repository, commit: str | None) -> str:
+    """Where the prediction log of a version lies, as the model.toml has it that the version reads; empty: it has none.
+
+    Args:
+        repository: The clone.
+        commit: That the version was trained from; today's model.toml counts where it is unknown or cannot be had.
+    """
+    text = None
+    if commit is not None:
+        with suppress(GitopsError):
+            _fetch(repository, commit)
+            text = git.show(repository.root, commit, FILE)
+    if text is None:
+        return repository.config.log.sink
+    # One key, for today's rules need not accept the rest of an old file.
+    log = tomllib.loads(text).get("log")
+    return str(log.get("sink", "")) if isinstance(log, dict) else ""
+
+
+def _fetch(repository: Repository, commit: str) -> None:
+    """Have a commit here: a job's clone is shallow."""
+    if git.resolve(repository.root, commit) is None:
+        git.run(repository.root, "fetch", "--quiet", "--depth=1", repository.config.store.remote, commit)
+
+
 def _copy_yours(root: Path, folder: Path) -> None:
     for name in (FILE, LOCK):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -73,8 +100,7 @@ def _extract_yours(repository: Repository, commit: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch, "yours.tar")
         try:
-            if git.resolve(root, commit) is None:  # a job's clone is shallow
-                git.run(root, "fetch", "--quiet", "--depth=1", repository.config.store.remote, commit)
+            _fetch(repository, commit)
             git.run(root, "archive", f"--output={archive}", commit, "--", FILE, LOCK, "src", f":(exclude){OURS}")
         except GitopsError as error:
             raise ConfigError(

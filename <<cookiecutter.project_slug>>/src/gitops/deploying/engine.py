@@ -234,9 +234,10 @@ def _container(entry: Mapping[str, Any]) -> Container:
     state = entry["State"]
     health = (state.get("Health") or {}).get("Status")
     again = bool(state.get("Restarting")) or (health == "starting" and entry.get("RestartCount", 0) > 0)
+    ended = None if state["Running"] and not state.get("Restarting") else state.get("ExitCode")
     return Container(
         entry["Id"], entry["Name"].removeprefix("/"), entry["Config"]["Image"], labels, state["Running"], url,
-        healthy=health == "healthy", unwell=health == "unhealthy" or again,
+        healthy=health == "healthy", unwell=health == "unhealthy" or again, ended=ended,
     )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops.config import Repository
+from gitops.deploying import refused
 from gitops.deploying.container import Container
+from gitops.deploying.context import named_sink
 from gitops.deploying.engine import TRAVEL, Engine
 from gitops.deploying.login import logged_in
 from gitops.deploying.settings import MARK, mark
@@ -25,6 +27,8 @@ from gitops.errors import ContainerError
 FOLDER = "deploy/compose"
 PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
 FRONT = "front"
+# What is read too where the prediction log lies in a folder of this machine.
+LOG = "log"
 # So many digits of the repository tell apart two models of the same name on one host.
 DIGITS = 6
 PORT = "GITOPS_PORT"
@@ -81,8 +85,8 @@ class Compose:
 
     def _settings(self) -> dict[str, str]:
         """Marks of everything but the version that a colour, and nginx, are brought up with."""
-        texts = [file.read_text(encoding="utf-8") for file in self._files]
-        said = {**self._front.variables(), **self._logs, "GITOPS_GRACE": f"{self._grace}s"}
+        texts = [file.read_text(encoding="utf-8") for file in (*self._files, self._file(LOG))]
+        said = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s"}
         port = said.pop(PORT)
         chosen = [os.environ.get(name, "") for name in CHOSEN]
         return {"GITOPS_SETTINGS": mark(texts, said, chosen[0]),
@@ -93,7 +97,8 @@ class Compose:
         colour = self._front.idle
         assert wanted.image  # noqa: S101 (this target is for records that have one)
         self._fetch(wanted.image)
-        if colour in self._containers() and not self.alive():
+        left = self._containers().get(colour)
+        if left and not self._never_ended(left):
             self._remove(colour)  # what ended once is not what was wanted
         self._up(colour, wanted)
         found = self._containers().get(colour)
@@ -103,11 +108,31 @@ class Compose:
         return found.url
 
     def alive(self) -> bool:
-        """Whether the colour that does not serve is up, and never ended."""
+        """Whether the colour that does not serve is up, and never ended.
+
+        Raises:
+            ContainerError: It ended over its configuration.
+        """
         found = self._containers().get(self._front.idle)
-        if found is None or not found.running:
-            return False
-        return self._engine.call("container", "inspect", "--format", "{{.RestartCount}}", found.id).strip() == "0"
+        if found is None or self._never_ended(found):
+            return found is not None
+        refused.insist(self._code(found.id), self._engine.logs(found.id))
+        return False
+
+    def _never_ended(self, found: Container) -> bool:
+        return found.running and self._restarts(found) == "0"
+
+    def _restarts(self, found: Container) -> str:
+        return self._engine.call("container", "inspect", "--format", "{{.RestartCount}}", found.id).strip()
+
+    def _code(self, id: str) -> int | None:
+        """What a container ends with that is started again and again: it is up in between, and then has no code."""
+        waiting = Retrying(
+            stop=stop_after_delay(ENDING), wait=wait_fixed(0.2), retry_error_callback=lambda state: None,
+            retry=retry_if_result(lambda code: code is None),
+        )  # fmt: skip
+        code: int | None = waiting(lambda: self._engine.inspect(id).ended)
+        return code
 
     def well(self) -> bool:
         """Whether the check inside the colour that does not serve passes."""
@@ -204,25 +229,27 @@ class Compose:
     def _up(self, service: str, wanted: Rollout) -> None:
         """Start a service as it is wanted; one that is up like that is left alone."""
         says = {"GITOPS_IMAGE": wanted.image or "", **wanted.variables, **self._settings()}
-        self._compose("up", "--detach", "--no-deps", "--no-build", service, says=says)
+        sink = named_sink(self._repository, wanted.commit)
+        files = []
+        # Where the folder is missing, the server serves all the same, and says that it cannot write.
+        if sink.startswith("/") and Path(sink).is_dir():
+            says["GITOPS_LOG_SINK"] = sink
+            files = ["--file", str(self._file(LOG))]
+        self._compose(*files, "up", "--detach", "--no-deps", "--no-build", service, says=says)
 
     def _compose(self, *arguments: str, seconds: int = TRAVEL, says: dict[str, str] | None = None) -> None:
         program, first = self._program
-        env = {**self._front.variables(), **self._logs, "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
+        env = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
         files = [part for file in self._files for part in ("--file", str(file))]
         program.call(*first, "--project-name", self._project, *files, *arguments, seconds=seconds, env=env)
 
     @property
     def _files(self) -> list[Path]:
         """What compose reads, beside the variables."""
-        names = ["compose", self._engine.network, *(["log"] if self._logs else [])]
-        return [self._repository.root / FOLDER / f"{name}.yaml" for name in names]
+        return [self._file("compose"), self._file(self._engine.network)]
 
-    @property
-    def _logs(self) -> dict[str, str]:
-        """The folder of this machine that the prediction log lies in, if it does."""
-        sink = self._repository.config.log.sink
-        return {"GITOPS_LOG_SINK": sink} if sink.startswith("/") else {}
+    def _file(self, name: str) -> Path:
+        return self._repository.root / FOLDER / f"{name}.yaml"
 
     @cached_property
     def _program(self) -> tuple[Engine, tuple[str, ...]]:

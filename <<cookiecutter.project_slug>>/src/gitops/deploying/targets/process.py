@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -23,7 +23,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops import logged, private
 from gitops.config import Repository
-from gitops.deploying import smoke
+from gitops.deploying import refused, smoke
 from gitops.deploying.context import assemble
 from gitops.deploying.settings import mark
 from gitops.deploying.state import home, state
@@ -75,6 +75,8 @@ class ProcessTarget:
         self._repository, self._environment, self._port = repository, environment, port
         self._home, self._settings = home(repository, environment), mark()
         self._newest = 0
+        # The last one that we started, and its log: of one that an earlier run started nobody knows how it ended.
+        self._child: tuple[subprocess.Popen[bytes], Path] | None = None
 
     def running(self) -> Running | None:
         """What answers callers."""
@@ -97,8 +99,17 @@ class ProcessTarget:
         return tried.url
 
     def alive(self) -> bool:
-        """Whether the newest server is up."""
-        return any(each.started == self._newest for each in self._known())
+        """Whether the newest server is up.
+
+        Raises:
+            ContainerError: It ended over its configuration.
+        """
+        if any(each.started == self._newest for each in self._known()):
+            return True
+        if self._child:
+            child, log = self._child
+            refused.insist(child.poll(), log.read_text(encoding="utf-8", errors="replace"))
+        return False
 
     def well(self) -> bool:
         """Nothing lies between: it listens on this machine."""
@@ -158,11 +169,13 @@ class ProcessTarget:
         began = time.time_ns()
         # Python hands an unknown -X option on and ignores it; `ps` shows it.
         mark = f"-X{MARK}={self._home}|{began}|{callers or TRIAL}|{wanted.digest}|{place}|{self._settings}"
-        with self._log(place).open("wb") as log:
+        file = self._log(place)
+        with file.open("wb") as log:
             started = subprocess.Popen(
                 [python, mark, "-m", MODULE], cwd=release, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
+        self._child = started, file
         return Process(started.pid, began, callers, wanted.digest, place, self._settings)
 
     def _release(self, wanted: Rollout) -> Path:
@@ -172,6 +185,10 @@ class ProcessTarget:
             half = folder.with_name(f"{folder.name}.{os.getpid()}")
             shutil.rmtree(half, ignore_errors=True)
             assemble(self._repository, wanted.commit, wanted.files, wanted.digest, half)
+            # One for all versions: a server of the next one says what a kill of this one lost.
+            scratch = self._home / "scratch"
+            scratch.mkdir(exist_ok=True)
+            replace(self._repository, root=half).scratch.symlink_to(scratch)
             half.rename(folder)
         return folder
 
