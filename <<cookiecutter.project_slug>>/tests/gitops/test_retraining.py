@@ -47,9 +47,19 @@ def test_what_no_training_can_mend_asks_for_none(key: str) -> None:
 def test_within_the_cool_down_none_is_asked_for() -> None:
     """The issue says what was asked for, and until when that is all."""
     assert decided(asked(23)).keys == ()
-    assert "No other is asked for before 2026-06-01 13:00 UTC" in decided(asked(23)).words
+    begun = decided(asked(23), chance=replace(CHANCE, last="running"))
+    assert "No other is asked for before 2026-06-01 13:00 UTC" in begun.words
     assert decided(asked(25)).keys == (KEY,)
     assert decided(asked(23), cooldown_hours=22).keys == (KEY,)
+
+
+def test_a_training_that_never_began_is_said_to_be_so() -> None:
+    """Within the cool-down it may still begin; nothing is asked for twice."""
+    found = decided(asked(2), chance=replace(CHANCE, last=None))
+    assert found.keys == ()
+    assert "asked for at 2026-06-01 10:00 UTC, and no run of Train is known since" in found.words
+    assert "asked for again after 2026-06-02 10:00 UTC" in found.words
+    assert "no run of Train" not in decided(asked(2), chance=replace(CHANCE, last="running")).words
 
 
 def test_the_month_has_its_budget() -> None:
@@ -89,11 +99,11 @@ def test_without_new_rows_it_needs_labels() -> None:
 
 
 @pytest.mark.parametrize(("last", "keys", "words"), [
-    ("green", (), "did not beat version 7"), (None, (), "did not beat version 7"), ("running", (), "is under way"),
-    ("red", (KEY,), "asked for"),
+    ("green", (), "did not beat version 7"), ("running", (), "is under way"), ("red", (KEY,), "asked for"),
+    (None, (KEY,), "asked for at 2026-05-31 06:00 UTC, and no run of Train is known since"),
 ])  # fmt: skip
 def test_the_same_rows_are_not_learnt_from_twice(last: Any, keys: tuple[str, ...], words: str) -> None:
-    """What they gave did not beat the champion; only a run that found nothing out is worth another."""
+    """What they gave did not beat the champion; a run that found nothing out, or none at all, is worth another."""
     found = decided(asked(30, data="new"), chance=replace(CHANCE, last=last))
     assert found.keys == keys
     assert words in found.words

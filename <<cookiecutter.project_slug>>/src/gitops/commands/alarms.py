@@ -2,6 +2,7 @@
 """What alarms bring about: a word to people when they begin or end, a training, and one issue each."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,11 @@ def _tell(site: "Site", turn: "Turn") -> None:
 
 
 def _decision(site: "Site", record: "Record", memory: "Memory") -> Decision | None:
-    retrain, now = site.repository.config.monitoring.retrain, datetime.now(UTC)
-    return decide(retrain, memory.state, now, _chance(site, record, memory))
+    return _decide(site, memory, _chance(site, record, memory))
+
+
+def _decide(site: "Site", memory: "Memory", chance: Chance) -> Decision | None:
+    return decide(site.repository.config.monitoring.retrain, memory.state, datetime.now(UTC), chance)
 
 
 def _chance(site: "Site", record: "Record", memory: "Memory") -> Chance:
@@ -109,7 +113,7 @@ def _ask(
 
     def note(there: observed.Observed) -> observed.Observed | None:
         newest = memories.parse(there.windows, there.state, environment)
-        found = decide(site.repository.config.monitoring.retrain, newest.state, datetime.now(UTC), chance)
+        found = _decide(site, newest, chance)
         if not found or not found.keys or newest.state.digest != record.digest:
             return None
         asked = memories.Retraining(
@@ -122,13 +126,14 @@ def _ask(
     noted = observed.change(branch, environment, message, note)
     newest = noted or observed.read(branch, environment)
     memory = memories.parse(newest.windows, newest.state, environment)
-    stopped = None
-    if noted:
-        try:
-            trains.ask(site.github, _payload(site, record, memory.state.asked[-1].keys))
-        except GitopsError as error:
-            stopped = error
-    return memory, _decision(site, record, memory), stopped
+    if not noted:
+        return memory, _decision(site, record, memory), None
+    try:
+        trains.ask(site.github, _payload(site, record, memory.state.asked[-1].keys))
+    except GitopsError as error:
+        return memory, _decision(site, record, memory), error
+    # GitHub lists a run a moment after it was asked for.
+    return memory, _decide(site, memory, replace(chance, last="running")), None
 
 
 def _payload(site: "Site", record: "Record", keys: list[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Chance:
         trained_on: Digest of the data behind it.
         data: Digest of the data that a training would read; None where it cannot be known without reading it.
         offered: The version that an open proposal offers; None where there is none.
-        last: How the last training ended that was asked for: None where nobody knows.
+        last: How the last training ended that was asked for; None where no run of it is known: asking failed.
     """
 
     version: str
@@ -53,7 +53,8 @@ def decide(retrain: Retrain, state: State, now: datetime, chance: Chance) -> Dec
         return None
     tried = {key: _attempts(state, key) for key in keys}
     left = tuple(key for key in keys if tried[key] < retrain.attempts)
-    return _stopped(retrain, state, now, chance, left) or Decision(left, asked_for(now, retrain))
+    lost = f"{_lost(state.asked[-1])}. " if state.asked and chance.last is None else ""
+    return _stopped(retrain, state, now, chance, left) or Decision(left, lost + asked_for(now, retrain))
 
 
 def asked_for(at: datetime, retrain: Retrain) -> str:
@@ -73,13 +74,14 @@ def _stopped(retrain: Retrain, state: State, now: datetime, chance: Chance, left
     if chance.offered:
         return Decision((), f"Version {chance.offered} is offered in a pull request: merge it, or close it.")
     if last and now - last.at < timedelta(hours=retrain.cooldown_hours):
-        return Decision((), asked_for(last.at, retrain))
+        return Decision((), asked_for(last.at, retrain) if chance.last else _may_begin(last, retrain))
     if chance.data is not None and chance.data == chance.trained_on:
         return Decision((), _labels(chance))
     if not left:
         return Decision((), f"{FEATURES} {retrain.attempts} trainings were asked for, and the alarm is still there. No "
                             "more are asked for; whoever knows the data must look.")  # fmt: skip
-    if last and last.data == chance.data is not None and last.digest == state.digest and chance.last != "red":
+    answered = chance.last in ("running", "green")
+    if last and last.data == chance.data is not None and last.digest == state.digest and answered:
         return Decision((), _in_vain(last, chance))
     recent = [each for each in state.asked if now - each.at < MONTH]
     if len(recent) >= retrain.monthly:
@@ -105,6 +107,15 @@ def _in_vain(last: Retraining, chance: Chance) -> str:
         f"{chance.version}, and there are no other rows since. Train's summary says which gate refused. No "
         "more is asked for before the data changes."
     )
+
+
+def _lost(last: Retraining) -> str:
+    return f"A training was asked for at {_time(last.at)}, and no run of Train is known since"
+
+
+def _may_begin(last: Retraining, retrain: Retrain) -> str:
+    after = last.at + timedelta(hours=retrain.cooldown_hours)
+    return f"{_lost(last)}: if none begins, it is asked for again after {_time(after)}."
 
 
 def _attempts(state: State, key: str) -> int:
