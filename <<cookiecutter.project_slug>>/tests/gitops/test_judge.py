@@ -13,6 +13,7 @@ from gitops.monitoring.conduct import conduct
 from gitops.monitoring.judge import judge, raised
 from gitops.monitoring.look import Look, Told
 from gitops.monitoring.memory import Memory, State
+from gitops.monitoring.missing import missing
 from gitops.monitoring.performance import Measured, Promise, performance
 from gitops.monitoring.window import Finding, Seen, Verdict, Window
 from gitops.watch import Monitoring
@@ -118,6 +119,22 @@ def test_refused_requests_are_surely_more_than_allowed(refused: int, total: int,
     assert found(seen, "failed requests").verdict == ("insufficient data" if total < 20 else "ok")
 
 
+def test_no_requests_are_no_evidence_that_none_fail() -> None:
+    """Only the log, which knows of no request, says nothing of them."""
+    kinds = ["no traffic", "refused requests", "failed requests", "slow requests"]
+    assert {each.kind: each.verdict for each in conduct(Monitoring(), Seen())} == dict(
+        zip(kinds, ["warning", *["insufficient data"] * 3], strict=True)
+    )
+    log = Monitoring(source="log")
+    assert [each.kind for each in conduct(log, Seen(rows=5))] == ["no traffic"]
+
+
+def test_a_column_that_is_not_counted_is_unknown() -> None:
+    """It may be missing or not: nobody knows, so that no alarm about it ends."""
+    found = missing(MONITORING, REFERENCE, Seen(rows=500))
+    assert [(each.key, each.verdict) for each in found] == [("missing values: x", "insufficient data")]
+
+
 def test_failed_requests_are_all_of_500_and_above() -> None:
     """A time-out as much as a crash."""
     seen = Seen(rows=1, requests={"200": 90, "500": 5, "504": 5}, refused={"too_slow": 5})
@@ -163,9 +180,12 @@ def test_decay_of_few_rows_or_of_what_cannot_be_measured_is_unknown() -> None:
     assert performance(Monitoring(), blind, told(300)).verdict == "insufficient data"
 
 
-def turned(before: Memory, day: int, *keys: str, unknown: tuple[str, ...] = ()) -> alarms.Turn:
+def turned(
+    before: Memory, day: int, *keys: str, unknown: tuple[str, ...] = (), well: tuple[str, ...] = ()
+) -> alarms.Turn:
     """One more window with these alarms."""
-    findings = [*(finding("alarm", key) for key in keys), *(finding("insufficient data", key) for key in unknown)]
+    said: dict[Verdict, tuple[str, ...]] = {"alarm": keys, "insufficient data": unknown, "ok": well}
+    findings = [finding(verdict, key) for verdict, some in said.items() for key in some]
     newest = window(day, *findings, raised=tuple(f"data drift: {key}" for key in keys))
     return alarms.turn(MONITORING, before, newest, State(digest="d", until=newest.until))
 
@@ -177,21 +197,35 @@ def test_an_alarm_begins_once_and_ends_once() -> None:
     second = turned(first.memory, 1, "x")
     assert (second.begun, second.ended) == ((), ())
     assert second.memory.state.alarms == first.memory.state.alarms
-    assert turned(second.memory, 2).ended == ("data drift: x",)
+    assert turned(second.memory, 2, well=("x",)).ended == ("data drift: x",)
 
 
 def test_silence_ends_no_alarm() -> None:
     """A window without evidence leaves it as it is."""
     first = turned(Memory((), State(digest="d")), 0, "x")
     assert turned(first.memory, 1, unknown=("x",)).ended == ()
+    assert turned(first.memory, 1, well=("y",)).ended == ()
 
 
 def test_another_version_ends_every_alarm() -> None:
     """What the servers had counted is of no use either; trainings that were asked for still count."""
     first = turned(Memory((), State(digest="d")), 0, "x").memory
-    turn = alarms.another(first, "e")
-    assert (turn.ended, turn.memory.state) == (("data drift: x",), State(digest="e"))
-    assert alarms.another(first, "d").ended == ()
+    turn = alarms.another(first, "e", NOW)
+    assert (turn.ended, turn.memory.state) == (("data drift: x",), State(digest="e", since=NOW))
+    assert alarms.another(first, "d", NOW).ended == ()
+
+
+def test_what_was_before_another_version_served_does_not_count() -> None:
+    """Rolled back after weeks, a version is not in alarm at once for what it saw then."""
+    before = Memory((window(0, finding("alarm")), window(1, finding("alarm"))), State(digest="d"))
+    assert len(before.served) == 2  # nobody wrote down since when it serves
+    between = before.of("e", NOW + timedelta(days=2))
+    again = between.of("d", NOW + timedelta(days=30))
+    assert again.served == ()
+    newest = window(30, finding("alarm"))
+    kept = alarms.turn(MONITORING, again, newest, State(digest="d", until=newest.until)).memory
+    assert kept.served == (newest,)
+    assert kept.state.since == NOW + timedelta(days=30)
 
 
 def test_many_columns_share_an_issue_as_long_as_one_of_them_drifts() -> None:
@@ -201,7 +235,7 @@ def test_many_columns_share_an_issue_as_long_as_one_of_them_drifts() -> None:
     assert not any(alarm.together for alarm in few.state.alarms.values())
     many = turned(Memory((), State(digest="d")), 0, *names).memory
     assert all(alarm.together for alarm in many.state.alarms.values())
-    later = turned(turned(many, 1, "a").memory, 2, "a", "g").memory
+    later = turned(turned(many, 1, "a", well=names[1:]).memory, 2, "a", "g").memory
     assert [alarm.together for alarm in later.state.alarms.values()] == [True, True]
 
 

@@ -87,7 +87,7 @@ def _watch(
     monitoring, until = site.repository.config.monitoring, datetime.now(UTC)
     if monitoring.source == "log":  # what came last is on its way to the sink
         until -= timedelta(seconds=2 * site.repository.config.log.flush_seconds)
-    over = _turn_over(site, record)
+    over = _turn_over(site, record, until)
     last, hours = over.memory.state.until, monitoring.window_hours
     if last and not insist and until - last < timedelta(hours=THROUGH * hours):
         after = last + timedelta(hours=THROUGH * hours)
@@ -123,8 +123,8 @@ def _look(site: "Site", question: "Question", memory: "Memory") -> "Look":
     return look_into(Sink(log.sink, site.repository.root), question, log.hashed)
 
 
-def _turn_over(site: "Site", record: "Record") -> "Turn":
-    """What is remembered; another version than before starts anew."""
+def _turn_over(site: "Site", record: "Record", at: datetime) -> "Turn":
+    """What is remembered at this time; another version than before starts anew."""
     from gitops.monitoring import alarms, memory
     from gitops.registry import observed
     from gitops.registry.reconcile import ledger_of
@@ -133,16 +133,16 @@ def _turn_over(site: "Site", record: "Record") -> "Turn":
     there = observed.read(branch, environment)
     known = memory.parse(there.windows, there.state, environment)
     if known.state.digest in ("", record.digest):
-        return alarms.another(known, record.digest)
+        return alarms.another(known, record.digest, at)
 
     def start(newest: "Observed") -> "Observed | None":
         nonlocal ended
-        turn = alarms.another(memory.parse(newest.windows, newest.state, environment), record.digest)
+        turn = alarms.another(memory.parse(newest.windows, newest.state, environment), record.digest, at)
         ended = turn.ended
         return observed.Observed(newest.windows, turn.memory.state.model_dump(mode="json"))
 
     observed.change(branch, environment, f"Monitoring: version {record.version} serves in {environment}", start)
-    return alarms.Turn(known.of(record.digest), ended=ended)
+    return alarms.Turn(known.of(record.digest, at), ended=ended)
 
 
 def _remember(site: "Site", record: "Record", question: "Question", look: "Look", before: "Memory") -> "Turn":
@@ -156,7 +156,7 @@ def _remember(site: "Site", record: "Record", question: "Question", look: "Look"
 
     monitoring, named = site.repository.config.monitoring, (site.environment, record.version, record.digest)
     window = judge(
-        monitoring, named, question.reference, look, question.until, before.windows, promise(site.repository, record)
+        monitoring, named, question.reference, look, question.until, before.served, promise(site.repository, record)
     )
     page = run_page(site.github) if site.github else ""
     state = memory.State(digest=record.digest, until=question.until, servers=dict(look.servers), run=page)
@@ -164,7 +164,7 @@ def _remember(site: "Site", record: "Record", question: "Question", look: "Look"
 
     def add(newest: "Observed") -> "Observed | None":
         nonlocal turn
-        known = memory.parse(newest.windows, newest.state, site.environment).of(record.digest)
+        known = memory.parse(newest.windows, newest.state, site.environment).of(record.digest, question.until)
         if known.state.until != before.state.until:
             turn = alarms.Turn(known)
             return None
@@ -186,10 +186,9 @@ def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out:
     from gitops.forge.watch_page import watch_page
     from gitops.manifest import write_atomically
 
-    windows = [window for window in memory.windows if window.digest == record.digest]
-    if not windows:
+    if not memory.served:
         return "insufficient data"
-    last = windows[-1]
+    last = memory.served[-1]
     rows = [_row(finding, last) for finding in sorted(last.findings, key=lambda it: WORST.index(it.verdict))]
     headers = ["what", "verdict", "value", "alarm from", ""]
     title = f"Version {last.version} in {last.environment}, {_time(last.start)} to {_time(last.until)}: {last.verdict}"

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gitops.monitoring.memory import Alarm, Memory, State
 from gitops.monitoring.window import Window
@@ -28,14 +28,14 @@ class Turn:
     ended: tuple[str, ...] = ()
 
 
-def another(memory: Memory, digest: str) -> Turn:
-    """Another version serves: whatever was an alarm was about the one before."""
-    now = memory.of(digest)
+def another(memory: Memory, digest: str, at: datetime) -> Turn:
+    """Another version serves at this time: whatever was an alarm was about the one before."""
+    now = memory.of(digest, at)
     return Turn(now, ended=tuple(memory.state.alarms) if now is not memory else ())
 
 
 def turn(monitoring: Monitoring, memory: Memory, window: Window, state: State) -> Turn:
-    """Remember a window.
+    """Remember a window. An alarm ends where the window knows better, and not where it says nothing of it.
 
     Args:
         monitoring: How many are kept.
@@ -44,14 +44,15 @@ def turn(monitoring: Monitoring, memory: Memory, window: Window, state: State) -
         state: Where the servers stand after it.
     """
     before, now = memory.state.alarms, set(window.alarms)
-    unknown = {finding.key for finding in window.findings if finding.verdict == "insufficient data"}
+    known = {finding.key for finding in window.findings if finding.verdict != "insufficient data"}
     begun = tuple(key for key in window.alarms if key not in before)
-    ended = tuple(key for key in before if key not in now | unknown)
+    ended = tuple(key for key in before if key in known - now)
     kept = {key: alarm for key, alarm in before.items() if key not in ended}
     many = _share_an_issue([*kept, *begun], kept)
     new = {key: Alarm(since=window.until, together=many and _is_column(key)) for key in begun}
     asked = [each for each in memory.state.asked if window.until - each.at < REMEMBERED]
-    state = state.model_copy(update={"alarms": {**kept, **new}, "asked": asked})
+    update = {"alarms": {**kept, **new}, "asked": asked, "since": memory.state.since}
+    state = state.model_copy(update=update)
     return Turn(Memory((*memory.windows, window)[-monitoring.keep_windows :], state), begun, ended)
 
 

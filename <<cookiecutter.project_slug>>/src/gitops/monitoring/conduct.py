@@ -19,7 +19,7 @@ def conduct(monitoring: Monitoring, seen: Seen) -> list[Finding]:
     """What the requests of a window say; the log knows of none, and says nothing here."""
     total = sum(seen.requests.values())
     found = [_traffic(seen, total)]
-    if not seen.requests and not seen.seconds:
+    if monitoring.source == "log":
         return found
     failed = sum(number for status, number in seen.requests.items() if status.startswith("5"))
     return [

@@ -26,7 +26,7 @@ def judge(
         reference: Of that version.
         look: What was seen.
         until: Its end.
-        past: Earlier windows, oldest first; those of other versions do not count.
+        past: Earlier windows since it serves, oldest first; those of other versions do not count.
         promise: What the record says of the version.
     """
     environment, version, digest = named

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -47,6 +48,7 @@ class State(Document):
 
     Attributes:
         digest: Of the version that the rest is about.
+        since: When it was first seen to serve; None in a state that is older than this.
         until: The end of its last window; None before the first.
         servers: What each server had counted then.
         run: The workflow run that judged it; empty outside of one.
@@ -55,6 +57,7 @@ class State(Document):
     """
 
     digest: str = ""
+    since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     servers: dict[str, Seen] = Field({})
     run: str = ""
@@ -74,11 +77,17 @@ class Memory:
     windows: tuple[Window, ...]
     state: State
 
-    def of(self, digest: str) -> "Memory":
-        """The same as far as it is about this version: with another one, servers and alarms start anew."""
+    @property
+    def served(self) -> tuple[Window, ...]:
+        """The windows of this version since it serves; what it saw before another one did is of another time."""
+        digest, since = self.state.digest, self.state.since
+        return tuple(w for w in self.windows if w.digest == digest and (since is None or w.until >= since))
+
+    def of(self, digest: str, at: datetime) -> "Memory":
+        """The same as far as it is about this version: with another one, at this time, it starts anew."""
         if self.state.digest == digest:
             return self
-        return replace(self, state=State(digest=digest, asked=self.state.asked))
+        return replace(self, state=State(digest=digest, since=at, asked=self.state.asked))
 
 
 def parse(windows: Sequence[dict[str, Any]], state: dict[str, Any], environment: str) -> Memory:

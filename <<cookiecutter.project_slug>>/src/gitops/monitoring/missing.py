@@ -11,19 +11,20 @@ from gitops.watch import Monitoring
 
 
 def missing(monitoring: Monitoring, reference: Mapping[str, Any], seen: Seen) -> list[Finding]:
-    """One finding for each column that is counted."""
+    """One finding for each column of the reference."""
     chance = monitoring.false_alarms / max(1, len(seen.columns))
     return [
-        _finding(name, counted(reference["columns"][name]), counts, monitoring, chance)
-        for name, counts in seen.columns.items()
+        _finding(name, counted(described), seen.columns.get(name), monitoring, chance)
+        for name, described in reference["columns"].items()
     ]
 
 
-def _finding(name: str, then: list[int], now: list[int], monitoring: Monitoring, chance: float) -> Finding:
+def _finding(name: str, then: list[int], now: list[int] | None, monitoring: Monitoring, chance: float) -> Finding:
+    if now is None:
+        return _unknown(name, "It is not counted.")
     rows, before, allowed = sum(now), max(1, sum(then)), monitoring.missing
     if rows < monitoring.minimum_rows:
-        words = f"{rows} rows are fewer than the {monitoring.minimum_rows} that are evidence."
-        return Finding(kind="missing values", subject=name, verdict="insufficient data", words=words)
+        return _unknown(name, f"{rows} rows are fewer than the {monitoring.minimum_rows} that are evidence.")
     more, low, high = difference((now[-1], rows), (then[-1], before), chance)
     return Finding(
         kind="missing values", subject=name, verdict=verdict(more, low, allowed), value=round(more, 5),
@@ -31,3 +32,7 @@ def _finding(name: str, then: list[int], now: list[int], monitoring: Monitoring,
         words=f"{now[-1] / rows:.1%} of {rows} rows are missing, {then[-1] / before:.1%} in training; "
               f"surely {max(low, 0):.1%} more.",
     )  # fmt: skip
+
+
+def _unknown(name: str, words: str) -> Finding:
+    return Finding(kind="missing values", subject=name, verdict="insufficient data", words=words)
