@@ -32,6 +32,8 @@ class Issues:
     """The little of GitHub that issues need."""
 
     page: str = "https://github.com/o/r"
+    login: str | None = None
+    who: dict[str, str] = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
     there: list[dict[str, Any]] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
 
@@ -48,7 +50,8 @@ class Issues:
         self.writes.append(method)
         if method == "POST":
             number = len(self.there) + 1
-            self.there.append({"number": number, "state": "open", "html_url": f"{self.page}/issues/{number}", **body})
+            url = f"{self.page}/issues/{number}"
+            self.there.append({"number": number, "state": "open", "html_url": url, "user": self.who, **body})
             return self.there[-1]
         self.get(path).update(body)
         return self.get(path)
@@ -96,6 +99,20 @@ def test_it_is_closed_once_it_is_over() -> None:
     assert cleared(issues, ALARM.title) == []
     assert cleared(issues) == ["https://github.com/o/r/issues/1"]
     assert issues.there[0]["state_reason"] == "completed"
+
+
+@pytest.mark.parametrize("who", [{"login": "stranger", "type": "User"}, None])
+def test_an_issue_of_a_stranger_is_neither_adopted_nor_closed(who: Any) -> None:
+    """Whatever its title: ours is beside it, and theirs stays as it is."""
+    issues = Issues(login="ada", who=who)
+    issues.send("POST", "/issues", {"title": ALARM.title, "body": "Mine."})
+    assert cleared(issues) == []
+    issues.close(1, "User")
+    issues.who = {"login": "ada", "type": "User"}
+    assert kept(issues).startswith("Opened")
+    assert issues.there[0]["body"] == "Mine."
+    assert "says it already" in kept(issues)
+    assert cleared(issues) == ["https://github.com/o/r/issues/2"]
 
 
 def test_a_persons_no_counts_until_the_alarm_has_cleared() -> None:

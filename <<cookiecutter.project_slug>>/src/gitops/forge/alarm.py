@@ -1,14 +1,14 @@
 # machinery
 """The one issue about an alarm: opened once, rewritten when it has something new to say, closed when it is over.
 
-It is known by its exact title. https://docs.github.com/rest/issues/issues
+It is known by its exact title, and by who opened it. https://docs.github.com/rest/issues/issues
 """
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from gitops.forge import issues
 from gitops.forge.github import GitHub
 from gitops.forge.report import escape, folded, percent, short, table
 from gitops.private import redacted
@@ -139,11 +139,11 @@ class Alarm:
 
 def keep(github: GitHub, alarm: Alarm) -> str:
     """Have one issue say this, unless a person closed it since the alarm began; its page, and what was done."""
-    body, there = alarm.body(github.page), _find(github, alarm.title)
+    body, there = alarm.body(github.page), issues.find(github, alarm.title)
     if there is None:
-        refused = _closed_by_a_person(github, alarm)
+        refused = issues.closed_by_a_person(github, alarm.title, alarm.since)
         if refused:
-            return f"{refused} was closed by a person, and stays so until the alarm is over."
+            return f"{refused['html_url']} was closed by a person, and stays so until the alarm is over."
         made = github.send("POST", "/issues", {"title": alarm.title, "body": body})
         return f"Opened {made['html_url']}: {alarm.title}."
     # GitHub may give back other line ends than it was given.
@@ -157,9 +157,9 @@ def clear(github: GitHub, environment: str, titles: set[str]) -> list[str]:
     """Close every open issue about an alarm of this environment but these; their pages."""
     ours = re.compile(rf"(?:{'|'.join(KINDS)}) in {re.escape(environment)}(?:: .+)?")
     closed = []
-    for issue in _open(github):
-        if ours.fullmatch(issue["title"]) and issue["title"] not in titles:
-            github.send("PATCH", f"/issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
+    for issue in issues.opened(github, ours):
+        if issue["title"] not in titles:
+            issues.close(github, issue)
             closed.append(str(issue["html_url"]))
     return closed
 
@@ -215,22 +215,3 @@ def _number(value: float | None) -> str:
 
 def _time(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def _find(github: GitHub, title: str) -> dict[str, Any] | None:
-    return next((issue for issue in _open(github) if issue["title"] == title), None)
-
-
-def _closed_by_a_person(github: GitHub, alarm: Alarm) -> str | None:
-    """The page of the issue that a person closed since the alarm began; what we closed ourselves was over."""
-    since = f"{alarm.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    for listed in github.each("/issues", state="closed", since=since):
-        if listed["title"] == alarm.title and listed["closed_at"] >= since and "pull_request" not in listed:
-            found: dict[str, Any] = github.get(f"/issues/{listed['number']}")
-            if found["closed_by"] is None or found["closed_by"]["type"] != "Bot":
-                return str(found["html_url"])
-    return None
-
-
-def _open(github: GitHub) -> list[dict[str, Any]]:
-    return [issue for issue in github.each("/issues", state="open") if "pull_request" not in issue]

@@ -85,6 +85,16 @@ class GitHub:
         return f"{self.server}/{self.repository}"
 
     @cached_property
+    def login(self) -> str | None:
+        """The user that the token is of; None where it is a job's or an App's."""
+        try:
+            return str(self.get(f"{self.api}/user")["login"])
+        except ForgeError as error:
+            if error.status == 403:
+                return None
+            raise
+
+    @cached_property
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.headers.update({

@@ -54,11 +54,8 @@ def visit(github: GitHub, root: Path, environment: str, store: str) -> Site:
 @check("TOKEN")
 def token(site: Site) -> Finding:
     """GitHub knows the token."""
-    try:
-        login = site.github.get(f"{site.github.api}/user")["login"]
-    except ForgeError as error:
-        if error.status != 403:
-            raise
+    login = site.github.login
+    if login is None:
         return ok("It is that of a job in GitHub Actions, or of an App.")
     may = site.about.get("permissions", {})
     level = "administers" if may.get("admin") else "may write to" if may.get("push") else "may only read"

@@ -6,9 +6,9 @@ https://docs.github.com/rest/issues
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
+from gitops.forge import issues
 from gitops.forge.github import GitHub
 from gitops.forge.report import escape
 from gitops.private import redacted
@@ -129,7 +129,7 @@ def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str, s
         run: The workflow run that found out; empty outside of one.
         since: When it failed; what was closed before was about another time.
     """
-    there = _issue(github, reversal.issue) or _closed_by_a_person(github, reversal.issue, since)
+    there = issues.find(github, reversal.issue) or issues.closed_by_a_person(github, reversal.issue, since)
     if there is None:
         body = _body(reversal, page, logs, run)
         there = github.send("POST", "/issues", {"title": reversal.issue, "body": body})
@@ -139,9 +139,8 @@ def report(github: GitHub, reversal: Reversal, page: str, logs: str, run: str, s
 def settle(github: GitHub, environment: str) -> None:
     """Close the issues about versions that failed in an environment: main names one that serves."""
     ours = re.compile(rf"Version \S+ failed in {re.escape(environment)} \([0-9a-f]{{12}}\)")
-    for issue in _open(github):
-        if ours.fullmatch(issue["title"]):
-            github.send("PATCH", f"/issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
+    for issue in issues.opened(github, ours):
+        issues.close(github, issue)
 
 
 def _body(reversal: Reversal, page: str, logs: str, run: str) -> str:
@@ -177,22 +176,3 @@ def _fenced(logs: str) -> str:
     longest = max((len(found) for found in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
-
-
-def _issue(github: GitHub, title: str) -> dict[str, Any] | None:
-    return next((issue for issue in _open(github) if issue["title"] == title), None)
-
-
-def _closed_by_a_person(github: GitHub, title: str, since: datetime) -> dict[str, Any] | None:
-    """What we closed ourselves, because main named another version, was not settled by a person."""
-    moment = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    for listed in github.each("/issues", state="closed", since=moment):
-        if listed["title"] == title and listed["closed_at"] >= moment and "pull_request" not in listed:
-            found: dict[str, Any] = github.get(f"/issues/{listed['number']}")
-            if found["closed_by"] is None or found["closed_by"]["type"] != "Bot":
-                return found
-    return None
-
-
-def _open(github: GitHub) -> list[dict[str, Any]]:
-    return [issue for issue in github.each("/issues", state="open") if "pull_request" not in issue]
