@@ -173,6 +173,14 @@ def test_decay_is_an_alarm_when_the_whole_interval_says_so(
     assert performance(Monitoring(), promise, told(300)).verdict == verdict
 
 
+@pytest.mark.parametrize(("rmse", "verdict"), [(205, "ok"), (212, "warning"), (230, "alarm")])
+def test_an_error_in_the_targets_own_unit_may_grow_by_a_share(rmse: float, verdict: str) -> None:
+    """0.05 of euros is nothing, and of 200 euros it is ten."""
+    promise = Promise("rmse", 200, False, lambda _: Measured(rmse, rmse - 10, rmse + 10), relative=True)
+    found = performance(Monitoring(), promise, told(300))
+    assert (found.verdict, found.alarm) == (verdict, 210)
+
+
 def test_decay_of_few_rows_or_of_what_cannot_be_measured_is_unknown() -> None:
     """And is said to be so."""
     assert "truth of 5 rows" in performance(Monitoring(), PROMISE, told(5)).words

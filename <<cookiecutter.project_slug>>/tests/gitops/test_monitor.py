@@ -158,7 +158,10 @@ def test_of_three_classes_the_log_does_not_know_the_probabilities(watched: Proje
     repository, truth = config.find(watched.root), np.array(["a", "b", "c"] * 50, dtype=object)
     told = Told(truth, truth, truth)
     assert decay.promise(repository, record("roc_auc", ("a", "b", "c"))).measure(told) is None
-    assert decay.promise(repository, record("accuracy", ("a", "b", "c"))).measure(told)
+    accuracy = decay.promise(repository, record("accuracy", ("a", "b", "c")))
+    assert accuracy.measure(told)
+    assert not accuracy.relative
+    assert decay.promise(repository, record("mae", ())).relative
     numbers = np.arange(100.0)
     measured = decay.promise(repository, record("mae", ())).measure(Told(numbers, numbers + 1, numbers))
     assert measured

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def promise(repository: "Repository", record: "Record") -> Promise:
     """The metric that earned the version its place; it is measured as training does, and no model is opened."""
     from gitops.training.intervals import intervals
-    from gitops.training.metrics import LESS_IS_BETTER, NEEDS_PROBABILITIES, measure
+    from gitops.training.metrics import IN_THE_TARGETS_UNIT, LESS_IS_BETTER, NEEDS_PROBABILITIES, measure
 
     metric, config = record.figure.metric, repository.config
 
@@ -31,7 +31,8 @@ def promise(repository: "Repository", record: "Record") -> Promise:
         around = intervals(named, truth, said, {metric: value}).get(metric)
         return Measured(value, *around) if around else None
 
-    return Promise(metric, record.figure.value, metric not in LESS_IS_BETTER, measured)
+    better, relative = metric not in LESS_IS_BETTER, metric in IN_THE_TARGETS_UNIT
+    return Promise(metric, record.figure.value, better, measured, relative)
 
 
 def _as_training_has_them(

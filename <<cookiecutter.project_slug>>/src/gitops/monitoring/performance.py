@@ -27,12 +27,14 @@ class Promise:
         value: On the holdout.
         more_is_better: Whether a larger one is better.
         measure: Measures rows whose truth was told; None where the log does not say enough for this metric.
+        relative: Whether its unit is the target's, so that what it may lose is a share of the value.
     """
 
     metric: str
     value: float
     more_is_better: bool
     measure: Callable[[Told], Measured | None]
+    relative: bool = False
 
 
 def performance(monitoring: Monitoring, promise: Promise, told: Told) -> Finding:
@@ -45,7 +47,7 @@ def performance(monitoring: Monitoring, promise: Promise, told: Told) -> Finding
         return _unknown(name, f"The log does not say enough to measure {name} here.")
     sign = 1 if promise.more_is_better else -1
     best = found.high if promise.more_is_better else found.low
-    limit = sign * promise.value - monitoring.decay
+    limit = sign * promise.value - monitoring.decay * (abs(promise.value) if promise.relative else 1)
     verdict: Verdict = "alarm" if sign * best < limit else "warning" if sign * found.value < limit else "ok"
     return Finding(
         kind="performance decay", subject=name, verdict=verdict, value=round(found.value, 5),

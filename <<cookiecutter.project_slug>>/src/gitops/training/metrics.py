@@ -13,6 +13,7 @@ from gitops.errors import ConfigError
 from gitops.predictions import Predictions
 
 LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+IN_THE_TARGETS_UNIT = frozenset({"rmse", "mae"})
 NEEDS_PROBABILITIES = frozenset({"roc_auc", "average_precision", "log_loss", "brier"})
 CLASSIFICATION = ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier")
 
