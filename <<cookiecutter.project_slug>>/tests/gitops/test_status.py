@@ -19,6 +19,7 @@ from test_report import BAD
 from test_watch_page import window
 
 from gitops import checkout, config, logged
+from gitops.commands.overview import overview as overview_of
 from gitops.forge.status_page import status_page
 from gitops.forge.status_words import ago, sentences, tables
 from gitops.registry.branch import Branch
@@ -48,7 +49,7 @@ def overview(text: str = "", **more: Any) -> dict[str, Any]:
         "image_bytes": 200 * 2**20, "offer": {"version": f"3{text}", "release": f"1.2.0{text}"},
         "holds": [{"version": None, "digest": "sha256:" + "5" * 64, "why": f"bad{text}", "by": f"Ada{text}",
                    "at": "2026-01-01T00:00:00+00:00"}],
-        "windows": seen, "alarms": [f"data drift: x1{text}"],
+        "windows": seen, "judged": True, "alarms": [f"data drift: x1{text}"],
     }  # fmt: skip
     github = {
         "page": "https://github.test/o/n", "minutes": 312.4, "pulls": [opened], "issues": [opened],
@@ -119,13 +120,14 @@ def test_status_works_before_anything_was_promoted(project: Project) -> None:
     assert "GitHub was not asked. There is no token for GitHub" in told
 
 
-def remember(project: Project, *windows: Any) -> None:
-    """Write windows where `monitor` keeps them."""
+def remember(project: Project, *windows: Any, **state: Any) -> None:
+    """Write windows, and where alarms stand, where `monitor` keeps them."""
 
     def write(folder: Path) -> None:
         file = folder / "monitoring" / "production.jsonl"
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(each if isinstance(each, str) else f"{each.model_dump_json()}\n" for each in windows))
+        (folder / "monitoring" / "production.state.json").write_text(json.dumps(state))
 
     Branch(config.find(project.root)).transact("Windows", write)
 
@@ -139,12 +141,27 @@ def test_status_tells_holds_and_windows(at_stage: Callable[[str], Project]) -> N
     assert record
     fact = Held(environment="production", digest=f"sha256:{'9' * 64}", at=NOW, by="Ada", why="It fails.")
     append(Branch(config.find(project.root)), fact)
-    remember(project, window(0), window(1, "alarm", alarms=["data drift: x1"]))
+    alarms = {"data drift: x1": {"since": NOW.isoformat()}}
+    remember(project, window(0), window(1, digest=record.digest), digest=record.digest, alarms=alarms)
     told = project.must("status", "--html", str(project.root / "status.html")).out
     for words in ("version 1, release 1.0.0", "merged by Ada, commit", "every gate passed", "It fails.", "999999999999",
                   "data drift: x1", "1 version."):  # fmt: skip
         assert words in told, told
     assert "Version 1 <small>" in (project.root / "status.html").read_text()
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_another_version_saw_is_no_verdict_on_this_one(at_stage: Callable[[str], Project]) -> None:
+    """Its alarms are over; what serves was not judged yet."""
+    project = at_stage("promoted")
+    alarms = {"data drift: x1": {"since": NOW.isoformat()}}
+    other = f"sha256:{'2' * 64}"
+    remember(project, window(1, "alarm", digest=other, alarms=["data drift: x1"]), digest=other, alarms=alarms)
+    found = overview_of(config.find(project.root))["environments"][0]
+    assert (found["alarms"], found["judged"]) == ([], False)
+    told = project.must("status", "--html", str(project.root / "status.html")).out
+    assert "data drift: x1" not in told
+    assert "not judged yet" in (project.root / "status.html").read_text()
 
 
 @pytest.mark.usefixtures("offline")
@@ -180,7 +197,9 @@ def test_report_writes_a_folder_to_publish(at_stage: Callable[[str], Project]) -
     project.must("report")
     site = project.root / ".gitops" / "site"
     assert "No window was judged yet" in (site / "production.html").read_text()
-    remember(project, window())
+    served = read(project.root, "production", "main")
+    assert served
+    remember(project, window(digest=served.digest), digest=served.digest)
     project.must("report", "--output", str(site))
     project.must("report", "--output", str(site))
     assert '<a href="production.html">report</a>' in (site / "index.html").read_text()
@@ -192,12 +211,12 @@ def test_report_writes_a_folder_to_publish(at_stage: Callable[[str], Project]) -
 
 @pytest.mark.usefixtures("offline")
 def test_a_window_that_is_none_is_a_sentence(at_stage: Callable[[str], Project]) -> None:
-    """With what it lacks and what to do."""
+    """With what is wrong, where, and what to do."""
     project = at_stage("promoted")
     remember(project, window(), "{}\n")
     result = project.gitops("report")
     assert result.code == 11
-    assert "monitoring/production on the store branch: environment: Field required." in result.err
+    assert "monitoring/production on the store branch: environment" in result.err
 
 
 @pytest.mark.usefixtures("offline")

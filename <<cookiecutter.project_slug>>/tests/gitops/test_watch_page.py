@@ -32,21 +32,24 @@ def finding(kind: Any = "data drift", subject: str | None = "x0", value: float |
     return Finding(kind=kind, subject=subject, value=value, **given)
 
 
-def window(day: int = 0, verdict: Verdict = "ok", text: str = "kind", version: str = "1", **more: Any) -> Window:
+def window(
+    day: int = 0, verdict: Verdict = "ok", text: str = "kind", version: str = "1", digest: str = DIGEST, **more: Any
+) -> Window:
     """A day on which 100 rows were seen."""
     columns = {f"x{place}": [30, 40, 30, 0] for place in range(6)} | {text: [50, 49, 0, 1], "name": [100, 0]}
     seen = Seen(rows=100, columns=columns, prediction=[30, 40, 30, 0], requests={"200": 40, "422": 2})
     usual = [finding(), finding("slow requests", None, 0.2, alarm=1.0, warning=None)]
     given: dict[str, Any] = {"findings": usual, "alarms": []} | more
     return Window(
-        environment="production", version=version, digest=DIGEST, start=START + timedelta(days=day),
+        environment="production", version=version, digest=digest, start=START + timedelta(days=day),
         until=START + timedelta(days=day + 1), seen=seen, verdict=verdict, **given,
     )  # fmt: skip
 
 
 def page(*windows: Window, text: str = "kind", **more: Any) -> str:
     """The page of these windows, while version 1 serves."""
-    found = {"environment": "production", "version": "1", "release": "1.0.0", "reference": reference(text)} | more
+    found = {"environment": "production", "version": "1", "release": "1.0.0", "reference": reference(text),
+             "digest": DIGEST, "alarms": windows[-1].alarms if windows else []} | more  # fmt: skip
     return watch_page({**found, "windows": [each.model_dump(mode="json") for each in windows]})
 
 
@@ -101,10 +104,20 @@ def test_a_distribution_names_its_bins() -> None:
 
 def test_counts_of_another_version_are_not_laid_over_its_reference() -> None:
     """While what serves has not been judged yet, the page says so and draws no distribution."""
-    text = page(window(version="0"))
-    assert "What serves now has not been judged yet" in text
+    text = page(window(version="0", digest="other", verdict="alarm", alarms=["data drift: x0"]), alarms=[])
+    assert "Nothing that serves in production was judged yet" in text
+    assert "Alarm in production" not in text
+    assert "No alarm stands." in text
+    assert "Below is what was seen of the version before." in text
     assert "prediction" not in drawn(text)
     assert "prediction" not in drawn(page(window(), reference=None))
+
+
+def test_an_alarm_stands_until_it_is_over() -> None:
+    """Whatever the last window says of itself, what is remembered counts."""
+    text = page(window(), alarms=["data drift: x0"])
+    assert "<title>Alarm in production</title>" in text
+    assert "Alarms: data drift: x0." in text
 
 
 def test_what_was_found_is_drawn_over_time() -> None:

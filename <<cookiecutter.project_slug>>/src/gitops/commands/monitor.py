@@ -202,8 +202,11 @@ def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out:
     listed = [window.model_dump(mode="json") for window in memory.windows]
     write_atomically(out / "windows.json", json.dumps(listed, ensure_ascii=False) + "\n")
     write_atomically(out / "reference.json", json.dumps(reference, ensure_ascii=False) + "\n")
-    found = {"windows": listed, "reference": reference, "environment": last.environment, "version": record.version}
-    write_atomically(out / "report.html", watch_page({**found, "release": record.release}))
+    found = {
+        "windows": listed, "alarms": list(memory.state.alarms), "reference": reference,
+        "environment": last.environment, "version": record.version, "digest": record.digest, "release": record.release,
+    }  # fmt: skip
+    write_atomically(out / "report.html", watch_page(found))
     console.say(f"Verdict: {last.verdict}. What it rests on is in {console.near(out)}.")
     return last.verdict
 

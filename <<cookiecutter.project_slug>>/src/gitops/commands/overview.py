@@ -92,9 +92,10 @@ def _environment(
     facts = [fact for fact in ledger.read(branch.root) if fact.environment == name] if branch else []
     period = next(iter(past.periods(entries, facts, lifts, now)), None)
     there = observed.there(branch.root, name) if branch else observed.Observed((), {})
-    windows = memory.parse(there.windows, there.state, name).windows
+    known = memory.parse(there.windows, there.state, name)
     offer = proposed(repository.root, name)
     then = period.past if period else None
+    of_it = known.state.digest == then.record.digest if then else False
     return {
         "name": name,
         "serving": _serving(repository, then.record, then.entry.commit) if then else None,
@@ -106,8 +107,9 @@ def _environment(
         "holds": [_hold(fact, [entry.record for entry in entries if entry.record])
                   for fact in ledger.in_force(facts, [end for _, end in lifts]) if isinstance(fact, ledger.Held)],
         "windows": [{"until": each.until.isoformat(), "verdict": each.verdict, "rows": each.seen.rows,
-                     "version": each.version} for each in windows[-RECENT:]],
-        "alarms": windows[-1].alarms if windows else [],
+                     "version": each.version} for each in known.windows[-RECENT:]],
+        "judged": of_it and bool(known.served),
+        "alarms": list(known.state.alarms) if of_it else [],
     }  # fmt: skip
 
 

@@ -79,16 +79,19 @@ def watched(repository: "Repository", store: "Store", environment: str) -> dict[
 
     served = champion(repository, environment, store)
     there = observed.there(ledger_of(repository, store).root, environment)
-    windows = memory.parse(there.windows, there.state, environment).windows
+    known = memory.parse(there.windows, there.state, environment)
+    ours = served is not None and known.state.digest == served.digest
     reference = None
-    if served and windows:
+    if served and known.windows:
         folder = place(repository, served.version, served.digest)
         fetch(store, repository.config.project.name, served.version, served.digest, folder)
         reference = json.loads((folder / run.REFERENCE).read_bytes())
     return {
         "environment": environment,
-        "windows": [window.model_dump(mode="json") for window in windows],
+        "windows": [window.model_dump(mode="json") for window in known.windows],
+        "alarms": list(known.state.alarms) if ours else [],
         "reference": reference,
         "version": served.version if served else "",
+        "digest": served.digest if served else "",
         "release": served.release if served else "",
     }

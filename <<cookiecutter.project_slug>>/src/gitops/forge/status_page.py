@@ -87,6 +87,8 @@ def _monitoring(environment: Found, reports: Reports) -> Markup:
         f'<i class="{colour.get(each["verdict"], "none")}" title="{words.moment(each["until"])} UTC: '
         f'{html.escape(each["verdict"])}, {each["rows"]} rows"></i>' for each in windows
     )  # fmt: skip
+    if not environment["judged"]:
+        return Markup(f'{shell.badge(words.UNJUDGED)}{links}<div class="strip">{squares}</div>')
     verdict = shell.badge(windows[-1]["verdict"])
     return Markup(f'{verdict} until {words.moment(windows[-1]["until"])} UTC{links}<div class="strip">{squares}</div>')
 

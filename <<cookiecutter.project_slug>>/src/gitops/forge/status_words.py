@@ -9,6 +9,7 @@ from gitops.forge.report import number, several
 Found = dict[str, Any]
 SERVING = ["where", "serves", "since", "why", "measured", "gates", "monitoring"]
 WINDOWS = 5
+UNJUDGED = "not judged yet"
 Table = tuple[str, list[str], list[list[str]]]
 
 
@@ -40,9 +41,11 @@ def gates(served: Found) -> str:
 
 
 def monitoring(environment: Found) -> str:
-    """The last verdict."""
+    """The last verdict, if it is about what serves."""
     windows = environment["windows"]
-    return windows[-1]["verdict"] if windows else "not watched"
+    if not windows:
+        return "not watched"
+    return windows[-1]["verdict"] if environment["judged"] else UNJUDGED
 
 
 def tables(found: Found) -> list[Table]:

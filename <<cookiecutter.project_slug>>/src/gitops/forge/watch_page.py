@@ -9,11 +9,13 @@ from gitops.forge.report import escape_html, number, several
 from gitops.forge.watch_figures import badness, courses, distribution, traffic
 
 Found = dict[str, Any]
+UNJUDGED = "not judged yet"
 SAID = {
     "ok": "{where} sees what training saw",
     "warning": "Something has moved in {where}",
     "alarm": "Alarm in {where}",
     "insufficient data": "Too little was seen in {where} to say anything",
+    UNJUDGED: "Nothing that serves in {where} was judged yet",
 }
 # So many columns are open; the others are folded away.
 OPEN = 4
@@ -26,8 +28,8 @@ def watch_page(found: Found) -> str:
     """The whole page.
 
     Args:
-        found: `windows`, oldest first, and `reference` (None where nobody knows it), as their JSON documents say; and
-            `environment`, `version`, `release`: what serves.
+        found: `windows`, oldest first, and `reference` (None where nobody knows it), as their JSON documents say;
+            `environment`, `version`, `release`, `digest`: what serves; and `alarms`: the keys of those that stand.
     """
     windows = found["windows"]
     if not windows:
@@ -46,15 +48,27 @@ def headline(found: Found) -> str:
     """The verdict in a line."""
     if not found["windows"]:
         return f"Nothing was seen in {found['environment']} yet"
-    said: str = SAID[found["windows"][-1]["verdict"]].format(where=found["environment"])
+    said = SAID[_verdict(found)].format(where=found["environment"])
     return said[:1].upper() + said[1:]
+
+
+def _verdict(found: Found) -> str:
+    """An alarm stands until it is over; what another version saw says nothing of what serves."""
+    last = found["windows"][-1]
+    if found["alarms"]:
+        return "alarm"
+    return str(last["verdict"]) if _judged(found, last) else UNJUDGED
+
+
+def _judged(found: Found, last: Found) -> bool:
+    return bool(last["digest"] == found["digest"])
 
 
 def _heading(found: Found) -> str:
     serves = (
         f"Version {found['version']}, release {found['release']}, serves." if found["version"] else "Nothing serves."
     )
-    verdict = f" {shell.badge(found['windows'][-1]['verdict'])}" if found["windows"] else ""
+    verdict = f" {shell.badge(_verdict(found))}" if found["windows"] else ""
     return f"<h2>{escape_html(headline(found))}{verdict}</h2>\n<p>{escape_html(serves)}</p>"
 
 
@@ -63,9 +77,9 @@ def _sentence(found: Found, last: Found) -> str:
     when = f"From {_moment(last['start'])} to {_moment(last['until'])} UTC: {several(last['seen']['rows'], 'row')}"
     asked = f" in {several(sum(last['seen']['requests'].values()), 'request')}" if last["seen"]["requests"] else ""
     lines = [f"{when}{asked}, answered by version {last['version']}."]
-    if last["version"] != found["version"]:
-        lines.append("What serves now has not been judged yet; below is what was seen of the version before.")
-    alarms = f"Alarms: {', '.join(last['alarms'])}." if last["alarms"] else "No alarm stands."
+    if not _judged(found, last):
+        lines.append("Below is what was seen of the version before.")
+    alarms = f"Alarms: {', '.join(found['alarms'])}." if found["alarms"] else "No alarm stands."
     return f"<p>{escape_html(' '.join([*lines, alarms]))}</p>"
 
 
@@ -93,7 +107,7 @@ def _row(finding: Found, last: Found) -> list[object]:
 def _columns(found: Found, last: Found) -> list[Picture]:
     """How each column is distributed then and now, the worst first; what is predicted before all."""
     reference, seen = found["reference"], last["seen"]
-    if reference is None or last["version"] != found["version"]:
+    if reference is None or not _judged(found, last):
         return []
     moved = {each["subject"]: each for each in last["findings"] if each["kind"] == "data drift"}
     names = [name for name in reference["columns"] if name in seen["columns"]]
