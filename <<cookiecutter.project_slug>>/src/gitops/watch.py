@@ -48,7 +48,7 @@ class Monitoring(Table):
     false_alarms: Share = Field(0.01, description="Of windows without any drift, how many may look as if they had it.")
     decay: float = Field(
         0.05, ge=0,
-        description="How much the metric may surely have lost since training: in its own unit; of rmse and mae, a share.",
+        description="How much the metric may surely have lost since training: in its own unit; rmse and mae: a share.",
     )  # fmt: skip
     missing: Part = Field(0.05, description="How much larger the share of missing values may be than in training.")
     refused: Part = Field(0.05, description="The share of requests that may break the schema.")

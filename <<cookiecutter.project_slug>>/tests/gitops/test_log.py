@@ -201,6 +201,16 @@ def test_without_a_sink_there_is_nothing(project: Project, monkeypatch: pytest.M
     assert not (project.root / "log").exists()
 
 
+def test_a_staging_keeps_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are no rows of production; where promotion ends, or where nobody said, they are kept."""
+    monkeypatch.setenv("GITOPS_ENVIRONMENT", "staging")
+    with pytest.raises(AssertionError), logging_to(project, str(project.root / "log")):
+        pass
+    monkeypatch.setenv("GITOPS_ENVIRONMENT", "production")
+    with logging_to(project, str(project.root / "log")):
+        pass
+
+
 def test_a_share_of_the_requests_is_kept(project: Project, sink: str) -> None:
     """Whole requests, drawn one by one."""
     with logging_to(project, sink, sample=0.3) as (caller, _):

@@ -82,7 +82,7 @@ def open_log(service: Service, key: str | None) -> Log | None:
         ConfigError: A column is named that the model does not have, there is no key, or no such kind of sink.
     """
     repository, settings = service.repository, service.repository.config.log
-    if not settings.sink or os.environ.get(TRIAL):
+    if not settings.sink or os.environ.get(TRIAL) or not _is_the_last(repository):
         return None
     kept = _kept(settings, service.described.columns)
     if any(kept.values()) and not key:
@@ -94,6 +94,11 @@ def open_log(service: Service, key: str | None) -> Log | None:
     form = Form(service.named.short, repository.config.data.positive, kept, (key or "").encode())
     writer = Writer(lambda: open_sink(repository), settings, form, _track(repository))
     return Log(settings, service.named.short, writer)
+
+
+def _is_the_last(repository: Repository) -> bool:
+    """Whether this is where promotion ends, as far as anybody said: rows of a staging must not be taken for those."""
+    return os.environ.get("GITOPS_ENVIRONMENT") in {None, "", repository.config.deploy.environments[-1]}
 
 
 def _kept(settings: Settings, columns: Mapping[str, str]) -> dict[str, bool]:
