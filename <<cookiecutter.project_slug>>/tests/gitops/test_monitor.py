@@ -5,18 +5,27 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 from conftest import Project, rows
+from test_alarm import Issues
 
 from gitops import config, logged
 from gitops.commands import decay
+from gitops.commands.alarms import settle
 from gitops.config import Split
+from gitops.errors import ForgeError
+from gitops.monitoring.alarms import Turn
 from gitops.monitoring.look import Told
+from gitops.monitoring.memory import Alarm, Memory, State
 from gitops.registry.record import Figure, Record
 from gitops.run import Lineage
+
+if TYPE_CHECKING:
+    from gitops.commands.site import Site
 
 WATCHED = '\n[log]\nsink = ".gitops/log"\n\n[monitoring]\nsource = "log"\nminimum_rows = 100\n'
 
@@ -125,6 +134,40 @@ def test_what_somebody_put_on_the_branch_is_refused_in_a_sentence(watched: Proje
     refused = watched.gitops("monitor")
     assert refused.code == 11
     assert "monitoring/production on the store branch: digest" in refused.err
+
+
+@pytest.mark.parametrize(("stage", "source"), [("proposed", "none"), ("registered", "log")])
+def test_where_nothing_is_watched_no_alarm_stays_open(
+    at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch, stage: str, source: str
+) -> None:
+    """Nobody would close it any more; it needs GitHub only where there is a token."""
+    made, issues = at_stage(stage), Issues()
+    issues.send("POST", "/issues", {"title": "Slow requests in production", "body": ""})
+    if source == "log":
+        made.write("model.toml", (made.root / "model.toml").read_text() + WATCHED)
+    monkeypatch.setenv("GITHUB_TOKEN", "t")
+    monkeypatch.setattr("gitops.commands.site.connect", lambda _: issues)
+    assert "issues/1" in made.must("monitor").out
+    assert issues.there[0]["state"] == "closed"
+
+
+def test_what_hinders_a_training_does_not_hide_the_issue(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The issue says that nobody could find out, and the run is red."""
+
+    def fail(*_: object) -> None:
+        raise ForgeError("GitHub failed at GET /pulls.", "Run it again.")
+
+    monkeypatch.setattr("gitops.commands.alarms._chance", fail)
+    issues, said = Issues(), list[str]()
+    site = SimpleNamespace(
+        repository=config.find(project.root), environment="production", github=issues, say=said.append,
+        again=lambda what, *given: what(*given),
+    )  # fmt: skip
+    alarms = {"data drift: x1": Alarm(since=datetime.now(UTC))}
+    turn = Turn(Memory((), State(digest="d", alarms=alarms)))
+    with pytest.raises(ForgeError):
+        settle(cast("Site", site), record("accuracy", ("a", "b")), turn, {})
+    assert "could not find out: GitHub failed at GET /pulls." in issues.there[0]["body"]
 
 
 def record(metric: str, classes: tuple[str | int | bool, ...]) -> Record:

@@ -11,6 +11,7 @@ from gitops.bins import bins, counted
 from gitops.errors import GitopsError
 from gitops.forge import alarm as issues
 from gitops.forge import pull_request, trains
+from gitops.forge.report import escape
 from gitops.monitoring import memory as memories
 from gitops.monitoring.retrain import Chance, Decision, decide
 from gitops.monitoring.webhook import post
@@ -50,20 +51,35 @@ def settle(site: "Site", record: "Record", turn: "Turn", reference: Mapping[str,
         reference: Of the version that serves.
 
     Raises:
-        GitopsError: The training could not be asked for; the issues were kept all the same.
+        GitopsError: The training could not be asked for, or nobody knows whether it should be; the issues were kept all
+            the same.
     """
     _tell(site, turn)
-    memory, decision, stopped = turn.memory, None, None
-    if memory.state.alarms:
-        decision = _decision(site, record, memory)
-    if decision and decision.keys:
-        memory, decision, stopped = _ask(site, record, memory, decision)
+    memory, decision, stopped = _train(site, record, turn.memory)
     if decision:
         site.say(decision.words)
     if site.github:
         site.again(_issues, site, site.github, record, memory, reference, decision)
     if stopped:
         raise stopped
+
+
+def over(site: "Site") -> None:
+    """Where nothing is watched, or nothing serves, no alarm stands."""
+    if site.github:
+        site.again(_close, site, site.github, set())
+
+
+def _train(site: "Site", record: "Record", memory: "Memory") -> "tuple[Memory, Decision | None, GitopsError | None]":
+    """Ask for a training where that may help; what hinders that must not hide the alarm."""
+    if not memory.state.alarms:
+        return memory, None, None
+    try:
+        decision = _decision(site, record, memory)
+        return _ask(site, record, memory, decision) if decision and decision.keys else (memory, decision, None)
+    except GitopsError as error:
+        words = f"Whether a training would help, this run could not find out: {escape(error.what)}"
+        return memory, Decision((), words), error
 
 
 def _tell(site: "Site", turn: "Turn") -> None:
@@ -153,7 +169,11 @@ def _issues(
     wanted = _wanted(site, record, memory, reference, decision)
     for one in wanted:
         site.say(issues.keep(github, one))
-    for page in issues.clear(github, site.environment, {one.title for one in wanted}):
+    _close(site, github, {one.title for one in wanted})
+
+
+def _close(site: "Site", github: "GitHub", but: set[str]) -> None:
+    for page in issues.clear(github, site.environment, but):
         site.say(f"Closed {page}: it is over.")
 
 

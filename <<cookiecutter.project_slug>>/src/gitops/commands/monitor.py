@@ -42,17 +42,19 @@ def command(project: Path, environment: str | None, now: bool, out: Path | None,
     """
     repository = find(project)
     environment = where(repository, environment or None)
-    if repository.config.monitoring.source == "none":
-        console.say("Nothing is watched: choose a `source` under [monitoring] in model.toml (docs/monitoring.md).")
-        return
-    from gitops.commands.alarms import settle
+    from gitops.commands.alarms import over, settle
     from gitops.commands.site import open_site
 
     site = open_site(repository, environment)
+    if repository.config.monitoring.source == "none":
+        console.say("Nothing is watched: choose a `source` under [monitoring] in model.toml (docs/monitoring.md).")
+        over(site)
+        return
     site.refresh()
     record = champion(repository, environment, site.store)
     if record is None:
         site.say(f"Nothing serves in {environment} yet, so there is nothing to watch.")
+        over(site)
         return
     reference = _reference(site, record)
     turn, stopped = _watch(site, record, reference, insist=now)
