@@ -47,9 +47,8 @@ class Monitoring(Table):
     alarm: float = Field(0.15, gt=0, description="Drift from which it is an alarm.")
     false_alarms: Share = Field(0.01, description="Of windows without any drift, how many may look as if they had it.")
     decay: float = Field(
-        0.05, ge=0,
-        description="How much the metric may surely have lost since training: in its own unit; rmse and mae: a share.",
-    )  # fmt: skip
+        0.05, ge=0, description="What the metric may surely have lost, in its own unit; of rmse and mae, a share of it."
+    )
     missing: Part = Field(0.05, description="How much larger the share of missing values may be than in training.")
     refused: Part = Field(0.05, description="The share of requests that may break the schema.")
     errors: Part = Field(0.01, description="The share of requests that may fail.")
