@@ -98,7 +98,7 @@ def test_a_distribution_names_its_bins() -> None:
     """Shares of both sides, by the names that people read."""
     figure = drawn(page(window()))["prediction"]
     assert figure["layout"]["xaxis"]["ticktext"] == ["&lt; 0", "in [0, 1)", "≥ 1", "is missing"]
-    assert [bar["name"] for bar in figure["data"]] == ["training", "now"]
+    assert [bar["name"] for bar in figure["data"]] == ["then", "now"]
     assert figure["data"][1]["y"] == [0.3, 0.4, 0.3, 0.0]
 
 

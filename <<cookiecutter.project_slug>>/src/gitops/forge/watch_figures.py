@@ -96,7 +96,7 @@ def distribution(name: str, title: str, described: Found, now: list[int]) -> Pic
     # Names may be cut to the same text, and would then share a bar.
     places = list(range(len(labels)))
     figure = empty("", "of all rows")
-    for side, counts, colour in (("training", then, THEN), ("now", now, NOW)):
+    for side, counts, colour in (("then", then, THEN), ("now", now, NOW)):
         figure.add_bar(
             x=places, y=[count / sum(counts) for count in counts], name=side, marker={"color": colour},
             customdata=[[label, count] for label, count in zip(labels, counts, strict=True)],
@@ -154,11 +154,11 @@ def _line(figure: "Figure", name: str, points: list[tuple[str, Found]], *, shown
 
 def _limits(figure: "Figure", finding: Found) -> None:
     """From where it is a warning, and from where an alarm, of what is worst now."""
-    for verdict in ("warning", "alarm"):
+    for verdict, place in (("warning", "top left"), ("alarm", "top right")):
         if finding[verdict] is not None:
             figure.add_hline(
                 y=finding[verdict], line={"color": VERDICTS[verdict], "width": 1.5, "dash": "dash"},
-                annotation={"text": verdict, "font": {"color": VERDICTS[verdict]}}, annotation_position="top left",
+                annotation={"text": verdict, "font": {"color": VERDICTS[verdict]}}, annotation_position=place,
             )  # fmt: skip
 
 
