@@ -17,7 +17,8 @@ pytest_plugins = ("containers", "images")
 CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes", "test_watchers")
 ALONE = "test_saboteurs"
 LONGEST = (
-    "test_journey", *CONTAINERS, ALONE, "test_mutants", "test_bakes", "test_demo", "test_deploy", "test_promotion",
+    "test_journey", *CONTAINERS, "test_watch", ALONE, "test_mutants", "test_bakes", "test_demo", "test_deploy",
+    "test_promotion", "test_ingest", "test_monitor",
 )  # fmt: skip
 
 
