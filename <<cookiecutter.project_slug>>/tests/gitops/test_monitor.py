@@ -27,7 +27,7 @@ from gitops.run import Lineage
 if TYPE_CHECKING:
     from gitops.commands.site import Site
 
-WATCHED = '\n[log]\nsink = ".gitops/log"\n\n[monitoring]\nsource = "log"\nminimum_rows = 100\n'
+WATCHED = '\n[log]\nsink = ".gitops/log"\nflush_seconds = 0.001\n\n[monitoring]\nsource = "log"\nminimum_rows = 100\n'
 
 
 @pytest.fixture
