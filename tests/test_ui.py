@@ -181,7 +181,8 @@ def window(day):
             "findings": [finding(name, day) for name in names], "alarms": ["data drift: x0"] if day > 9 else [],
             "verdict": "alarm" if day > 9 else "ok"}
 
-found = {"environment": "production", "version": "1", "release": "1.0.0",
+found = {"environment": "production", "version": "1", "digest": "sha256:1", "release": "1.0.0",
+         "alarms": ["data drift: x0"],
          "windows": [window(day) for day in range(1, 13)],
          "reference": {"rows": 100, "columns": dict.fromkeys(names, numbers), "target": numbers, "prediction": numbers}}
 Path(sys.argv[1]).write_text(watch_page(found))
