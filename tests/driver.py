@@ -13,12 +13,12 @@ import sys
 from typing import Any
 
 from gitops.cli import main
-from gitops.commands import data_pull_request, pull_request, site
+from gitops.commands import anew
 from gitops.forge import github
 
 PATH = list(sys.path)
 github.PAUSE = 0.0
-pull_request.WAIT = data_pull_request.WAIT = site.WAIT = 0.0
+anew.WAIT = 0.0
 
 
 def run(asked: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from gitops import console, git
+from gitops.commands.anew import again
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, pull_request
-from gitops.forge.github import GitHub, Unsure, connect
+from gitops.forge.github import GitHub, connect
 from gitops.forge.ingestion import DataOffer
 from gitops.forge.proposal import linked
 from gitops.ingesting import ingestion
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from gitops.ingesting.ingestion import Ingestion
 
 BRANCH = git.DATA
-ATTEMPTS = 4
-WAIT = 2.0  # seconds before looking again
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,6 @@ def offer(repository: "Repository", folder: Path, digest: str, *, local: bool) -
     github = connect(repository.root)
     run = checks.run_page(github)
     wanted = DataOffer(made.path, made.rows, made.short, made.model_dump(mode="json"), run)
-    # Whoever cannot know whether a write was done looks at the state again, and decides anew.
-    again = Retrying(
-        retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
-        reraise=True,
-    )  # fmt: skip
     told = again(_converge, github, repository, made, wanted, change)
     console.say(told)
     console.summarise(f"### New data\n\n{linked(told, github.page)}")

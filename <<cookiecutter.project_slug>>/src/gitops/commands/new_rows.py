@@ -43,20 +43,14 @@ def check(repository: "Repository", folder: Path, digest: str, out: Path) -> str
     from gitops import contract, manifest
     from gitops.forge.ingestion import render
     from gitops.ingesting import ingestion, outcomes, pulled
-    from gitops.ingesting.append import append
-    from gitops.training.data import files
 
     got = pulled.read(folder, digest)
     shutil.rmtree(out, ignore_errors=True)
     yours = contract.load(repository)
-    here = files(repository)
-    barred = (
-        outcomes.barred(repository, {n: c.dtype for n, c in yours.schema.columns.items()})
-        if got.source == outcomes.SOURCE
-        else None
-    )
-    if barred:
-        raise barred
+    if got.source == outcomes.SOURCE:
+        barred = outcomes.barred(repository, {name: each.dtype for name, each in yours.schema.columns.items()})
+        if barred:
+            raise barred
     if got.file is None:
         nothing(got.missing)
         return None
@@ -64,32 +58,53 @@ def check(repository: "Repository", folder: Path, digest: str, out: Path) -> str
     if found.new.empty:
         nothing(NOTHING_NEW.format(rows=found.known, source=got.source))
         return None
-    limit = repository.config.ingest.max_rows
-    if len(found.new) > limit:
-        raise DataRefused(
-            f"{len(found.new)} rows would be added, more than the {limit} that model.toml allows at once.",
-            "Raise `max_rows` under [ingest], if they are right.",
-        )
-    notes = got.notes
-    if found.conflicting:
-        notes += (f"{found.conflicting} row(s) are here with other content and stay as they are: {_conflicts(found)}.",)
-    base = ingestion.base(repository, {file: manifest.digest_file(file) for file in here})
-    with tempfile.TemporaryDirectory() as scratch:
-        appended = append(repository, here, found.new, Path(scratch))
-        _read_back(repository, yours, found.new, appended, Path(scratch))
-        _read_whole(repository, yours, here, Path(scratch), len(data) + len(found.new))
-        out.mkdir(parents=True)
-        shutil.copyfile(Path(scratch) / appended.path, out / ingestion.DATA)
+    base, appended = _appended(repository, yours, len(data), found.new, out)
     does, said = _weighed(repository, data, found.new)
     made = ingestion.Ingestion(
         source=got.source, path=appended.path, base=base, digest=appended.digest, rows=len(found.new),
-        known=found.known, notes=notes, does=does.model_dump(mode="json"),
+        known=found.known, notes=(*got.notes, *_stays(found)), does=does.model_dump(mode="json"),
         answers=said.model_dump(mode="json") if said else None,
     )  # fmt: skip
     manifest.write_atomically(out / ingestion.FILE, made.to_json())
     manifest.write_atomically(out / ingestion.BODY, render(made.model_dump(mode="json")))
     _tell(made, out)
     return manifest.seal(out)
+
+
+def _appended(
+    repository: "Repository", yours: "Yours", known: int, new: "pd.DataFrame", out: Path
+) -> "tuple[str, Appended]":
+    """Leave the data's file with the new rows, read back as the next run will; what the data was, and what was made.
+
+    Raises:
+        DataRefused: They are too many, or the file cannot hold them.
+    """
+    from gitops import manifest
+    from gitops.ingesting import ingestion
+    from gitops.ingesting.append import append
+    from gitops.training.data import files
+
+    limit, here = repository.config.ingest.max_rows, files(repository)
+    if len(new) > limit:
+        raise DataRefused(
+            f"{len(new)} rows would be added, more than the {limit} that model.toml allows at once.",
+            "Raise `max_rows` under [ingest], if they are right.",
+        )
+    base = ingestion.base(repository, {file: manifest.digest_file(file) for file in here})
+    with tempfile.TemporaryDirectory() as scratch:
+        appended = append(repository, here, new, Path(scratch))
+        _read_back(repository, yours, new, appended, Path(scratch))
+        _read_whole(repository, yours, here, Path(scratch), known + len(new))
+        out.mkdir(parents=True)
+        shutil.copyfile(Path(scratch) / appended.path, out / ingestion.DATA)
+    return base, appended
+
+
+def _stays(found: "Sorted") -> tuple[str, ...]:
+    """A word about rows that are here with other content."""
+    if not found.conflicting:
+        return ()
+    return (f"{found.conflicting} row(s) are here with other content and stay as they are: {_conflicts(found)}.",)
 
 
 def nothing(why: str) -> None:

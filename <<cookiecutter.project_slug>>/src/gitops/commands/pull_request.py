@@ -7,15 +7,14 @@ what is missing and does no more.
 
 from typing import TYPE_CHECKING
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from gitops import console, git
+from gitops.commands.anew import again
 from gitops.commands.promote import beside, outdated, record_of
 from gitops.commands.withdraw import withdraw
 from gitops.errors import ConfigError, ForgeError, PullRequestsForbidden
 from gitops.forge import checks, proposal, pull_request
 from gitops.forge.card import missing
-from gitops.forge.github import GitHub, Unsure, connect
+from gitops.forge.github import GitHub, connect
 from gitops.forge.proposal import Offer, linked
 from gitops.registry.admission import barred
 from gitops.registry.pictures import pictures
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from gitops.training.compare import Comparison
 
 NEED_IMAGE = {"none", "compose", "kubernetes", "argocd"}
-ATTEMPTS = 4
-WAIT = 2.0  # seconds before looking again
 
 
 def keep(repository: "Repository", found: "Comparison", environment: str, built: "Built") -> None:
@@ -43,11 +40,6 @@ def keep(repository: "Repository", found: "Comparison", environment: str, built:
         PullRequestsForbidden: The repository's settings are; an issue says so.
     """
     github, store = connect(repository.root), open_store(repository)
-    # Whoever cannot know whether a write was done looks at the state again, and decides anew.
-    again = Retrying(
-        retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
-        reraise=True,
-    )  # fmt: skip
     for sentence in again(withdraw, github, repository, store):
         console.say(sentence)
     told = again(_converge, github, repository, store, found, environment, built)

@@ -6,18 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from gitops import console, git
+from gitops.commands import anew
 from gitops.deploying import signature, smoke
 from gitops.deploying.target import Rollout
 from gitops.deploying.targets.choose import choose
 from gitops.errors import ConfigError, ContainerError
 from gitops.forge import checks
-from gitops.forge.github import GitHub, Unsure, connect
+from gitops.forge.github import GitHub, connect
 from gitops.forge.proposal import linked
 from gitops.registry import record, versions
-from gitops.registry.propose import Raced
 from gitops.registry.store import Store
 from gitops.registry.store import connect as open_store
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-ATTEMPTS = 4
-WAIT = 2.0  # seconds before looking again
 
 
 @dataclass(frozen=True)
@@ -134,12 +130,7 @@ class Site:
 
     def again(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something that looks at the state first, and anew when nobody knows whether it was done."""
-        retrying = Retrying(
-            retry=retry_if_exception_type((Unsure, Raced)), stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(WAIT),
-            reraise=True,
-        )  # fmt: skip
-        done: T = retrying(what, *args, **kwargs)
-        return done
+        return anew.again(what, *args, **kwargs)
 
     def say(self, text: str) -> None:
         """To the person, and into the step's summary, where addresses on GitHub are links."""
