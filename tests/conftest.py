@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import memory
 import pytest
 from desk import PULLS_ALLOWED, Desk, Driver, prepare
 from github.server import LocalGitHub
@@ -16,10 +17,23 @@ pytest_plugins = ("containers", "images")
 # needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
 CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes", "test_watchers")
 ALONE = "test_saboteurs"
+LARGE = {*CONTAINERS, "test_journey", "test_watch", "test_bakes", "test_demo"}
 LONGEST = (
     "test_journey", *CONTAINERS, "test_watch", ALONE, "test_mutants", "test_bakes", "test_demo", "test_deploy",
     "test_promotion", "test_ingest", "test_monitor",
 )  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """One folder in memory for all processes of a test run."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        memory.begin()
+
+
+def pytest_unconfigure() -> None:
+    """It goes with the test run."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        memory.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,10 +52,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder of the test's own: in memory, but for what holds environments and images, which are large."""
+    if request.path.stem in LARGE:
+        yield tmp_path
+        return
+    with memory.lent(tmp_path) as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def machine(shared: Path) -> dict[str, str]:
-    """What the machines that run workflows have: caches of packages."""
-    return caches(once(shared / "machine", lambda folder: warm_cache(folder, GENERATED / "requirements")))
+    """What the machines that run workflows have: caches of packages, where jobs can link them."""
+    return caches(once(memory.place(shared) / "machine", lambda folder: warm_cache(folder, GENERATED / "requirements")))
 
 
 @pytest.fixture(scope="session")

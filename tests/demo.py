@@ -26,7 +26,7 @@ import requests
 from cookiecutter.main import cookiecutter
 from desk import BETTER, WORSE
 from github.model import Job, Run
-from github.site import Site, site, warm_cache
+from github.site import NotInstalled, Site, site, warm_cache
 
 TEMPLATE = Path(__file__).parents[1]
 FOLDER = TEMPLATE / ".demo"
@@ -290,5 +290,10 @@ if __name__ == "__main__":
         main()
     except NotAsTold as stopped:
         sys.exit(f"\nThe demo stopped: {stopped}")
+    except NotInstalled as said:
+        sys.exit(
+            f"\nThe packages of the model could not be installed. The installer said:\n{said}\n"
+            "Type `make demo` again when they are in reach: over a network, or from an index that pip is told of."
+        )
     except KeyboardInterrupt:
         sys.exit(130)

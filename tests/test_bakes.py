@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import memory
 import pytest
 from house import bake, pythons, run, set_up
 from test_answers import SUPPORTED
@@ -34,7 +35,9 @@ def test_a_repository_passes_make_check(tmp_path: Path, cache: Path) -> None:
     root = bake(tmp_path, python_version=NEWEST)
     set_up(root, PYTHONS[NEWEST])
     assert run(root, ".venv/bin/python", "--version").startswith(f"Python {NEWEST}.")
-    last = run(root, "make", "check", env={"MYPY_CACHE_DIR": str(cache / NEWEST)}).splitlines()[-1]
+    with memory.lent(tmp_path) as temporary:
+        env = {"MYPY_CACHE_DIR": str(cache / NEWEST), "TMPDIR": str(temporary)}
+        last = run(root, "make", "check", env=env).splitlines()[-1]
     assert "passed" in last
     assert not any(word in last for word in ("skipped", "xfailed", "deselected"))
 

@@ -124,14 +124,25 @@ def monitors(desk: Desk, token: Token) -> bool:
     return desk.driver.run(desk.clone, "monitor", env=desk.environment(token)).code == 0
 
 
-# GitHub's own registry is not on the local GitHub: what `packages` allows is seen in nothing here.
-ELSEWHERE = {("train", "image", "packages"), ("deploy", "deploy", "packages"), ("rollback", "rollback", "packages")}
+def publishes(desk: Desk, token: Token) -> bool:
+    """Write the pages, and what GitHub knows on the first of them."""
+    desk.hub.settings.private = True
+    assert desk.driver.must(desk.clone, "report", env=desk.environment(token)).out.startswith("Pages: ")
+    return "GitHub could not be asked" not in (desk.clone / ".gitops" / "site" / "index.html").read_text()
+
+
+# GitHub's own registry and its Pages are not on the local GitHub: what these allow is seen in nothing here.
+ELSEWHERE = {
+    *((name, job, "packages") for name, job in (("train", "image"), ("deploy", "deploy"), ("rollback", "rollback"))),
+    *(("pages", "publish", grant) for grant in ("pages", "id-token")),
+}
 Probe = Callable[[Desk, Token], bool]
 PROBES: dict[tuple[str, str], Probe] = {
     ("required", "statuses"): concludes,
     ("register", "contents"): registers,
     **{("expire", grant): expires for grant in ("pull-requests", "statuses", "actions")},
     **{("monitor", grant): monitors for grant in ("contents", "issues", "actions", "pull-requests")},
+    **{("build", grant): publishes for grant in ("actions", "pull-requests", "issues")},
     ("promote", "issues"): asks_for_permission,
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{("offer", grant): offers for grant in ("contents", "pull-requests", "statuses", "actions")},

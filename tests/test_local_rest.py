@@ -96,6 +96,10 @@ def test_runs_and_their_checks_are_read(world: World) -> None:
     assert listed("/actions/runs") == [2, 1]
     assert listed(f"/actions/runs?head_sha={sha}&status=success") == [1]
     assert listed("/actions/runs?branch=main") == []
+    assert listed("/actions/runs?created=%3E%3D2026-01-01") == [2, 1]
+    assert listed("/actions/runs?created=%3C2026-01-01T00:00:00Z") == []
+    assert listed("/actions/runs?created=2026-01-01..*") == [2, 1]
+    assert world.ask("GET", "/actions/runs?created=%3Eyesterday").status_code == 422
     assert listed("/actions/workflows/train.yml/runs?event=push&branch=topic&status=in_progress") == [2]
     assert listed("/actions/workflows/checks.yml/runs") == []
     assert world.ask("GET", "/actions/workflows/none.yml/runs").status_code == 404

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 from github.model import Run
-from github.site import Site, site
-from house import run
+from github.site import NotInstalled, Site, site, warm_cache
+from house import GENERATED, run
 
 DEPLOY = """
 name: Deploy
@@ -146,3 +146,12 @@ def test_a_schedule_strikes_by_hand(local: Site) -> None:
     event = local.settled()["deploy.yml"].event
     assert (event.name, event.sha, event.actor) == ("schedule", sha, "github-actions[bot]")
     assert event.payload["schedule"] == "17 5 * * *"
+
+
+def test_packages_out_of_reach_are_told_in_the_installers_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as a traceback of ours alone: what it says of the index is what helps."""
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    with pytest.raises(NotInstalled, match="network was disabled"):
+        warm_cache(tmp_path, GENERATED / "requirements")

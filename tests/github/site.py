@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import memory
+
 from .model import Run
 from .person import Person
 from .runner import Runner
@@ -15,6 +17,10 @@ from .server import LocalGitHub
 
 PERSON = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
           for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.com"))}  # fmt: skip
+
+
+class NotInstalled(Exception):
+    """Packages could not be fetched; what the installer said last."""
 
 
 class Site(Person):
@@ -80,7 +86,7 @@ def site(folder: Path, clone: Path, *, env: Mapping[str, str] | None = None, por
     """
     hub = LocalGitHub(folder / "hub").start(port)
     try:
-        with Runner(hub, folder / "runs", env=env or {}) as runner:
+        with memory.lent(folder / "runs") as runs, Runner(hub, runs, env=env or {}) as runner:
             hub.listeners.append(runner.on_event)
             hub.approvers.append(runner.approve)
             hub.reviewers.append(runner.review)
@@ -102,21 +108,30 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
     Args:
         folder: Where the caches are kept.
         locks: The folder of the lock files that will be installed.
+
+    Raises:
+        NotInstalled: No index could be asked, or it lacks something.
     """
     cache, venv = folder / "uv", folder / "venv"
     uv = [sys.executable, "-m", "uv", "--cache-dir", str(cache), "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(venv)], check=True)
+    _must(*uv, "venv", "--python", sys.executable, str(venv))
     wanted = ["-r", str(locks / "build.txt"), "-r", str(locks / "dev.txt")]
-    install = [*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted]
-    subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
+    _must(*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted)
     shutil.rmtree(venv)
     wheels = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
               "--dest", str(folder / "wheels")]  # fmt: skip
-    subprocess.run([*wheels, "-r", str(locks / "build.txt")], check=True, stderr=subprocess.DEVNULL)
+    _must(*wheels, "-r", str(locks / "build.txt"))
     # Packages carry files that no Python of today can compile; whatever can be, is.
     compiled = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(cache / "archive-v0")]
     subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return caches(folder)
+
+
+def _must(*command: str) -> None:
+    """Run what fetches packages."""
+    done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise NotInstalled(done.stdout[-2000:].strip())
 
 
 def caches(folder: Path) -> dict[str, str]:

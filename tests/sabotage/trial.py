@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import memory
 from github.site import Site
 from once import once
 
@@ -123,7 +124,7 @@ class Lab:
 
     def ready(self) -> Path:
         """A generated repository that is set up; jobs have its packages, and its Python judges evidence."""
-        return once(self.folder / "ready", lambda place: ready(place, self.machine)) / "repository"
+        return once(memory.place(self.folder) / "ready", lambda place: ready(place, self.machine)) / "repository"
 
     @property
     def env(self) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """Runs of workflows, and asking for them."""
 
 import json
+import operator
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -14,6 +16,7 @@ from ..routing import Answer, Call, route
 
 FOLDER = ".github/workflows"
 MOST_INPUTS, MOST_CHARACTERS = 25, 65_535
+COMPARED = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
 @route("GET", "/repos/{owner}/{repo}/actions/runs", "actions=read")
@@ -39,7 +42,27 @@ def _wanted(call: Call, run: Run) -> bool:
     branch, sha = runs.head(run)
     values = {"head_sha": {sha}, "branch": {branch}, "event": {run.event.name}, "actor": {run.event.actor}}
     values["status"] = {run.status, run.conclusion or ""}
-    return all(call.query.get(name) in {None, *value} for name, value in values.items())
+    named = all(call.query.get(name) in {None, *value} for name, value in values.items())
+    return named and _within(call.query.get("created", "*..*"), _moment(run.created))
+
+
+def _within(asked: str, when: datetime) -> bool:
+    """Whether a moment is what somebody searches: `>=2026-01-01`, or `2026-01-01T12:00:00Z..*`."""
+    sign = next((sign for sign in COMPARED if asked.startswith(sign)), None)
+    if sign:
+        return bool(COMPARED[sign](when, _moment(asked.removeprefix(sign))))
+    first, between, last = asked.partition("..")
+    if not between:
+        raise RefusedError(422, f"This search for a moment is not known here: {asked}")
+    return (first == "*" or _moment(first) <= when) and (last == "*" or when <= _moment(last))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise RefusedError(422, f"This is neither a date nor a moment: {text}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}", "actions=read")

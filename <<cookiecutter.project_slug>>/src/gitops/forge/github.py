@@ -228,8 +228,8 @@ def _refusal(method: str, path: str, answer: requests.Response) -> ForgeError:
         )  # fmt: skip
     if status >= 500:
         problem = ForgeError if method == "GET" else Unsure
-        return problem(f"GitHub failed at {asked}: {status} {said}.", "Run the same command again later.", status)
-    return ForgeError(f"GitHub refuses {asked}: {status} {said}.", "Mend what it names, then run again.", status)
+        return problem(f"GitHub failed at {asked}: {status} {said.rstrip('.')}.", "Run the same command again later.", status)
+    return ForgeError(f"GitHub refuses {asked}: {status} {said.rstrip('.')}.", "Mend what it names, then run again.", status)
 
 
 def _grant(answer: requests.Response) -> str:
