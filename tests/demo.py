@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import memory
 import requests
 from cookiecutter.main import cookiecutter
 from desk import BETTER, WORSE
@@ -252,7 +253,8 @@ def main() -> None:
     began = time.monotonic()
     tell("1. Generate", "One template, every default answer.")
     root, port = generate()
-    machine = warm_cache(FOLDER / "machine", root / "requirements") | {"GITOPS_STATE": str(FOLDER / "state")}
+    machine = warm_cache(memory.place(FOLDER) / "machine", root / "requirements")
+    machine |= {"GITOPS_STATE": str(FOLDER / "state")}
     with site(FOLDER, root, env=machine) as github, ended(port):
         os.environ.update(machine)
         shell(github, "make", "setup", f"PYTHON={sys.executable}")
@@ -286,6 +288,7 @@ def _dim(text: str) -> str:
 
 
 if __name__ == "__main__":
+    memory.begin()
     try:
         main()
     except NotAsTold as stopped:
@@ -297,3 +300,5 @@ if __name__ == "__main__":
         )
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        memory.end()

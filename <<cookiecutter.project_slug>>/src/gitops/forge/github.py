@@ -226,10 +226,11 @@ def _refusal(method: str, path: str, answer: requests.Response) -> ForgeError:
             f"GitHub does not know {asked}, or does not show it to this token.", "Check GITHUB_REPOSITORY and the "
             "token's permissions; `gitops doctor` does both.", status,
         )  # fmt: skip
+    said = said.rstrip(".")
     if status >= 500:
         problem = ForgeError if method == "GET" else Unsure
-        return problem(f"GitHub failed at {asked}: {status} {said.rstrip('.')}.", "Run the same command again later.", status)
-    return ForgeError(f"GitHub refuses {asked}: {status} {said.rstrip('.')}.", "Mend what it names, then run again.", status)
+        return problem(f"GitHub failed at {asked}: {status} {said}.", "Run the same command again later.", status)
+    return ForgeError(f"GitHub refuses {asked}: {status} {said}.", "Mend what it names, then run again.", status)
 
 
 def _grant(answer: requests.Response) -> str:
