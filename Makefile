@@ -13,7 +13,7 @@ test: setup tools ## Run every test
 	$(BIN)/ruff check --no-cache tests hooks benchmarks
 	$(BIN)/ruff format --no-cache --check tests hooks benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses auto --no-loadscope-reorder
 
 bench: setup ## Measure what the machinery costs, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

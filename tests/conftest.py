@@ -10,7 +10,10 @@ from desk import PULLS_ALLOWED, Desk, Driver, prepare
 from github.server import LocalGitHub
 from github.site import caches, warm_cache
 from house import GENERATED, bake, run, set_up
+from hurry import ready
 from once import once
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ("containers", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
@@ -37,12 +40,25 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first, and say what belongs together."""
+    """Start the longest files first."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
-    for item in items:
-        file = item.path.stem
-        group = "containers" if file in CONTAINERS else item.name if file == ALONE else file
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist declares no types
+    """Which tests run in one process, one after the other.
+
+    xdist's own groups are written into the ids of tests, where pytest 9.2 no longer lets it write.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What a test belongs to."""
+        file = Path(nodeid.partition("::")[0]).stem
+        return "containers" if file in CONTAINERS else nodeid if file == ALONE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Whoever hands out the tests."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +82,13 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def machine(shared: Path) -> dict[str, str]:
     """What the machines that run workflows have: caches of packages, where jobs can link them."""
     return caches(once(memory.place(shared) / "machine", lambda folder: warm_cache(folder, GENERATED / "requirements")))
+
+
+@pytest.fixture(scope="session")
+def hurried(shared: Path, machine: dict[str, str]) -> dict[str, str]:
+    """What they have where packages are installed already, for repositories whose jobs hurry."""
+    made = once(memory.place(shared) / "ready", lambda folder: ready(folder, machine))
+    return {**machine, "READY": str(made / "repository" / ".venv")}
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,15 @@ def run(root: Path, *command: str, env: Mapping[str, str] | None = None, code: i
     return done.stdout
 
 
+def edit(file: Path, changes: dict[str, str]) -> None:
+    """Replace texts in a file, each of which must be there."""
+    text = file.read_text()
+    for old, new in changes.items():
+        assert old in text, f"{file} does not hold {old!r}"
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
 def set_up(root: Path, python: str = sys.executable) -> None:
     """Make it a Git repository with one commit, and run its own set-up."""
     run(root, "git", "init", "--quiet", "--initial-branch", "main")

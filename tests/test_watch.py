@@ -22,10 +22,9 @@ from containers import free_port
 from github.model import Run
 from github.site import Site, site
 from house import bake, run
+from hurry import hurry
 from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
 from sabotage.rows import held_out
-from sabotage.trial import Lab
-from sabotage.world import hurry
 
 Rows = list[dict[str, Any]]
 DATA, KEY, TARGET = "data/breast_cancer.csv", "sample_id", "diagnosis"
@@ -112,12 +111,12 @@ class Place:
 
 
 @pytest.fixture
-def place(shared: Path, machine: dict[str, str], tmp_path: Path) -> Iterator[Place]:
+def place(hurried: dict[str, str], tmp_path: Path) -> Iterator[Place]:
     """A generated repository that serves as a process, keeps a log, takes outcomes and is watched.
 
     Its jobs link packages that are installed already, as saboteurs' jobs do; how they are installed is the journey's.
     """
-    clone, port, env = bake(tmp_path), free_port(), Lab(shared / "sabotage", machine).env
+    clone, port, env = bake(tmp_path), free_port(), hurried
     hurry(clone / "Makefile")
     _choose(clone / "model.toml", port, tmp_path / "log")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")

@@ -3,8 +3,10 @@
 import math
 from pathlib import Path
 
+from house import edit
+
 from .rows import Row, draw, from_csv, held_out, to_csv
-from .world import BY_TIME, CUTOFF, DATA, ESTIMATOR, FEATURES, SCHEMA, START, edit
+from .world import BY_TIME, CUTOFF, DATA, ESTIMATOR, FEATURES, SCHEMA, START
 
 TOML, MAKEFILE = "model.toml", "Makefile"
 FIT = "LogisticRegression(random_state=seed)"

@@ -8,6 +8,6 @@ from .trial import Lab
 
 
 @pytest.fixture(scope="session")
-def lab(shared: Path, machine: dict[str, str]) -> Lab:
+def lab(shared: Path, hurried: dict[str, str]) -> Lab:
     """Shared by all processes of a test run."""
-    return Lab(shared / "sabotage", machine)
+    return Lab(shared / "sabotage", hurried)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from github.model import Run
 from github.site import Site, site
-from house import run
+from house import edit, run
 
-from .world import BY_TIME, edit, generate
+from .world import BY_TIME, generate
 
 CI, DEPLOY = "ci.yml", "deploy.yml"
 

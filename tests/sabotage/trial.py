@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import memory
 from github.site import Site
 from once import once
 
 from . import start
 from .saboteurs import Saboteur
-from .world import ready
 
 JUDGE = Path(__file__).with_name("judge.py")
 STARTS: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
@@ -64,11 +62,11 @@ class Lab:
 
     Attributes:
         folder: Where all processes of this test run keep them.
-        machine: The caches of the machines that run workflows.
+        env: Of the machines that run workflows, which hurry.
     """
 
     folder: Path
-    machine: Mapping[str, str]
+    env: Mapping[str, str]
 
     def result(self, saboteur: Saboteur) -> Result:
         """What came of a saboteur's push."""
@@ -122,19 +120,10 @@ class Lab:
         """The state that saboteurs start from."""
         return once(self.folder / "starts" / name, lambda place: STARTS[name](place, self.env))
 
-    def ready(self) -> Path:
-        """A generated repository that is set up; jobs have its packages, and its Python judges evidence."""
-        return once(memory.place(self.folder) / "ready", lambda place: ready(place, self.machine)) / "repository"
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment of the machines that run the workflows."""
-        return {**self.machine, "READY": str(self.ready() / ".venv")}
-
     def judged(self, evidence: Mapping[str, Path]) -> dict[str, dict[str, dict[str, str]]]:
         """Which gates refuse each evidence, with their messages: by the gates as they are, and by every mutant."""
         asked = json.dumps({name: str(file) for name, file in evidence.items()})
-        python = self.ready() / ".venv" / "bin" / "python"
+        python = Path(self.env["READY"], "bin", "python")
         told = subprocess.run([python, JUDGE], input=asked, check=True, capture_output=True, text=True).stdout
         found: dict[str, dict[str, dict[str, str]]] = json.loads(told)
         return found

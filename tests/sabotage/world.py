@@ -3,11 +3,10 @@
 Its owner declares whom the model must treat alike, and knows that what makes x7 is broken.
 """
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 
-from house import bake, pythons, run
+from house import bake, edit, run
+from hurry import hurry
 
 from .rows import draw, to_csv
 
@@ -102,19 +101,6 @@ CUTOFF = "2025-06-01"
 BY_TIME = {
     'method = "hash"\ncolumn = "id"\nholdout = 0.3 ': f'method = "time"\ncolumn = "day"\ncutoff = {CUTOFF} #',
 }
-# CI's look at code is test_journey's matter; here it has nothing to say.
-CHECKS = ("ruff check .", "ruff format --check .", "mypy $(YOURS) tests/model", "pytest --quiet tests/model")
-# So is how packages are installed; here each job links those that the real set-up has installed from the same lock, in
-# a folder that the machine names. What is linked takes a tenth of a second, and what is installed three.
-INSTALL = (r"\t\$\(PYTHON\) -m venv .*--editable \.\n", r"""
-	$(PYTHON) -m venv --without-pip .venv
-	ln -s $(READY)/lib/python*/site-packages/* .venv/lib/python*/site-packages/
-	rm .venv/lib/python*/site-packages/_editable_impl_*.pth
-	cd .venv/lib/python*/site-packages && echo $(CURDIR)/src > here.pth
-	ln -s $(READY)/bin/uv .venv/bin/uv
-	sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/gitops > .venv/bin/gitops
-	chmod +x .venv/bin/gitops
-""")  # fmt: skip
 
 
 def generate(folder: Path) -> Path:
@@ -133,27 +119,3 @@ def generate(folder: Path) -> Path:
     run(root, "git", "add", "--all")
     run(root, "git", "commit", "--quiet", "--message", "Start from the template, with rows of ours")
     return root
-
-
-def ready(folder: Path, env: Mapping[str, str]) -> None:
-    """Set up a generated repository as its own Makefile does; its packages are those that jobs link."""
-    root = bake(folder / "made").rename(folder / "repository")
-    python = pythons()[(root / ".python-version").read_text().strip()]
-    run(root, "make", "setup", f"PYTHON={python}", env=env)
-
-
-def hurry(makefile: Path) -> None:
-    """Let jobs spend their time on what saboteurs do."""
-    edit(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
-    text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
-    assert count == 1, f"{makefile} does not set up as it did"
-    makefile.write_text(text)
-
-
-def edit(file: Path, changes: dict[str, str]) -> None:
-    """Replace texts in a file, each of which must be there."""
-    text = file.read_text()
-    for old, new in changes.items():
-        assert old in text, f"{file} does not hold {old!r}"
-        text = text.replace(old, new)
-    file.write_text(text)

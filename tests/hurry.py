@@ -1,0 +1,44 @@
+"""Workflows that spend their time on what a test is about.
+
+How packages are installed, and CI's look at code, are test_journey's matter: there each job does both, as on GitHub.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from house import bake, edit, pythons, run
+
+# CI's look at code has nothing to say.
+CHECKS = ("ruff check .", "ruff format --check .", "mypy $(YOURS) tests/model", "pytest --quiet tests/model")
+# Each job links the packages that the real set-up has installed from the same lock, in a folder that the machine names.
+# What is linked takes a tenth of a second, and what is installed three.
+INSTALL = (r"\t\$\(PYTHON\) -m venv .*--editable \.\n", r"""
+	$(PYTHON) -m venv --without-pip .venv
+	ln -s $(READY)/lib/python*/site-packages/* .venv/lib/python*/site-packages/
+	rm .venv/lib/python*/site-packages/_editable_impl_*.pth
+	cd .venv/lib/python*/site-packages && echo $(CURDIR)/src > here.pth
+	ln -s $(READY)/bin/uv .venv/bin/uv
+	sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/gitops > .venv/bin/gitops
+	chmod +x .venv/bin/gitops
+""")  # fmt: skip
+
+
+def ready(folder: Path, env: Mapping[str, str]) -> None:
+    """Set up a generated repository as its own Makefile does; its packages are those that jobs link.
+
+    Args:
+        folder: Where it is kept.
+        env: The caches of the machines that run workflows.
+    """
+    root = bake(folder / "made").rename(folder / "repository")
+    python = pythons()[(root / ".python-version").read_text().strip()]
+    run(root, "make", "setup", f"PYTHON={python}", env=env)
+
+
+def hurry(makefile: Path) -> None:
+    """Let the jobs of a generated repository hurry, on machines whose environment names READY."""
+    edit(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
+    text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
+    assert count == 1, f"{makefile} does not set up as it did"
+    makefile.write_text(text)
