@@ -1,6 +1,7 @@
 """Workflows that spend their time on what a test is about.
 
-How packages are installed, and CI's look at code, are test_journey's matter: there each job does both, as on GitHub.
+How packages are installed is test_demo's matter, where each job does it as on GitHub; CI's look at code is
+test_journey's.
 """
 
 import re
@@ -18,9 +19,9 @@ INSTALL = (r"\t\$\(PYTHON\) -m venv .*--editable \.\n", r"""
 	ln -s $(READY)/lib/python*/site-packages/* .venv/lib/python*/site-packages/
 	rm .venv/lib/python*/site-packages/_editable_impl_*.pth
 	cd .venv/lib/python*/site-packages && echo $(CURDIR)/src > here.pth
-	ln -s $(READY)/bin/uv .venv/bin/uv
-	sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/gitops > .venv/bin/gitops
-	chmod +x .venv/bin/gitops
+	ln -s $(READY)/bin/uv $(READY)/bin/ruff .venv/bin/
+	cd .venv/bin && for tool in gitops mypy pytest; do \
+		sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/$$tool > $$tool && chmod +x $$tool || exit 1; done
 """)  # fmt: skip
 
 
@@ -37,8 +38,13 @@ def ready(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def hurry(makefile: Path) -> None:
-    """Let the jobs of a generated repository hurry, on machines whose environment names READY."""
+    """Let the jobs of a generated repository install nothing and look at no code; their machines have READY."""
+    link(makefile)
     edit(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
+
+
+def link(makefile: Path) -> None:
+    """Let them install nothing."""
     text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
     assert count == 1, f"{makefile} does not set up as it did"
     makefile.write_text(text)

@@ -13,6 +13,7 @@ from desk import BETTER, BRANCH, START, WORSE
 from github.model import Run
 from github.site import Site, site
 from house import bake, run
+from hurry import link
 
 DATA = "data/breast_cancer.csv"
 # What a promotion changes.
@@ -21,7 +22,7 @@ TRAIN_JOBS = ["expire", "train", "register", "compare", "image", "promote"]
 
 
 @pytest.fixture
-def github(machine: dict[str, str], tmp_path: Path) -> Iterator[Site]:
+def github(hurried: dict[str, str], tmp_path: Path) -> Iterator[Site]:
     """A freshly generated repository that serves as a process, committed but not pushed, and its GitHub."""
     clone = bake(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -30,10 +31,11 @@ def github(machine: dict[str, str], tmp_path: Path) -> Iterator[Site]:
     toml.write_text(
         toml.read_text().replace('kind = "none"', 'kind = "process"').replace("port = 8080", f"port = {port}")
     )
+    link(clone / "Makefile")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
     run(clone, "git", "add", "--all")
     run(clone, "git", "commit", "--quiet", "--message", "Start from the template")
-    with site(tmp_path, clone, env=machine | {"GITOPS_STATE": str(tmp_path / "state")}) as made:
+    with site(tmp_path, clone, env=hurried | {"GITOPS_STATE": str(tmp_path / "state")}) as made:
         yield made
         assert made.hub.violations == []
     subprocess.run(["pkill", "--full", f"gitops=.*[|]{port}[|]"], check=False)
