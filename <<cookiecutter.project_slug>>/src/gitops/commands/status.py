@@ -24,7 +24,7 @@ def command(project: Path, file: Path | None, opened: bool) -> None:
 
     repository = find(project)
     with console.progress("status") as progress:
-        progress("look")
+        progress("who serves, and what is open")
         found = overview(repository)
     _show(found)
     if opened and file is None:
