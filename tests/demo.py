@@ -86,7 +86,8 @@ def watch(github: Site, *, red: tuple[str, ...] = ()) -> dict[str, Run]:
                     _job(run, job)
     for name, run in done.items():
         wanted = "failure" if name in red else "success"
-        insist(run.conclusion in (wanted, "action_required"), f"{name} ended with {run.conclusion}: {run.folder}")
+        ended = f"{name} ended with {run.conclusion}. {_failed(run)}\n`make demo KEEP=1` keeps the files of all runs."
+        insist(run.conclusion in (wanted, "action_required"), ended)
     return done
 
 
@@ -100,6 +101,11 @@ def _last(job: Job) -> str:
     said = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
             "Version ", "Registered", "Accepted", "Alias", "Nothing was", "No image"))]  # fmt: skip
     return said[0][:110] if said else ""
+
+
+def _failed(run: Run) -> str:
+    """How the logs end of jobs that failed."""
+    return "\n".join(f"{job.id}:\n{job.log[-1500:]}" for job in run.jobs.values() if job.conclusion == "failure")
 
 
 def pull_request(github: Site) -> int:

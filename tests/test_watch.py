@@ -114,15 +114,15 @@ class Place:
 def place(hurried: dict[str, str], tmp_path: Path) -> Iterator[Place]:
     """A generated repository that serves as a process, keeps a log, takes outcomes and is watched.
 
-    Its jobs link packages that are installed already, as saboteurs' jobs do; how they are installed is the journey's.
+    Its jobs link packages that are installed already, as saboteurs' jobs do; how they are installed is the demo's.
     """
-    clone, port, env = bake(tmp_path), free_port(), hurried
+    clone, port = bake(tmp_path), free_port()
     hurry(clone / "Makefile")
     _choose(clone / "model.toml", port, tmp_path / "log")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
     run(clone, "git", "add", "--all")
     run(clone, "git", "commit", "--quiet", "--message", "Start from the template")
-    run(clone, "make", "setup", f"PYTHON={sys.executable}", env=env)
+    run(clone, "make", "setup", f"PYTHON={sys.executable}", env=hurried)
     rules = tmp_path / "rules.yml"
     rules.write_text(run(clone, ".venv/bin/python", "-c", IMPATIENT))
     asked = targets(tmp_path / "targets.json", [f"http://127.0.0.1:{port}"])
@@ -130,7 +130,7 @@ def place(hurried: dict[str, str], tmp_path: Path) -> Iterator[Place]:
         inbox() as told,
         alertmanager(tmp_path / "alertmanager", told.address) as teller,
         prometheus(tmp_path / "prometheus", settings(asked, rules, teller)) as address,
-        site(tmp_path, clone, env=env | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
+        site(tmp_path, clone, env=hurried | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
     ):
         github.edit("model.toml", '# prometheus = "http://127.0.0.1:9090"', f'prometheus = "{address}"')
         github.hub.settings.secrets["GITOPS_OUTCOMES_TOKEN"] = SECRET
