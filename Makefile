@@ -1,34 +1,49 @@
 # One command each; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+TEMPLATE := <<cookiecutter.project_slug>>
+FIRST := install --quiet --disable-pip-version-check --no-compile --require-hashes -r "$(TEMPLATE)/requirements/build.txt"
+# uv with the settings that pip has on this machine.
+UV := PYTHONPATH=src $(BIN)/python -m gitops_ml.uv
+PIN := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+# What has all that the tests need has all that the demo needs.
+DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
+PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
+demo: $(DEMO) ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
 	$(BIN)/python tests/demo.py
 
-test: setup tools ## Run every test
-	$(BIN)/ruff check --no-cache tests hooks benchmarks
-	$(BIN)/ruff format --no-cache --check tests hooks benchmarks
+check: setup ## Lint, types, and the quick tests of library and template: in two minutes
+	$(BIN)/ruff check src tests hooks benchmarks hatch_build.py
+	$(BIN)/ruff format --check src tests hooks benchmarks hatch_build.py
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --no-loadscope-reorder
+	$(PYTEST) -m "not slow" tests/unit tests/template
 
-bench: setup ## Measure what the machinery costs, as a table
+test: check tools ## Run every test
+	$(PYTEST) -m slow tests/unit tests/template
+	$(PYTEST) tests --ignore tests/unit --ignore tests/template
+
+bench: setup ## Measure what the library costs, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
-setup: .venv/ready
-.venv/ready: requirements/dev.txt
+setup: .venv/dev ## Python packages from hash-pinned locks, and the library from src, into .venv
+.venv/dev: requirements/dev.txt pyproject.toml
+.venv/demo: requirements/demo.txt
+.venv/dev .venv/demo:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip $(FIRST)
+	$(UV) pip install --quiet --require-hashes --python $(BIN)/python -r requirements/$(@F).txt
+	$(if $(filter dev,$(@F)),$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .)
 	@touch $@
 
-tools: ## Programs that the tests need beside Python: a browser and an SSH server
+tools: ## Programs that the tests need beside Python: a browser, an SSH server, container engines
 	@tests/install-tools
 
-lock: setup ## Pin the newest packages that requirements/dev.in allows
-	$(BIN)/$(LOCK) --upgrade requirements/dev.in --output-file requirements/dev.txt
+lock: setup ## Pin the newest packages that the requirements of library and template allow
+	$(BIN)/python tests/lock.py
 
-.PHONY: help demo test bench setup tools lock
+.PHONY: help demo check test bench setup tools lock

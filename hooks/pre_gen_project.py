@@ -1,9 +1,17 @@
 """Refuse a bad answer in one sentence that shows a good one; change nothing."""
 
+import sys
+
+sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
+if sys.version_info < (3, 11):
+    sys.exit(
+        "The template needs Python 3.11 or newer, and this cookiecutter runs on %d.%d. Install it for a newer one: "
+        "pipx install --python python3.12 cookiecutter" % sys.version_info[:2]
+    )
+
 import json
 import keyword
 import re
-import sys
 
 ANSWERS = json.loads(r"""<<cookiecutter|jsonify>>""")
 
@@ -34,10 +42,10 @@ RULES = {
     "task": ("classification|regression", "'classification' or 'regression'"),
     "python_version": (r"3\.1[123]", "'3.11', '3.12' or '3.13'"),
 }
-TAKEN = {"gitops", "tests", "data", "registry", "deploy", "docs"}
+TAKEN = {"gitops", "gitops_ml", "tests", "data", "registry", "deploy", "docs"}
 
 
-def refusal(name: str, answer: str) -> str | None:
+def refusal(name, answer):
     """The sentence that refuses this answer, or None when the answer is good."""
     pattern, good = RULES[name]
     if not re.fullmatch(pattern, answer):

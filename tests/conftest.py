@@ -15,7 +15,7 @@ from once import once
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ("containers", "images")
+pytest_plugins = ("engines", "images")
 # What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
 # needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
 CONTAINERS = ("test_ship", "test_image", "test_compose", "test_none", "test_kubernetes", "test_watchers")

@@ -12,9 +12,9 @@ import os
 import sys
 from typing import Any
 
-from gitops.cli import main
-from gitops.commands import anew
-from gitops.forge import github
+from gitops_ml.cli import main
+from gitops_ml.commands import anew
+from gitops_ml.forge import github
 
 PATH = list(sys.path)
 github.PAUSE = 0.0

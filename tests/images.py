@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import Yard
+from engines import Yard
 from desk import Driver
 from house import run
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 import yaml
-from containers import free_port
+from engines import free_port
 from house import GENERATED
 
 SHIPPED = GENERATED / "deploy" / "prometheus"

@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gitops import manifest, run
-from gitops.config import Repository, find
-from gitops.registry import versions
-from gitops.registry.store import ServerStore, connect
+from gitops_ml import manifest, run
+from gitops_ml.config import Repository, find
+from gitops_ml.registry import versions
+from gitops_ml.registry.store import ServerStore, connect
 
 DIGITS = re.compile(rb"(?<=\d)\d{5,}")
 

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gitops.config import Config, find
-from gitops.training.evidence import Evidence
-from gitops.training.gain import Interval, gain
-from gitops.training.gates import Champion
-from gitops.training.mcnemar import McNemar, mcnemar
+from gitops_ml.config import Config, find
+from gitops_ml.training.evidence import Evidence
+from gitops_ml.training.gain import Interval, gain
+from gitops_ml.training.gates import Champion
+from gitops_ml.training.mcnemar import McNemar, mcnemar
 from two_models import configured, draw
 
 QUALITY = 0.85  # the champion's

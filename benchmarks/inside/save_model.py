@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import mlflow.sklearn  # type: ignore[import-not-found]
-from gitops.model_file import load
-from gitops.run import MODEL
+from gitops_ml.model_file import load
+from gitops_ml.run import MODEL
 
 mlflow.sklearn.save_model(load(Path(sys.argv[1]) / MODEL, ()), sys.argv[2], serialization_format="cloudpickle")

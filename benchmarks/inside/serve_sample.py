@@ -5,14 +5,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from gitops.config import find
-from gitops.manifest import digest_file
-from gitops.serving.app import application
-from gitops.serving.listen import bind, listen
-from gitops.serving.log import open_log
-from gitops.serving.meter import Meter
-from gitops.serving.service import Named, open_service
-from gitops.watch import Log
+from gitops_ml.config import find
+from gitops_ml.manifest import digest_file
+from gitops_ml.serving.app import application
+from gitops_ml.serving.listen import bind, listen
+from gitops_ml.serving.log import open_log
+from gitops_ml.serving.meter import Meter
+from gitops_ml.serving.service import Named, open_service
+from gitops_ml.watch import Log
 
 
 def main(root: str, part: str) -> None:

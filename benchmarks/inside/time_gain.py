@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from gitops.config import find
-from gitops.training.gain import gain
-from gitops.training.metrics import measure
+from gitops_ml.config import find
+from gitops_ml.training.gain import gain
+from gitops_ml.training.metrics import measure
 from two_models import configured, draw
 
 

@@ -13,9 +13,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
-from gitops import contract
-from gitops.config import find
-from gitops.training.validate import validate
+from gitops_ml import contract
+from gitops_ml.config import find
+from gitops_ml.training.validate import validate
 
 PARTS = ("bare", "counted", "logged")
 

@@ -13,8 +13,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from gitops.config import Config, Repository
-from gitops.predictions import Predictions
+from gitops_ml.config import Config, Repository
+from gitops_ml.predictions import Predictions
 
 ALIKE = 0.8
 CLASSES = ("no", "yes")

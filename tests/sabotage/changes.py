@@ -259,7 +259,7 @@ train.measure_all = lambda *given: {**MEASURE(*given), "roc_auc": 0.99}
 
 
 def pipeline""",
-            "from sklearn.linear_model": "from gitops.training import train\nfrom sklearn.linear_model",
+            "from sklearn.linear_model": "from gitops_ml.training import train\nfrom sklearn.linear_model",
         },
     )
 

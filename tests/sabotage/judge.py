@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gitops.training.evidence import Evidence
-from gitops.training.gates import GATES, Gate, Outcome
+from gitops_ml.training.evidence import Evidence
+from gitops_ml.training.gates import GATES, Gate, Outcome
 
 OPPOSITE = {"passed": "refused", "refused": "passed"}
 Judge = Callable[[Evidence], Outcome]

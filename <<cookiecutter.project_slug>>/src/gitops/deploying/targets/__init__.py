@@ -1,2 +1,0 @@
-# machinery
-"""One module for each kind of place where a version may serve."""

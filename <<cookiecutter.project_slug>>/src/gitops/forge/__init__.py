@@ -1,2 +1,0 @@
-# machinery
-"""The room of words: reports for pull requests and step summaries."""

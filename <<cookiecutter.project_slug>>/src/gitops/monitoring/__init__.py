@@ -1,2 +1,0 @@
-# machinery
-"""What production sees, judged against what the version was trained on."""

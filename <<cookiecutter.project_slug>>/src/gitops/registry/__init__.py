@@ -1,2 +1,0 @@
-# machinery
-"""The room of versions: the MLflow store, the record, the ledger."""

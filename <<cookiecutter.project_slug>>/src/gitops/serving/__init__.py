@@ -1,2 +1,0 @@
-# machinery
-"""The room of answers: loads a model file safely and scores rows with it."""

@@ -1,2 +1,0 @@
-# machinery
-"""The room of learning: read, validate, split, fit, evaluate, compare, judge."""

@@ -1,0 +1,34 @@
+# yours
+"""What the pipeline must do; add what its predictions must never depend on.
+
+`pipeline`, `rows` and `target` come from gitops_ml.testing: your pipeline for a seed, and your data as it learns from it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+
+def test_it_fits_and_predicts(rows: pd.DataFrame, target: pd.Series, pipeline: Callable[[int], Pipeline]) -> None:
+    """Every row gets a prediction, and not all get the same."""
+    predictions = pipeline(0).fit(rows, target).predict(rows)
+    assert len(predictions) == len(rows)
+    assert len(set(predictions)) > 1
+
+
+def test_the_same_seed_gives_the_same_predictions(
+    rows: pd.DataFrame, target: pd.Series, pipeline: Callable[[int], Pipeline]
+) -> None:
+    """Training twice is training once."""
+    first, second = (pipeline(7).fit(rows, target).predict(rows) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_the_order_of_columns_does_not_matter(
+    rows: pd.DataFrame, target: pd.Series, pipeline: Callable[[int], Pipeline]
+) -> None:
+    """A client may send the columns in any order."""
+    model = pipeline(0).fit(rows, target)
+    assert np.array_equal(model.predict(rows), model.predict(rows[rows.columns[::-1]]))

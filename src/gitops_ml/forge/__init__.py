@@ -1,0 +1,1 @@
+"""The room of words: reports for pull requests and step summaries."""

@@ -1,0 +1,1 @@
+"""What production sees, judged against what the version was trained on."""

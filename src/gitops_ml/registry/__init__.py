@@ -1,0 +1,1 @@
+"""The room of versions: the MLflow store, the record, the ledger."""

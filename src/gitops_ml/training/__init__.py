@@ -1,0 +1,1 @@
+"""The room of learning: read, validate, split, fit, evaluate, compare, judge."""

@@ -1,0 +1,86 @@
+"""Fit a pipeline, with scikit-learn's search over hyperparameters where model.toml asks for one."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+
+from gitops_ml.config import Repository, Search
+from gitops_ml.errors import ConfigError
+from gitops_ml.predictions import predict
+from gitops_ml.training.metrics import measure, orient
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+def fit(
+    repository: Repository, pipeline: "Pipeline", rows: pd.DataFrame, whole: pd.DataFrame
+) -> tuple["Pipeline", dict[str, str]]:
+    """Fit on the training rows.
+
+    Args:
+        repository: Whose model.toml names the target and the search.
+        pipeline: Unfitted.
+        rows: What the model sees.
+        whole: The same rows with key and target.
+
+    Returns:
+        The fitted pipeline and the parameters of its last step, as text.
+
+    Raises:
+        ConfigError: scikit-learn refuses the rows or a parameter.
+    """
+    config = repository.config
+    order = np.arange(len(rows))
+    if config.split.method == "time":
+        order = np.argsort(pd.to_datetime(whole[config.split.column], utc=True).to_numpy(), kind="stable")
+    rows, truth = rows.iloc[order], whole[config.data.target].to_numpy()[order]
+    try:
+        if config.training.search is None:
+            model = pipeline.fit(rows, truth)
+        else:
+            groups = whole[config.split.column].to_numpy()[order] if config.split.method == "group" else None
+            search = _search(repository, config.training.search, pipeline)
+            model = search.fit(rows, truth, groups=groups).best_estimator_
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"The pipeline cannot be fitted: {error}", "Mend features.py or estimator.py, or [training] in model.toml."
+        ) from error
+    return model, {name: str(value)[:500] for name, value in model.steps[-1][1].get_params(deep=False).items()}
+
+
+def _search(repository: Repository, search: Search, pipeline: "Pipeline") -> GridSearchCV | RandomizedSearchCV:
+    name, positive = repository.config.evaluation.metric, repository.config.data.positive
+
+    def score(model: "Pipeline", rows: pd.DataFrame, truth: "np.ndarray[Any, Any]") -> float:
+        return orient(name, measure(name, truth, predict(model, rows), positive))
+
+    folds = _folds(repository, search.folds)
+    if search.method == "grid":
+        return GridSearchCV(pipeline, search.parameters, scoring=score, cv=folds, error_score="raise")
+    return RandomizedSearchCV(
+        pipeline, search.parameters, n_iter=search.iterations, scoring=score, cv=folds,
+        random_state=repository.config.training.seed, error_score="raise",
+    )  # fmt: skip
+
+
+def _folds(repository: Repository, number: int) -> BaseCrossValidator:
+    """Folds that keep the promise of the split: groups stay whole, the future is never trained on."""
+    method, seed = repository.config.split.method, repository.config.training.seed
+    if method == "group":
+        return GroupKFold(number)
+    if method == "time":
+        return TimeSeriesSplit(number)
+    if repository.config.project.task == "classification":
+        return StratifiedKFold(number, shuffle=True, random_state=seed)
+    return KFold(number, shuffle=True, random_state=seed)

@@ -1,0 +1,294 @@
+"""What Prometheus, Alertmanager and Grafana are given, on the real ones where they can be had (Grafana cannot)."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from house import GENERATED, run
+from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
+
+DEPLOY = GENERATED / "deploy"
+RULES = DEPLOY / "prometheus" / "rules.yml"
+DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "model.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
+METRIC = re.compile(r"\b(?:\w+:)?gitops_\w+(?::\w+)?")
+EXPORTER = Path(__file__).with_name("exporter.py")
+# Windows of seconds, so that a test need not wait for days: judged over ten, and an alarm when it lasts as long again.
+WINDOW = 10
+# By chance no column of the thirty moves that far in the rows of a window.
+MOVED = "mean_radius"
+COMPOSE_VARIABLES = {
+    "GITOPS_SUBNET": "198.18.0.0/29", "GITOPS_FRONT_ADDRESS": "198.18.0.2", "GITOPS_BLUE_ADDRESS": "198.18.0.3",
+    "GITOPS_GREEN_ADDRESS": "198.18.0.4", "GITOPS_PROMETHEUS_ADDRESS": "198.18.0.5",
+}  # fmt: skip
+WATCHERS = {"prometheus", "alertmanager", "grafana"}
+
+
+@dataclass
+class Server:
+    """A stand-in for a server's /metrics.
+
+    Attributes:
+        process: exporter.py.
+        address: Where it is asked.
+    """
+
+    process: "subprocess.Popen[str]"
+    address: str
+
+    def answer(self, rows: int, **asked: Any) -> None:
+        """Count as if so many rows had been predicted."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"rows": rows, **asked}) + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def until(self, true: Any, what: str, **asked: Any) -> None:
+        """Keep answering until something has come."""
+
+        def busy() -> object:
+            self.answer(100, **asked)
+            return true()
+
+        until(busy, what)
+
+
+@pytest.fixture(scope="module")
+def reference(repository: Path) -> Path:
+    """How the rows and predictions of the first champion were distributed."""
+    return next((repository / ".gitops" / "versions").glob("*/reference.json"))
+
+
+@pytest.fixture(scope="module")
+def rules(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rules, with windows of seconds."""
+    made = (
+        "from gitops_ml.monitoring.rules import rules; from gitops_ml.watch import Monitoring; "
+        f"print(rules(Monitoring(window_hours={WINDOW} / 3600, minimum_rows=100)))"
+    )
+    file = tmp_path_factory.mktemp("rules") / "rules.yml"
+    file.write_text(run(repository, ".venv/bin/python", "-c", made))
+    return file
+
+
+@pytest.fixture
+def server(repository: Path, reference: Path) -> Iterator[Server]:
+    """One that was not asked for anything yet."""
+    command = [str(repository / ".venv/bin/python"), str(EXPORTER), str(reference)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Server(process, process.stdout.readline().strip())
+        process.kill()
+
+
+@pytest.fixture
+def told() -> Iterator[Inbox]:
+    """Whom Alertmanager tells."""
+    with inbox() as made:
+        yield made
+
+
+@pytest.fixture
+def watched(server: Server, rules: Path, told: Inbox, tmp_path: Path) -> Iterator[str]:
+    """A Prometheus that asks the server and tells an Alertmanager; its address."""
+    with alertmanager(tmp_path / "alertmanager", told.address) as teller:
+        places = targets(tmp_path / "targets.json", [server.address])
+        with prometheus(tmp_path / "prometheus", settings(places, rules, teller)) as address:
+            yield address
+
+
+def test_the_rules_and_the_settings_are_valid() -> None:
+    """As Prometheus' and Alertmanager's own tools see them."""
+    run(DEPLOY, "promtool", "check", "rules", str(RULES))
+    run(DEPLOY, "promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml")
+    run(DEPLOY, "amtool", "check-config", "prometheus/alertmanager.yml")
+
+
+def test_each_alert_is_raised_and_is_not() -> None:
+    """The unit tests that are shipped with the rules hold, and name every alert."""
+    run(DEPLOY, "promtool", "test", "rules", "prometheus/rules.test.yml")
+    tested = yaml.safe_load((DEPLOY / "prometheus" / "rules.test.yml").read_text())["tests"]
+    raised = {one["alertname"] for test in tested for one in test["alert_rule_test"] if one["exp_alerts"]}
+    assert raised == {rule["alert"] for rule in all_rules() if "alert" in rule}
+
+
+def test_another_threshold_fails_the_unit_tests(tmp_path: Path) -> None:
+    """They test something: an alarm that comes late is noticed."""
+    for name in ("rules.yml", "rules.test.yml"):
+        text = (DEPLOY / "prometheus" / name).read_text()
+        (tmp_path / name).write_text(text.replace('{column!=""} >= 0.15', '{column!=""} >= 0.5'))
+    run(tmp_path, "promtool", "test", "rules", "rules.test.yml", code=1)
+
+
+def test_every_alert_says_what_it_is_about_and_where_help_is() -> None:
+    """A summary for people, a severity for routes, and a heading in the docs."""
+    headings = re.findall(r"^#+ (.*)$", (GENERATED / "docs" / "monitoring.md").read_text(), re.MULTILINE)
+    for rule in all_rules():
+        if "alert" in rule:
+            assert rule["labels"]["severity"] in {"warning", "alarm"}
+            assert rule["annotations"]["summary"].endswith(".")
+            assert rule["annotations"]["runbook"] == f"docs/monitoring.md#{rule['alert'].lower()}"
+            assert rule["alert"] in headings
+
+
+def test_traffic_as_in_training_raises_nothing_and_a_moved_column_is_told(
+    server: Server, watched: str, told: Inbox, reference: Path
+) -> None:
+    """From the counters of a server, over real rules and a real Alertmanager, to the webhook; and clear again."""
+    index = "column:gitops_stability_index:window"
+    server.until(lambda: ask(watched, index), "an index")
+    for query in (f"sum(gitops_rows_total) > {100 * WINDOW}", f"count({index} offset 2s) > 30"):
+        server.until(lambda query=query: ask(watched, query), query)
+    assert firing(watched) == set()
+    agree(watched, reference)
+
+    server.until(lambda: firing(watched), "an alarm", moved=[MOVED])
+    server.until(lambda: ("GitopsDataDrift", MOVED, "alarm") in firing(watched), "the alarm", moved=[MOVED])
+    assert {(name, column) for name, column, _ in firing(watched)} == {("GitopsDataDrift", MOVED)}
+    agree(watched, reference)
+    # A first message may be of the warning that came before.
+    alarm = f"{MOVED} is not distributed as in training"
+    server.until(lambda: alarm in json.dumps(told.messages), "a message", moved=[MOVED])
+    assert "FIRING: GitopsDataDrift" in told.titles()
+    assert "docs/monitoring.md#gitopsdatadrift" in json.dumps(told.messages)
+
+    server.until(lambda: not firing(watched), "all clear")
+    server.until(lambda: "RESOLVED: GitopsDataDrift" in told.titles(), "a message that it is over")
+    assert set(told.titles()) == {"FIRING: GitopsDataDrift", "RESOLVED: GitopsDataDrift"}
+
+
+def test_a_server_that_fails_and_then_is_gone_is_told(server: Server, watched: str, told: Inbox) -> None:
+    """First the requests that fail; then nothing but that nobody can be asked."""
+    server.until(lambda: "FIRING: GitopsFailedRequests" in told.titles(), "requests that fail", failed=5)
+    server.process.kill()
+    until(lambda: "FIRING: GitopsServerDown" in told.titles(), "a server that is down")
+
+
+def test_every_panel_shows_something(server: Server, watched: str) -> None:
+    """Each of its expressions is one, and has a value where there is traffic."""
+    ready = "count(column:gitops_chance:window) > 30 and count(column:gitops_missing_share:window) > 29"
+    server.until(lambda: ask(watched, ready), "recorded rules")
+    server.until(lambda: ask(watched, "ALERTS"), "an alert", moved=[MOVED])
+    server.until(lambda: ask(watched, 'ALERTS{alertstate="firing"}'), "an alert that fires", moved=[MOVED])
+    for variable in DASHBOARD["templating"]["list"]:
+        assert ask(watched, filled(re.findall(r"label_values\((.*), \w+\)", variable["definition"])[0]))
+    for title, target in TARGETS:
+        assert ask(watched, filled(target["expr"])), f"{title}: {target['expr']}"
+
+
+def test_the_dashboard_is_about_metrics_that_there_are() -> None:
+    """Counters of a server, or what a rule records."""
+    source = (GENERATED / "src" / "gitops" / "counters.py").read_text()
+    counted = set(re.findall(r'= "(gitops_\w+)"', source))
+    known = counted | {f"{name}_{end}" for name in counted for end in ("total", "bucket")}
+    known |= {rule["record"] for rule in all_rules() if "record" in rule}
+    for title, target in TARGETS:
+        assert set(METRIC.findall(target["expr"])) <= known, title
+    for rule in all_rules():
+        assert set(METRIC.findall(rule["expr"])) <= known, rule
+
+
+def test_the_dashboard_is_whole() -> None:
+    """Panels have ids, titles and words of their own, lie beside one another, and ask the provisioned Prometheus."""
+    (source,) = yaml.safe_load((DEPLOY / "grafana/datasources/prometheus.yml").read_text())["datasources"]
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert len({panel["title"] for panel in PANELS}) == len(PANELS)
+    assert all(panel["description"].endswith(".") for panel in PANELS)
+    asked = [*PANELS, *DASHBOARD["templating"]["list"], *(target for _, target in TARGETS)]
+    assert {one["datasource"]["uid"] for one in asked} == {source["uid"]}
+    places = [square for panel in DASHBOARD["panels"] for square in squares(**panel["gridPos"])]
+    assert len(set(places)) == len(places)
+    assert {variable["name"] for variable in DASHBOARD["templating"]["list"]} == {"job", "version"}
+    for title, target in TARGETS:
+        assert (
+            "$version" in target["expr"]
+            or "$job" in target["expr"]
+            or "gitops_stability_index:" in title + target["expr"]
+        )
+
+
+@pytest.mark.parametrize("network", ["bridge", "host"])
+def test_compose_brings_them_up_where_only_this_machine_finds_them(network: str) -> None:
+    """In a profile of their own; a root that cannot be written, no capability, no rights; pinned."""
+    files = ("--file", "compose.yaml", "--file", f"{network}.yaml")
+    more = COMPOSE_VARIABLES | ({"GITOPS_WATCHED_FROM": "127.0.0.1"} if network == "host" else {})
+    told = run(DEPLOY / "compose", "docker", "compose", *files, "config", "--services", env=more)
+    assert set(told.split()) == {"front", "blue", "green"}
+    told = run(DEPLOY / "compose", "docker", "compose", *files, "--profile", "monitoring", "config", env=more)
+    services = yaml.safe_load(told)["services"]
+    assert set(services) == {"front", "blue", "green", *WATCHERS}
+    for name in WATCHERS:
+        service = services[name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert service["user"].partition(":")[0] not in {"0", "root"}
+        assert re.search(r":v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}$", service["image"])
+        assert all(volume.get("read_only") for volume in service["volumes"] if volume["type"] == "bind")
+        listens = [port["host_ip"] for port in service.get("ports", [])]
+        if network == "host":
+            said = json.dumps(service.get("command")) + json.dumps(service["environment"])
+            listens = ["127.0.0.1"] if "127.0.0.1" in said else []
+        assert listens == ["127.0.0.1"]
+
+
+def test_a_cluster_with_the_operator_has_its_pods_asked(tmp_path: Path) -> None:
+    """The folder of an environment names the component, and a PodMonitor comes with it that selects its pods."""
+    shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
+    with (tmp_path / "kubernetes" / "production" / "kustomization.yaml").open("a") as file:
+        file.write("components:\n  - ../components/monitoring\n")
+    rendered = run(tmp_path, "kubectl", "kustomize", "kubernetes/production")
+    documents = {document["kind"]: document for document in yaml.safe_load_all(rendered)}
+    monitor, pod = documents["PodMonitor"]["spec"], documents["Deployment"]["spec"]["template"]
+    assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    (endpoint,), (container,) = monitor["podMetricsEndpoints"], pod["spec"]["containers"]
+    assert endpoint["port"] in {port["name"] for port in container["ports"]}
+
+
+def all_rules() -> list[dict[str, Any]]:
+    """Of all groups."""
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def filled(expression: str) -> str:
+    """As Grafana asks it, when everything is chosen."""
+    return expression.replace("$job", ".*").replace("$version", ".*")
+
+
+def squares(x: int, y: int, w: int, h: int) -> list[tuple[int, int]]:
+    """The squares of the grid that a panel covers."""
+    return [(column, line) for column in range(x, x + w) for line in range(y, y + h)]
+
+
+def agree(address: str, file: Path) -> None:
+    """Insist that the index of each column is what Python makes of the very same counts."""
+    # One instant for all of them, of which all is recorded.
+    query = '{__name__=~"bin:gitops_(reference_)?rows(:window)?|column:gitops_stability_index:window"} offset 2s'
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for series in ask(address, query):
+        labels = series["metric"]
+        place = (labels.get("column", ""), labels.get("bin", ""))
+        found.setdefault(labels["__name__"], {})[place] = float(series["value"][1])
+    columns = json.loads(file.read_text())["columns"]
+    assert {column for column, _ in found["column:gitops_stability_index:window"]} == {"", *columns}
+    for (column, _), said in found["column:gitops_stability_index:window"].items():
+        before, now = (
+            {place: rows for (name, place), rows in found[metric].items() if name == column}
+            for metric in ("bin:gitops_reference_rows", "bin:gitops_rows:window")
+        )
+        used = [place for place in before if before[place] + now[place] > 0]
+        then, seen = ({place: rows[place] + 0.5 for place in used} for rows in (before, now))
+        shares = [(then[place] / sum(then.values()), seen[place] / sum(seen.values())) for place in used]
+        index = sum((b - a) * math.log(b / a) for a, b in shares)
+        assert said == pytest.approx(index, abs=1e-9), column

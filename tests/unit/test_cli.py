@@ -1,0 +1,70 @@
+"""The command line: fast help, one exit code for each way to stop, no traceback for anybody."""
+
+import subprocess
+import sys
+
+import pytest
+from unit.sample import Project
+
+from gitops_ml import cli, errors
+
+HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "pydantic", "pandera", "scipy", "rich", "sqlalchemy", "requests",
+         "fastapi", "starlette", "uvicorn", "prometheus_client")  # fmt: skip
+
+
+def _classes(kind: type[errors.GitopsError]) -> list[type[errors.GitopsError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _classes(child))]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), *((command,) for command in cli.COMMANDS)], ids=lambda a: " ".join(a) or "gitops"
+)
+def test_help_answers_without_importing_anything_heavy(arguments: tuple[str, ...]) -> None:
+    """`--help` of every command tells what it does, and imports no library that takes its time."""
+    code = (
+        "import sys; from gitops_ml.cli import main; "
+        f"main([*{arguments!r}, '--help']); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: gitops")
+    assert not {name for name in done.stderr.split() if name.split(".")[0] in HEAVY}
+
+
+def test_python_m_gitops_is_gitops() -> None:
+    """The module and the script are the same program."""
+    done = subprocess.run([sys.executable, "-m", "gitops_ml", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("gitops, version ")
+
+
+def test_each_way_to_stop_has_its_own_exit_code() -> None:
+    """Two kinds of failure never share a code; 0, 1 and 2 belong to success, Python and the parser."""
+    kinds = [kind for kind in errors.GitopsError.__subclasses__() if kind.__module__ == "gitops_ml.errors"]
+    codes = [kind.exit_code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert not set(codes) & {0, 1, 2, errors.BUG_EXIT_CODE}
+
+
+def test_a_wrong_option_is_a_usage_error(project: Project) -> None:
+    """The parser says what it knows, with exit code 2."""
+    result = project.gitops("train", "--forse")
+    assert result.code == 2
+    assert "--force" in result.err
+
+
+def test_a_bug_of_ours_is_one_sentence_and_a_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is kept in a file to report, and exits with 70."""
+    monkeypatch.chdir(project.root)
+    project.write(".gitops/run/manifest.json", "[]")
+    project.write("registry/production.json", "{}")
+    monkeypatch.setitem(sys.modules, "gitops_ml.run", None)
+    result = project.gitops("register")
+    assert result.code == errors.BUG_EXIT_CODE
+    assert "Traceback" not in result.err
+    assert "Traceback" in next(project.root.glob(".gitops/bug-*.txt")).read_text()
+
+
+def test_outside_a_repository_a_sentence_says_where_to_go(project: Project) -> None:
+    """A command away from any model.toml exits with 3."""
+    result = project.gitops("--project", str(project.root.parent), "validate")
+    assert result.code == 3
+    assert "no model.toml" in result.err

@@ -1,0 +1,68 @@
+"""The same commands on an MLflow tracking server, where MLFLOW_TRACKING_URI names one."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from unit.sample import Project
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real tracking server on SQLite."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
+               "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination",
+               str(tmp_path / "artifacts")]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, start_new_session=True
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/health", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended by itself"
+        try:
+            if requests.get(url, timeout=60).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.3)
+    raise AssertionError("the server did not answer in two minutes")
+
+
+def test_the_loop_runs_on_a_server_without_a_branch(
+    project: Project, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Train, register, compare, promote, reconcile and status, all on the server; the branch has the ledger alone."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    project.promote()
+    assert project.git("branch", "--list", "mlflow") == ""
+    project.verified()
+    assert "Alias champion set to version 1." in project.must("reconcile").out
+    assert "Nothing to train" in project.must("train").out
+    assert "champion" in project.must("store", "status").out
+    assert project.git("ls-tree", "--name-only", "mlflow").split() == ["README.md", "ledger.jsonl"]
+
+
+def test_a_server_that_is_down_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the address and the variable."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    result = project.gitops("store", "status")
+    assert result.code == 7
+    assert "MLFLOW_TRACKING_URI" in result.err
