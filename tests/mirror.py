@@ -105,8 +105,10 @@ def package(name: str, version: str = "1.0", files: dict[str, str] | None = None
     }
     with zipfile.ZipFile(made, "w") as archive:
         for each, content in members.items():
-            archive.writestr(each, content)
-        archive.writestr(f"{info}/RECORD", "".join(f"{each},,\n" for each in (*members, f"{info}/RECORD")))
+            archive.writestr(zipfile.ZipInfo(each), content)
+        archive.writestr(
+            zipfile.ZipInfo(f"{info}/RECORD"), "".join(f"{each},,\n" for each in (*members, f"{info}/RECORD"))
+        )
     return made.getvalue()
 
 

@@ -28,25 +28,30 @@ VARIABLES = {
 TRUE = {"1", "true", "yes", "on", "y", "t"}
 # uv has no variable for pip's `no-index`: an index without packages is the same.
 EMPTY = "file:///no-index"
+COMPILE = ["pip", "compile"]
 
 
 def main() -> int:
     """Run uv with the arguments of the command line; return its exit code."""
     try:
-        env = {**os.environ, **environment()}
+        env = {**os.environ, **environment(folders=sys.argv[1:3] != COMPILE)}
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return subprocess.run([sys.executable, "-m", "uv", *sys.argv[1:]], check=False, env=env).returncode
 
 
-def environment() -> dict[str, str]:
+def environment(folders: bool = True) -> dict[str, str]:
     """Return the variables that hand pip's settings to uv; what is set for uv itself wins.
+
+    Args:
+        folders: Whether packages may come from the folders of `find-links` beside an index. A lock is made without
+            them, for it would hold the hashes of what lies there, and not those of other systems.
 
     Raises:
         ConfigError: A file of pip's configuration cannot be read.
     """
-    wanted = _for_uv(index.settings())
+    wanted = _for_uv(index.settings(), folders)
     variables = {
         names[0]: wanted[name]
         for name, names in VARIABLES.items()
@@ -61,14 +66,15 @@ def environment() -> dict[str, str]:
     return variables
 
 
-def _for_uv(settings: dict[str, str]) -> dict[str, str]:
+def _for_uv(settings: dict[str, str], folders: bool) -> dict[str, str]:
     """Return pip's settings as uv writes them."""
     certificates = index.certificates()
     found = {name: " ".join(value.split()) for name, value in settings.items() if name != "cert"}
     if found.get("no-index", "").lower() in TRUE:
         found |= {"index-url": EMPTY, "extra-index-url": ""}
-    if "find-links" in found:
-        found["find-links"] = found["find-links"].replace(" ", ",")
+    elif not folders:
+        found["find-links"] = ""
+    found["find-links"] = found.get("find-links", "").replace(" ", ",")
     if "timeout" in found:
         found["timeout"] = str(math.ceil(float(found["timeout"])))  # uv takes whole seconds
     return found if certificates is None else {**found, "cert": str(certificates)}

@@ -1,6 +1,7 @@
 """uv works with the settings that this machine has for pip: behind a company's proxy only those name the index."""
 
 import ast
+import hashlib
 import json
 import os
 import subprocess
@@ -95,6 +96,22 @@ def test_a_package_of_an_extra_index_is_found(mirror: Mirror, home: Path) -> Non
     assert found == {"alpha", "beta", "newer"}, printed
 
 
+def test_a_lock_has_the_hashes_of_the_index(mirror: Mirror, home: Path) -> None:
+    """Also where a folder of this machine holds the package; installing takes it from there."""
+    pip_conf(home / ".config/pip/pip.conf", index_url=mirror.index(), cert=mirror.ca, find_links=home / "folder")
+    (home / "folder").mkdir()
+    (home / "folder" / "alpha-1.0-py3-none-any.whl").write_bytes(
+        package("alpha", files={"alpha.py": "", "local.py": ""})
+    )
+    (home / "alpha.in").write_text("alpha\n")
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "UV_CACHE_DIR": str(home / "cache"), "PYTHONPATH": SOURCE}
+    lock = _output(
+        [sys.executable, "-m", "gitops_ml.uv", *uv.COMPILE, "--generate-hashes", str(home / "alpha.in")], env
+    )
+    assert hashlib.sha256(package("alpha")).hexdigest() in lock
+    assert install(home, "alpha")[0] == {"alpha", "local"}
+
+
 def test_without_an_index_packages_come_from_folders(mirror: Mirror, home: Path) -> None:
     """`no-index` and `find-links`: no index is asked, not even one that is named."""
     (home / "folder").mkdir()
@@ -182,6 +199,14 @@ def test_each_setting_has_its_variable(alone: Path, settings: dict[str, str], va
     """Lists are written as uv reads them; what concerns pip alone is left out."""
     pip_conf(alone, **settings)
     assert uv.environment() == {**variables, "UV_SYSTEM_CERTS": "true"}
+
+
+def test_a_lock_is_not_made_from_folders_beside_an_index(alone: Path) -> None:
+    """It would hold the hashes of what lies there: of this system's files, where an index has those of all."""
+    pip_conf(alone, find_links="/a", index_url=NOWHERE)
+    assert uv.environment(folders=False) == {"UV_DEFAULT_INDEX": NOWHERE, "UV_SYSTEM_CERTS": "true"}
+    pip_conf(alone, find_links="/a", no_index="true")
+    assert uv.environment(folders=False)["UV_FIND_LINKS"] == "/a"
 
 
 @pytest.mark.parametrize("variable", [name for names in uv.VARIABLES.values() for name in names])
