@@ -137,5 +137,5 @@ def desk(prepared: Path, driver: Driver, tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture(autouse=True)
 def _no_strange_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the caller's CI sets must not reach the commands under test."""
-    for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_"))]:
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_TRACKING_"))]:
         monkeypatch.delenv(name)

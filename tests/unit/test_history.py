@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.sample import Project
 from test_ledger import NOW, entry, record
 
 from gitops_ml import config
@@ -13,6 +12,7 @@ from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Expired, Held, Lifted, Override, Verified, append
 from gitops_ml.registry.past import Past, moment, periods, then
 from gitops_ml.registry.record import Entry, read
+from unit.sample import Project
 
 
 def day(number: float) -> datetime:

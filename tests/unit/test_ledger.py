@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.config import Split
@@ -30,6 +29,7 @@ from gitops_ml.registry.ledger import (
 )
 from gitops_ml.registry.record import Entry, Figure, Record
 from gitops_ml.run import Lineage
+from unit.sample import Project
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

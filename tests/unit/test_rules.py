@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 from prometheus_client import CollectorRegistry
 
 from gitops_ml import config
@@ -13,6 +12,7 @@ from gitops_ml.deploying.targets.watchers import lay_out
 from gitops_ml.monitoring.rules import rules
 from gitops_ml.serving import reference_gauge
 from gitops_ml.watch import Monitoring
+from unit.sample import DATA, MODEL_TOML, Project
 
 RULES = DATA / "prometheus" / "rules.yml"
 REFERENCE = {

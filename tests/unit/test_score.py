@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unit.sample import Project, rows
 from test_store import add_remote
 
 from gitops_ml import config, manifest
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, append
 from gitops_ml.registry.record import read
+from unit.sample import Project, rows
 
 
 @pytest.fixture

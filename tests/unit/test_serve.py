@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, rows, start
-from unit.served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml.manifest import seal
+from unit.sample import Project, prepare_environment, rows, start
+from unit.served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 MORE = """("scaled", StandardScaler(), ["x1", "x2", "count"]), ("kind", OneHotEncoder(), ["kind"]),
     ("as it is", "passthrough", ["sure"]), ("note", SimpleImputer(add_indicator=True), ["note"])"""

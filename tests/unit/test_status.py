@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
-from unit.sample import Project
 from test_page import Browser
 from test_report import BAD
 from test_watch_page import window
@@ -24,6 +23,7 @@ from gitops_ml.forge.status_words import ago, sentences, tables
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, append
 from gitops_ml.registry.record import read
+from unit.sample import Project
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

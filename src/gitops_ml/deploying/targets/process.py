@@ -273,7 +273,12 @@ def _install(pinned: list[Path], venv: Path) -> None:
 def _run(command: list[str], held: int) -> None:
     try:
         done = subprocess.run(
-            command, env=private.without() | uv.environment(), capture_output=True, text=True, timeout=1800, pass_fds=(held,)
+            command,
+            env=private.without() | uv.environment(),
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            pass_fds=(held,),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ContainerError(f"The packages cannot be installed: {error}", "Run the same command again.") from error
