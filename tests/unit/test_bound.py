@@ -36,7 +36,7 @@ NOTICED: dict[str, tuple[Change, str]] = {
     "a floor": (lambda p: p.edit("model.toml", "roc_auc = 0.6", "roc_auc = 0.5"), "the gates"),
     "the metric": (lambda p: p.edit("model.toml", EVALUATION, '[evaluation]\nmetric = "accuracy"'), "the gates"),
     # Digests are made of the keys as they are written.
-    "a default that is written": (lambda p: p.edit("model.toml", "resamples = 100", "resamples = 100\nconfidence = 0.95"),
+    "a default that is written": (lambda p: p.edit("model.toml", "resamples =", "confidence = 0.95\nresamples ="),
                                   "the gates"),
     "behaviour tests": (lambda p: p.write(BEHAVIOUR, "one"), "behaviour.py"),
     "the positive label": (lambda p: p.edit("model.toml", 'positive = "yes"', 'positive = "no"'),

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import requests
 
+from gitops_ml import library
 from gitops_ml.manifest import seal
 from unit.sample import Project, prepare_environment, rows, start
 from unit.served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
@@ -184,6 +185,7 @@ def test_metadata_says_which_version_answers(caller: Caller, trained: dict[str, 
     assert said["classes"] == ["no", "yes"]
     assert said["metrics"]["roc_auc"] > 0.5
     assert said["lineage"]["data"].startswith("sha256:")
+    assert said["library"] == said["lineage"]["libraries"]["gitops-ml"] == library.version()
 
 
 def test_a_model_that_changed_its_mind_is_never_ready(trained: dict[str, Project]) -> None:

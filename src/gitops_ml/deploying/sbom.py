@@ -23,7 +23,7 @@ def bill(described: Run, version: str, digest: str, lock: str) -> str:
         described: What the version says of itself.
         version: The registry's number.
         digest: Of its files.
-        lock: requirements/serve.txt; what it pins for other Pythons and systems is left out.
+        lock: requirements/serve.txt and the pin of this library; what they pin for other systems is left out.
     """
     model = {
         "type": "machine-learning-model", "bom-ref": "model", "name": described.model, "version": version,

@@ -170,8 +170,8 @@ class ProcessTarget:
         file = self._log(place)
         with file.open("wb") as log:
             started = subprocess.Popen(
-                [python, mark, "-m", f"{library.package(release)}.serving"], cwd=release, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                [python, mark, "-m", f"{library.package(release)}.serving"], cwd=release, env=env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self._child = started, file
         return Process(started.pid, began, callers, wanted.digest, place, self._settings)
