@@ -51,7 +51,7 @@ def _pinned(lock: str, python: str) -> list[Requirement]:
         "implementation_version": python, "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix",
         "platform_machine": machine,
     }  # fmt: skip
-    requirements = [Requirement(line.strip()) for line in PINNED.findall(lock)]
+    requirements = [Requirement(line.partition(" --hash")[0].strip()) for line in PINNED.findall(lock)]
     return [each for each in requirements if each.marker is None or each.marker.evaluate(environment)]
 
 
