@@ -175,8 +175,7 @@ def _rows(section: Section, title: str) -> Iterator[Entry]:
     for block in _blocks(section.text):
         if block.startswith("|") and "\n### " not in section.text:
             cells = [cell.strip() for cell in block.splitlines()[2].strip("|").split("|")]
-            first = [name.strip() for name in cells[0].split(",")]
-            names = [name for name in (*first, *cells[1:2]) if len(name.split()) <= WORDS]
+            names = [name for cell in cells[:2] for name in cell.split(",") if len(name.split()) <= WORDS]
             names += [name for cell in cells[:2] if not CODE.sub("", cell).strip(" ,") for name in CODE.findall(cell)]
             yield Entry(tuple(name.replace("`", "") for name in names), title, block)
 
