@@ -215,5 +215,5 @@ def _mentions(name: str, known: dict[str, Page]) -> Iterator[Entry]:
 
 def _key(name: str) -> str:
     """Return what of a name counts when two are compared."""
-    text = re.sub(r"\(.*?\)|[`*\[\]]|^Gitops(?=[A-Z])", "", name).casefold().strip()
-    return re.sub(r"^(?:exit code|gitops|the) |[\s_-]", "", text)
+    text = re.sub(r"\(.*?\)|[`*\[\]]", "", name).casefold().strip()
+    return re.sub(r"^(?:exit code |gitops |the |gitops(?=[a-z]))|[\s_-]", "", text)

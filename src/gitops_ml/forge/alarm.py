@@ -129,8 +129,8 @@ class Alarm:
         )
         foot = (
             f"{report}[The runbook]({page}/blob/main/{RUNBOOK}) says what to do, `gitops docs monitoring` what the "
-            "figures mean. This issue is rewritten as long as the alarm lasts, and closes itself once it is over or another version serves. Close it yourself, and it stays "
-            "closed until then."
+            "figures mean. This issue is rewritten as long as the alarm lasts, and closes itself once it is over or "
+            "another version serves. Close it yourself, and it stays closed until then."
         )
         text = redacted("\n\n".join([*head, *drawn]))
         return f"{text[: LIMIT - len(foot) - 10]}\n\n---\n{foot}\n"
