@@ -18,6 +18,7 @@ SCAFFOLD = ("how-a-model-ships", "runbook")
 TEMPLATE = "<<cookiecutter.project_slug>>"
 # Links to other pages, which a terminal cannot follow.
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]*?)(?:\.md)?(?:#[^)]*)?\)")
+EXIT_CODES = re.compile(r"exit codes? \d+(?: and \d+)?", re.IGNORECASE)
 HEADING = re.compile(r"(#+) (.+)")
 CODE = re.compile(r"`([^`]+)`")
 WORDS = 3  # of a table's cell that is a name, at most
@@ -96,7 +97,7 @@ def explain(name: str, known: dict[str, Page]) -> list[Entry]:
         found = [entry for entry in everything if asked in map(_key, entry.names)]
         if found:
             return _joined(found)
-    return list(_mentions(name, known))
+    return list(_mentions(name, known)) if _key(name) else []
 
 
 def entries(known: dict[str, Page]) -> list[Entry]:
@@ -104,8 +105,7 @@ def entries(known: dict[str, Page]) -> list[Entry]:
     found = []
     for section in _sections(known):
         title = f"{section.title} (`gitops docs {section.page}`)"
-        names = (section.title, section.title.rpartition(".")[2]) if section.page == "model-toml" else (section.title,)
-        found += [Entry(names, title, section.text), *_rows(section, title)]
+        found += [Entry(_names(section), title, section.text), *_rows(section, title)]
     return [*found, *_keys()]
 
 
@@ -119,6 +119,14 @@ def _joined(found: list[Entry]) -> list[Entry]:
         else:
             joined.append(entry)
     return joined
+
+
+def _names(section: Section) -> tuple[str, ...]:
+    """Return the names that a section is about: its heading, the last part of a table's, and exit codes."""
+    if section.page == "model-toml":
+        return section.title, section.title.rpartition(".")[2]
+    ends_with = EXIT_CODES.search(section.text) if section.page == "runbook" else None
+    return section.title, *(re.findall(r"\d+", ends_with[0]) if ends_with else ())
 
 
 def _scaffold(name: str, start: Path) -> str:
@@ -175,7 +183,7 @@ def _rows(section: Section, title: str) -> Iterator[Entry]:
     for block in _blocks(section.text):
         if block.startswith("|") and "\n### " not in section.text:
             cells = [cell.strip() for cell in block.splitlines()[2].strip("|").split("|")]
-            names = [name for cell in cells[:2] for name in cell.split(",") if len(name.split()) <= WORDS]
+            names = [name for cell in cells[:2] for name in cell.split(",") if 0 < len(name.split()) <= WORDS]
             names += [name for cell in cells[:2] if not CODE.sub("", cell).strip(" ,") for name in CODE.findall(cell)]
             yield Entry(tuple(name.replace("`", "") for name in names), title, block)
 

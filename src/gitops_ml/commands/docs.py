@@ -12,7 +12,10 @@ from gitops_ml.commands import unknown
 @click.argument("page", required=False)
 @click.pass_obj
 def command(project: Path, page: str | None) -> None:
-    """Show a page about gitops; without PAGE, list them. Nothing is asked of a network."""
+    """Show a page of the documentation.
+
+    Without PAGE, list the pages. They come with the library, so no network is needed.
+    """
     from gitops_ml import manual
 
     known = manual.pages(project)

@@ -12,10 +12,10 @@ from gitops_ml.commands import find, unknown
 @click.argument("name")
 @click.pass_obj
 def command(project: Path, name: str) -> None:
-    """Copy files that commands read into deploy/NAME, so that you can change them.
+    """Copy the library's files into deploy, for you to edit.
 
-    NAME is compose, prometheus or grafana. A file that is there already stays as it is. Commands read yours instead of
-    the library's from then on; remove one to read the library's again.
+    NAME is compose, prometheus or grafana. A file that is in deploy/NAME already stays as it is. Commands read yours
+    instead of the library's from then on; remove one to read the library's again.
     """
     if name not in bundled.PARTS:
         raise unknown("part", name, bundled.PARTS)
