@@ -272,7 +272,7 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     "BEHAVIOUR": (
         found(behaviour=promise(None)),
         found(behaviour=promise("it does not")),
-        "It holds: it does not. These tests are yours: tests/model/behaviour.py.",
+        "It holds: it does not. These tests are yours: tests/behaviour.py.",
     ),
     "ROBUSTNESS": (
         found(robustness=Robustness(order=None, missing={}, tried=1)),
