@@ -7,7 +7,7 @@ from gitops_ml.health import Finding, check, ok, problem, warning
 
 OWNERS = ".github/CODEOWNERS"
 PLACEHOLDER = "@your-github-name"
-WORKFLOWS = ("ci.yml", "deploy.yml", "pages.yml", "rollback.yml", "train.yml")
+WORKFLOWS = ("ci.yml", "deploy.yml", "machinery.yml", "pages.yml", "rollback.yml", "train.yml")
 
 
 @check("CLONE")
