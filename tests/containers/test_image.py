@@ -113,7 +113,7 @@ def test_it_may_do_nothing_but_answer(inside: dict[str, object]) -> None:
 
 
 def test_it_holds_what_serving_needs_and_no_more(inside: dict[str, object]) -> None:
-    """The packages of the serving lock, the part of the library that serves, and nothing that builds, trains or deploys."""
+    """The packages of the serving lock, the part of the library that serves, and nothing else."""
     assert inside["importable"] == []
     assert inside["app"] == ["bytecode", "model.toml", "requirements", "run", "sbom.json", "src", "venv"]
     locked = re.findall(r"^([A-Za-z0-9._-]+)==", (GENERATED / "requirements/serve.txt").read_text(), re.MULTILINE)
