@@ -45,7 +45,7 @@ def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def lock(job: dict[str, Any]) -> str:
     """Return the lock that a job installs."""
-    return next(step["with"]["lock"] for step in job["steps"] if step.get("uses") == SETUP)
+    return str(next(step["with"]["lock"] for step in job["steps"] if step.get("uses") == SETUP))
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
