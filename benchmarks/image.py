@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import requests
-from containers import Yard, opened
+from engines import Yard, opened
 from house import run
 from images import place
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import Yard
 from desk import Driver
+from engines import Yard
 from house import run
 
 NGINX = "/usr/sbin/nginx"

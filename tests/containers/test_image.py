@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import requests
-from engines import Yard
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from desk import Driver, Result
+from engines import Yard
 from house import GENERATED, run
 from images import Image
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from github.model import BOT, Event
 from local_world import World, enter, errors, plant
+
+from github.model import BOT, Event
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

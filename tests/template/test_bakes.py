@@ -5,7 +5,7 @@ from pathlib import Path
 import memory
 import pytest
 from house import bake, pythons, run, set_up
-from test_answers import SUPPORTED
+from template.answers import SUPPORTED
 
 
 def _order(version: str) -> list[int]:

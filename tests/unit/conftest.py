@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from unit.sample import Project, prepare_environment, start
 
 

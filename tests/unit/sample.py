@@ -186,6 +186,14 @@ class Project:
         write(_wheel(), self.root)
         self.commit("pin the library")
 
+    def add_remote(self) -> Path:
+        """Make a bare repository that this one pushes to, with all that this one has."""
+        bare = self.root.parent / "remote.git"
+        self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
+        self.git("remote", "add", "origin", str(bare))
+        self.git("push", "--quiet", "--all", "origin")
+        return bare
+
     def data(self, frame: pd.DataFrame) -> None:
         """Replace the data."""
         frame.to_csv(self.root / "data" / "rows.csv", index=False)

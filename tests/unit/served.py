@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import requests
-from unit.sample import ROOT, Project, rows
 from starlette.types import ASGIApp, Message
+from unit.sample import ROOT, Project, rows
 
 from gitops_ml.config import find
 from gitops_ml.manifest import digest_file

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from unit.facts import held, verified
 from unit.sample import Project
-from test_ledger import held, verified
 
 from gitops_ml import config, git
 from gitops_ml.bound import BEHAVIOUR, Bound, bound, listed, uncommitted

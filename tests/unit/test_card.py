@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import BAD, LINEAGE, REPORTS, hostile, shape
+from unit.reports import BAD, LINEAGE, REPORTS, hostile, shape
 
 from gitops_ml.config import Card
 from gitops_ml.forge.card import missing, render

@@ -1,7 +1,6 @@
 """Champion and challenger on the same holdout, each by the code that made it."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 from unit.sample import Project, rows
 
-import gitops_ml
 from gitops_ml.manifest import digest_file
 
 

@@ -1,10 +1,9 @@
 """model.toml: what it may say, and the sentence for each way to say something else."""
 
 import json
-from pathlib import Path
 
 import pytest
-from unit.sample import MODEL_TOML, DATA, TEMPLATE, Project
+from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 
 from gitops_ml import config
 from gitops_ml.errors import ConfigError

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, rows, start
 from prometheus_client.parser import text_string_to_metric_families
+from unit.sample import Project, prepare_environment, rows, start
 from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import counters

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML
 from scipy.special import expit
 from scipy.stats import binomtest
+from unit.sample import MODEL_TOML
 
 from gitops_ml.config import Config, GateId, Split, parse
 from gitops_ml.manifest import digest_json

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from unit.facts import NOW, entry, record
 from unit.sample import Project
-from test_ledger import NOW, entry, record
 
 from gitops_ml import config
 from gitops_ml.errors import ConfigError

@@ -61,7 +61,10 @@ def test_a_server_gets_what_it_needs_and_no_more(trained: Trained, tmp_path: Pat
     assert sorted(path.name for path in made.iterdir()) == ["model.toml", "requirements", "run", "src", "vendor"]
     assert listed(made / "requirements") == ["gitops.txt", "serve.txt"]
     assert listed(made / "run") == listed(trained.files)
-    assert listed(made / "src") == ["sample", *(f"sample/{name}.py" for name in ("__init__", "estimator", "features", "schema"))]
+    assert listed(made / "src") == [
+        "sample",
+        *(f"sample/{name}.py" for name in ("__init__", "estimator", "features", "schema")),
+    ]
 
 
 def test_your_code_is_that_of_the_commit(trained: Trained, tmp_path: Path) -> None:

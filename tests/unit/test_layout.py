@@ -33,4 +33,3 @@ def test_imports_point_one_way(file: Path) -> None:
         assert _imports(file).isdisjoint((ROOMS - {place}) | {"commands", "cli", "console"})
     elif place != "__main__.py":
         assert _imports(file).isdisjoint(ROOMS | {"commands", "cli"})
-

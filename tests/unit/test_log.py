@@ -20,9 +20,9 @@ import fsspec
 import pandas as pd
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, start
 from fsspec.implementations.memory import MemoryFileSystem
 from unit.logs import logging_to, read, wait_until
+from unit.sample import Project, prepare_environment, start
 from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import logged

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
+from unit.issues import Issues
 from unit.sample import Project, rows
-from test_alarm import Issues
 
 from gitops_ml import config, logged
 from gitops_ml.commands import decay

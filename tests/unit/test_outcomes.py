@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, start
+from unit.kinds import regression
 from unit.logs import logging_to, read
+from unit.sample import Project, prepare_environment, start
 from unit.served import Answer, Caller, asked, caller_of, digest_of, records, running, service_of, wait_until_ready
-from test_serve import regression
 
 from gitops_ml import logged
 

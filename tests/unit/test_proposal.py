@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_report import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
+from unit.reports import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
 
 from gitops_ml.forge import proposal
 from gitops_ml.forge.proposal import Offer

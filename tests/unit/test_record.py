@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from unit.facts import record
 from unit.sample import Project
-from test_ledger import record
 
 from gitops_ml import git
 from gitops_ml.errors import IntegrityError

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 from prometheus_client import CollectorRegistry
+from unit.sample import DATA, MODEL_TOML, Project
 
 from gitops_ml import config
 from gitops_ml.deploying.targets.watchers import lay_out

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
+from unit.browser import Browser
+from unit.reports import BAD
 from unit.sample import Project
-from test_page import Browser
-from test_report import BAD
-from test_watch_page import window
+from unit.windows import window
 
 from gitops_ml import checkout, config, logged
 from gitops_ml.commands.overview import overview as overview_of

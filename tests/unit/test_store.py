@@ -32,19 +32,10 @@ def registered(at_stage: Callable[[str], Project]) -> Project:
     return at_stage("registered")
 
 
-def add_remote(project: Project) -> Path:
-    """A bare repository that the project pushes to, with all that the project has."""
-    bare = project.root.parent / "remote.git"
-    project.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
-    project.git("remote", "add", "origin", str(bare))
-    project.git("push", "--quiet", "--all", "origin")
-    return bare
-
-
 @pytest.fixture
 def remote(trained: Project) -> Path:
     """The remote of the project whose run is not registered yet."""
-    return add_remote(trained)
+    return trained.add_remote()
 
 
 def another_run(project: Project, name: str) -> Path:
@@ -125,7 +116,7 @@ def at_once(project: Project, folders: list[Path]) -> list[int | None]:
 
 def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
     """All runs are there afterwards, numbered without gaps or duplicates, and the database is whole."""
-    bare = add_remote(registered)
+    bare = registered.add_remote()
     assert at_once(registered, [another_run(registered, f"run-{number}") for number in range(8)]) == [0] * 8
     assert numbers(registered) == [str(number) for number in range(1, 10)]
     database = registered.root / "mlflow.db"
@@ -146,7 +137,7 @@ def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
     registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL after each effect on Git leaves a harmless state; the next run ends as if nothing had happened."""
-    add_remote(registered)
+    registered.add_remote()
     folder, before = another_run(registered, "killed"), registered.git("rev-parse", "mlflow")
     killed = 0
     for call in range(1, 60):
