@@ -6,6 +6,7 @@ FIRST := install --quiet --disable-pip-version-check --no-compile --require-hash
 # uv with the settings that pip has on this machine.
 UV := PYTHONPATH=src $(BIN)/python -m gitops_ml.uv
 PIN := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+LOCKS := build serve train dev
 # What has all that the tests need has all that the demo needs.
 DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
 PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
@@ -43,7 +44,16 @@ setup: .venv/dev ## Python packages from hash-pinned locks, and the library from
 tools: ## Programs that the tests need beside Python: a browser, an SSH server, container engines
 	@tests/install-tools
 
+# A generated repository locks by itself; the template takes what it finds.
 lock: setup ## Pin the newest packages that the requirements of library and template allow
-	$(BIN)/python tests/lock.py
+	rm -rf .lock
+	$(BIN)/cookiecutter --no-input --default-config --output-dir .lock . project_slug=locked
+	$(MAKE) --directory .lock/locked lock BIN=$(CURDIR)/$(BIN) --old-file setup
+	for lock in $(LOCKS); do cp .lock/locked/requirements/$$lock.txt "$(TEMPLATE)/requirements" || exit 1; done
+	rm -rf .lock
+	$(UV) $(PIN) --upgrade requirements/evidently.in --output-file src/gitops_ml/data/evidently.txt
+	$(UV) $(PIN) --upgrade --extra test pyproject.toml requirements/dev.in \
+		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
+	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt
 
 .PHONY: help demo check test bench setup tools lock

@@ -306,7 +306,7 @@ def test_what_was_verified_before_is_not_held_for_what_a_place_does(place: Place
     """Here somebody broke what lies on the machine: an error, again and again, until it is mended."""
     place.ship("1")
     subprocess.run(["pkill", "-KILL", "--full", f"{place.port}[|]"], check=True)
-    (broken,) = place.home.glob("*/production/releases/*/src/gitops/serving/__main__.py")
+    (broken,) = place.home.glob("*/production/releases/*/src/tumour_screening/__init__.py")
     text = broken.read_text()
     broken.write_text("raise SystemExit('no room left')\n")
     for _ in range(2):
@@ -703,7 +703,7 @@ def _run_until_an_effect(place: Place, more: int = 0) -> int:
     log = place.home.with_name("killed.log")
     env = {**os.environ, **PERSON, **place.environment(place.hub.issue_token(DEPLOY_GRANTS))}
     before = _effects(place)
-    command = [str(place.python), "-m", "gitops", "deploy"]
+    command = [str(place.python), "-m", "gitops_ml", "deploy"]
     with log.open("a") as said:
         started = subprocess.Popen(command, cwd=place.clone, env=env, stdout=said, stderr=said)
     while started.poll() is None and _since(place, before) <= more:
