@@ -188,7 +188,7 @@ def test_every_panel_shows_something(server: Server, watched: str) -> None:
 
 def test_the_dashboard_is_about_metrics_that_there_are() -> None:
     """Counters of a server, or what a rule records."""
-    source = (TEMPLATE / "src" / "gitops_ml" / "counters.py").read_text()
+    source = (GENERATED / "src" / "gitops" / "counters.py").read_text()
     counted = set(re.findall(r'= "(gitops_\w+)"', source))
     known = counted | {f"{name}_{end}" for name in counted for end in ("total", "bucket")}
     known |= {rule["record"] for rule in all_rules() if "record" in rule}

@@ -128,6 +128,7 @@ def test_at_tells_what_served(at_stage: Callable[[str], Project]) -> None:
             assert str(value) in told.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_at_tells_what_was_held(at_stage: Callable[[str], Project]) -> None:
     """The version that took its place, and why."""
     project = at_stage("promoted")

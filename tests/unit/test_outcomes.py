@@ -161,6 +161,7 @@ def test_the_document_says_how_to_tell(trained: dict[str, Project], sink: str) -
         assert set(told["responses"]) >= {"202", "401", "403", "409", "422", "503"}
 
 
+@pytest.mark.slow
 def test_a_real_server_takes_outcomes_and_your_code_sees_no_secret(at_stage: Callable[[str], Project]) -> None:
     """Its tokens and its key are gone from the environment before your code is opened; SIGTERM loses nothing."""
     project = at_stage("trained")

@@ -294,6 +294,7 @@ class Slow(LogisticRegression):
 '''
 
 
+@pytest.mark.slow
 def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage: Callable[[str], Project]) -> None:
     """A real server: ready, health while it predicts, and SIGTERM under load: what was asked is answered, exit 0."""
     project = at_stage("promoted")
@@ -330,6 +331,7 @@ def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage
         assert server.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_the_champion_comes_from_the_store(at_stage: Callable[[str], Project]) -> None:
     """Without options, what the record on main names is fetched, verified and served; Ctrl-C ends it."""
     project = at_stage("promoted")

@@ -11,6 +11,8 @@ import pytest
 import requests
 from unit.sample import Project
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
