@@ -76,6 +76,7 @@ def test_a_request_that_takes_long_to_arrive_is_answered_by_whom_it_came_to(
     assert len(place.containers()) == 2
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kill", EFFECTS)
 @pytest.mark.parametrize("place", ["bridge"], indirect=True)
 def test_killed_after_any_effect_it_converges(place: Place, images: tuple[Image, Image], kill: int) -> None:
@@ -154,6 +155,7 @@ def test_what_was_brought_up_otherwise_is_seen(place: Place, images: tuple[Image
     assert down["drift"] == "nginx is not up"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("place", ["bridge"], indirect=True)
 def test_a_registry_that_is_down_is_an_error_only_for_what_is_not_here(
     place: Place, images: tuple[Image, Image]

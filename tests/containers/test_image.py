@@ -196,6 +196,7 @@ def test_a_model_that_says_something_else_is_not_pushed(
     assert yard.docker("ps", "--quiet", "--filter", "name=gitops-try") == ""
 
 
+@pytest.mark.faults
 def test_a_registry_that_is_down_is_an_error(one: Image, clone: Path, driver: Driver, yard: Yard) -> None:
     """Nobody knows more than before: exit 9, with what docker said."""
     yard.server.stop()

@@ -728,6 +728,7 @@ def _run_until_it_ends(place: Place, more: int = 0) -> tuple[int, int]:
     raise AssertionError(place.home.with_name("killed.log").read_text())
 
 
+@pytest.mark.faults
 def test_a_deployment_that_is_killed_after_each_effect_ends_in_the_same_state(place: Place) -> None:
     """Server, switch, ledger, alias, release: each is found, or made good."""
     place.offer("1")
@@ -742,6 +743,7 @@ def test_a_deployment_that_is_killed_after_each_effect_ends_in_the_same_state(pl
     assert place.writes == []
 
 
+@pytest.mark.faults
 def test_a_passing_over_that_is_killed_again_and_again_ends_in_the_same_state(place: Place) -> None:
     """Comparison, ledger, pull request, its check. Nobody can look up what a run of Train was asked for: a kill between
     asking and the ledger asks twice, which changes nothing."""
@@ -757,6 +759,7 @@ def test_a_passing_over_that_is_killed_again_and_again_ends_in_the_same_state(pl
     assert place.statuses(place.pull["head"]["sha"]) == [("required", "pending")]
 
 
+@pytest.mark.faults
 def test_a_rollback_that_is_killed_after_each_effect_ends_in_the_same_state(place: Place) -> None:
     """Hold, the old version, pull request, its check, issue: each once."""
     place.ship("1")

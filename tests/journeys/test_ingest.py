@@ -177,6 +177,7 @@ def test_without_a_grant_it_says_which(source: Arrivals, grant: str) -> None:
     assert grant.replace("_", "-") in source.offer(code=8)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502", "429"])
 @pytest.mark.parametrize("path", [r"/pulls$", r"/statuses/", r"/dispatches$", r"git-receive-pack$"])
 def test_a_write_without_a_clear_answer_is_not_done_twice(source: Arrivals, path: str, kind: Kind) -> None:
@@ -193,6 +194,7 @@ def test_a_write_without_a_clear_answer_is_not_done_twice(source: Arrivals, path
     assert only_adds(desk, 60)
 
 
+@pytest.mark.faults
 def test_a_refresh_that_is_cut_off_is_finished(offered: Arrivals) -> None:
     """The branch moved, the title did not: title, body and comment follow, each once."""
     desk = offered.desk

@@ -417,6 +417,7 @@ def test_what_waits_is_written_when_the_server_is_asked_to_end(at_stage: Callabl
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("amid", [False, True], ids=["between requests", "amid a request"])
 def test_a_kill_loses_at_most_what_was_not_written_and_says_how_much(
     at_stage: Callable[[str], Project], amid: bool

@@ -115,6 +115,7 @@ def at_once(project: Project, folders: list[Path]) -> list[int | None]:
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
     """All runs are there afterwards, numbered without gaps or duplicates, and the database is whole."""
     bare = registered.add_remote()
@@ -129,6 +130,7 @@ def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_two_first_writers_make_one_store(trained: Project, remote: Path) -> None:
     """Where there is no branch yet, the one who pushes second starts over from the other's."""
     assert at_once(trained, [another_run(trained, "one"), another_run(trained, "two")]) == [0, 0]
@@ -136,6 +138,7 @@ def test_two_first_writers_make_one_store(trained: Project, remote: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
     registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +161,7 @@ def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_an_answer_that_was_lost_is_found_again(
     trained: Project, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +173,7 @@ def test_an_answer_that_was_lost_is_found_again(
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_a_remote_that_refuses_is_an_error_that_loses_nothing(trained: Project, remote: Path) -> None:
     """The refusal is shown, the run stays, and the same command works once the remote allows it."""
     hook = remote / "hooks" / "pre-receive"
@@ -200,6 +205,7 @@ def test_a_persons_own_settings_of_git_do_not_get_in_the_way(
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_others_who_always_push_first_end_in_a_sentence(
     trained: Project, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

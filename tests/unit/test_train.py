@@ -489,6 +489,7 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("step", ["fit", "measure on the holdout", "save the model", "draw"])
 def test_a_killed_training_leaves_the_old_folder(project: Project, step: str) -> None:
     """Whole, as it was; and the next training replaces it."""
