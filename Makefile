@@ -9,6 +9,7 @@ PIN := pip compile --quiet --universal --python-version 3.11 --generate-hashes -
 LOCKS := build serve train dev
 # What has all that the tests need has all that the demo needs.
 DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
+CODE := src tests hooks benchmarks hatch_build.py
 PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
 
 help: ## List the commands
@@ -17,15 +18,17 @@ help: ## List the commands
 demo: $(DEMO) ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
 	$(BIN)/python tests/demo.py
 
+# Each processor has a process of its own: more threads would only get in the way.
+check: export OMP_NUM_THREADS := 1
 check: setup ## Lint, types, and the quick tests of library and template: in two minutes
-	$(BIN)/ruff check src tests hooks benchmarks hatch_build.py
-	$(BIN)/ruff format --check src tests hooks benchmarks hatch_build.py
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow" tests/unit tests/template
 
+# What is in no other folder than those two is slow (tests/conftest.py): nothing runs twice, and nothing is left out.
 test: check tools ## Run every test
-	$(PYTEST) -m slow tests/unit tests/template
-	$(PYTEST) tests --ignore tests/unit --ignore tests/template
+	$(PYTEST) -m slow
 
 bench: setup ## Measure what the library costs, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

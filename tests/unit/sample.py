@@ -244,7 +244,7 @@ def start(root: Path) -> Project:
     # The serving lock is enough to score rows, and it installs in seconds.
     shutil.copy(TEMPLATE / "requirements" / "serve.txt", made.root / "requirements" / "train.txt")
     made.data(rows())
-    made.git("init", "--quiet", "--initial-branch", "main")
+    made.git("init", "--quiet", "--template=", "--initial-branch", "main")
     made.commit("start")
     return made
 
