@@ -45,7 +45,9 @@ wheel = importlib.util.module_from_spec(spec)
 sys.modules["wheel"] = wheel
 spec.loader.exec_module(wheel)
 if not wheel.is_checkout(folder):
-    sys.exit(f"{folder / 'pyproject.toml'} is not that of {wheel.NAME}. Generate from a whole checkout of the template.")
+    sys.exit(
+        f"{folder / 'pyproject.toml'} is not that of {wheel.NAME}. Generate from a whole checkout of the template."
+    )
 wheel.write(wheel.build(folder), Path.cwd())
 
 print("""

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import memory
 import pytest
-from once import once
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+import memory
+from once import once
 
 if TYPE_CHECKING:
     from desk import Desk, Driver
@@ -195,5 +196,5 @@ def images(
 @pytest.fixture(autouse=True)
 def _no_strange_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the caller's CI sets must not reach the commands under test."""
-    for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_"))]:
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_TRACKING_"))]:
         monkeypatch.delenv(name)

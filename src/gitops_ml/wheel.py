@@ -131,7 +131,10 @@ def _metadata(project: dict[str, Any], readme: str) -> str:
         *(f"Requires-Dist: {each}" for each in sorted(project["dependencies"])),
     ]  # fmt: skip
     for extra, wanted in sorted(project["optional-dependencies"].items()):
-        lines += [f"Provides-Extra: {extra}", *(f"Requires-Dist: {each}; extra == '{extra}'" for each in sorted(wanted))]
+        lines += [
+            f"Provides-Extra: {extra}",
+            *(f"Requires-Dist: {each}; extra == '{extra}'" for each in sorted(wanted)),
+        ]
     return "\n".join([*lines, "Description-Content-Type: text/markdown", "", readme])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
 from engines import Yard
 from images import Image
 

@@ -52,7 +52,7 @@ def main() -> None:
     wanted = Rollout(**{**asked["rollout"], "files": Path(asked["rollout"]["files"])})
     steps: dict[str, Callable[[], Any]] = {
         "running": lambda: (found := target.running()) and asdict(found), "start": lambda: target.start(wanted),
-        "watch": lambda: target.watch(rules(repository.config.monitoring)), "end": target.end,
+        "watch": lambda: target.watch(rules(repository.config.monitoring, root)), "end": target.end,
         "alive": target.alive, "well": target.well, "switch": lambda: target.switch(wanted), "abandon": target.abandon,
     }  # fmt: skip
     if asked["kill"]:

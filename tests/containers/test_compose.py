@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from containers.place import FRONT, Place, load, wait_gone, wait_ready
 from engines import Yard
 from images import Image, nginx

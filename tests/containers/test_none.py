@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import requests
+
 from desk import Desk
 from engines import Yard
 from house import run

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from desk import BETTER, START, WORSE
 from engines import Yard, free_port
 from github.model import Run

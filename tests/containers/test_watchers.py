@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from containers.place import Place
 from engines import Yard, free_port
 from images import NOBODY, Image, nginx, programs

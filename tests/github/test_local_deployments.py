@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from local_world import World, enter, errors, plant
 
 from github.model import Run, Token
 from github.resources.users import number
+from local_world import World, enter, errors, plant
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_jobs import World
 
 from github.deployments import Deployment
 from github.model import Run
+from local_jobs import World
 
 PLACES = """
 name: Places

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import requests
-from house import run
-from local_world import PLAIN, World, enter, plant
 
 from github import contract
 from github.model import BOT, Event
 from github.routing import declared
 from github.server import LocalGitHub
+from house import run
+from local_world import PLAIN, World, enter, plant
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

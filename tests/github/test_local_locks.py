@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from local_jobs import CHECKOUT, World
 
 from github.runner.expressions import NotUnderstood, evaluate, interpolate
+from local_jobs import CHECKOUT, World
 
 
 @pytest.fixture

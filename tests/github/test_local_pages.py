@@ -2,10 +2,10 @@
 
 import pytest
 import requests
-from local_world import World, enter, plant
 
 from github.pages.markdown import render
 from github.rest import actions
+from local_world import World, enter, plant
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

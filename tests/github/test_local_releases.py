@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from local_world import World, enter, errors, plant
 
 from github.model import BOT, Event
+from local_world import World, enter, errors, plant
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

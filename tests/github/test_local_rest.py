@@ -1,9 +1,9 @@
 """What the local GitHub says of issues, commits and runs, and takes as dispatches, is what GitHub would."""
 
 import pytest
-from local_world import World, enter, errors, plant
 
 from github.model import BOT
+from local_world import World, enter, errors, plant
 
 seed = pytest.fixture(scope="module")(plant)
 world = pytest.fixture(enter)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from house import GENERATED
-from local_jobs import CHECKOUT, PYTHON, World, workflow
 
 from github.model import Event
 from github.runner.rewrite import for_act
+from house import GENERATED
+from local_jobs import CHECKOUT, PYTHON, World, workflow
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from house import GENERATED, run
 
 from github.model import Run
 from github.site import NotInstalled, Site, site, warm_cache
+from house import GENERATED, run
 
 DEPLOY = """
 name: Deploy

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from local_jobs import World, workflow
 
 from github.model import Event, Token
 from github.runner.clock import due
 from github.runner.repository import Repository
 from github.runner.triggers import starts
 from github.runner.workflow import read
+from local_jobs import World, workflow
 
 
 @pytest.fixture

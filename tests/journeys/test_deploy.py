@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from desk import BETTER, DEPLOY_GRANTS, PULLS_ALLOWED, Desk, Driver, choose, compare
 from github.server import LocalGitHub
 from house import PERSON, run

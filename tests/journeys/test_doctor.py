@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from desk import Driver, Result
 from github.model import Event, Run, Token
 from github.server import LocalGitHub
 from github.state import Ruleset
-from house import GENERATED, run
+from house import DATA, run
 
 ROW = re.compile(r"^│ (\S+) +│ (\w[\w ]*?) +│ (.*?) +│$", re.MULTILINE)
 BY_SETUP = {"PULL-REQUESTS": "problem", "RULES": "problem", "ENVIRONMENTS": "problem", "LABELS": "warning"}
@@ -121,7 +122,7 @@ def test_after_setup_all_is_well(healthy: Clinic) -> None:
 
 def test_every_check_is_in_the_docs(healthy: Clinic) -> None:
     """In the order of the table."""
-    section = (GENERATED / "docs" / "commands.md").read_text().split("\n## doctor\n")[1].split("\n## ")[0]
+    section = (DATA / "docs" / "commands.md").read_text().split("\n## doctor\n")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([A-Z-]+)` \|", section, re.MULTILINE) == list(healthy.doctor())
 
 

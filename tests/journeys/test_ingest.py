@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from arrivals import BRANCH, DATA, GRANTS, Arrivals
 from desk import PULLS_ALLOWED, Desk
 from github.faults import Kind

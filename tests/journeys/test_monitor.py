@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from desk import Desk, Driver
 from github.model import Grant
 from github.server import LocalGitHub

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from desk import BRANCH, FEATURES, GRANTS, PULLS_ALLOWED, Desk
 from github.faults import Kind
 from house import run

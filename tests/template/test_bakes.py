@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from house import TEMPLATE, bake, pythons, run, set_up
 
 pytestmark = pytest.mark.slow

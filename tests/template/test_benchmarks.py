@@ -6,6 +6,7 @@ from functools import cache
 from math import comb
 
 import pytest
+
 from house import TEMPLATE, run
 
 MEASURED = (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from house import GENERATED, TEMPLATE
 
 FOLDER = GENERATED / ".github" / "workflows"

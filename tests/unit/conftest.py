@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from once import once
 from unit.sample import Project, prepare_environment, start
 

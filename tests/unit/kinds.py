@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+
 from unit.sample import Project, rows
 
 

@@ -183,7 +183,7 @@ class Project:
 
     def vendor(self) -> None:
         """Pin the library, as cookiecutter's hook does."""
-        write(_wheel(), self.root)
+        write(library_wheel(), self.root)
         self.commit("pin the library")
 
     def add_remote(self) -> Path:
@@ -223,7 +223,8 @@ class Project:
 
 
 @cache
-def _wheel() -> Wheel:
+def library_wheel() -> Wheel:
+    """Return the wheel of this checkout."""
     return build(ROOT)
 
 

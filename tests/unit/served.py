@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 import requests
 from starlette.types import ASGIApp, Message
-from unit.sample import ROOT, Project, rows
 
 from gitops_ml.config import find
 from gitops_ml.manifest import digest_file
@@ -24,6 +23,7 @@ from gitops_ml.serving.app import application
 from gitops_ml.serving.desk import Tokens
 from gitops_ml.serving.log import Log
 from gitops_ml.serving.service import Named, Service, open_service
+from unit.sample import ROOT, Project, rows
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"

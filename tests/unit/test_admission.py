@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.registry import ledger, record
@@ -12,6 +11,7 @@ from gitops_ml.registry.admission import barred, ready_at
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Held, Lifted, Verified
 from gitops_ml.registry.store import connect
+from unit.sample import Project
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TWO = '\n[deploy]\nenvironments = ["staging", "production"]\n\n[targets.staging]\nsoak_hours = 24\n'

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from unit.issues import NOW, Issues
 
 from gitops_ml.forge.alarm import Alarm, Before, Bin, Part, clear, keep
 from gitops_ml.forge.github import GitHub
+from unit.issues import NOW, Issues
 
 GOLDEN = Path(__file__).parent / "golden"
 WINDOWS = tuple(

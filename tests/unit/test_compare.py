@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from unit.sample import Project, rows
 
 from gitops_ml.manifest import digest_file
+from unit.sample import Project, rows
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ import pandas as pd
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
-from unit.sample import Project, prepare_environment, rows, start
-from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import counters
 from gitops_ml.bins import bins, counted
@@ -24,6 +22,8 @@ from gitops_ml.serving.service import Service
 from gitops_ml.serving.tally import Tallies
 from gitops_ml.training.reference import reference
 from gitops_ml.training.split import holdout_mask
+from unit.sample import Project, prepare_environment, rows, start
+from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 Bins = Counter[tuple[str, str, str]]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.sample import TEMPLATE, Project
 
 from gitops_ml import config, locks
 from gitops_ml.errors import ConfigError
@@ -18,6 +17,7 @@ from gitops_ml.forge.github import GitHub
 from gitops_ml.health import Check, Finding, Row, check
 from gitops_ml.registry import branch, health
 from gitops_ml.registry.branch import Branch
+from unit.sample import TEMPLATE, Project
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
+
 from unit.sample import prepare_environment, start
 from unit.served import ARROW, CSV, PARQUET, asked, body_of, digest_of, running, wait_until_ready
 

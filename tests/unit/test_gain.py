@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.sample import MODEL_TOML
 
 from gitops_ml.config import REGRESSION, Config, parse
 from gitops_ml.predictions import Predictions
 from gitops_ml.training import gain as module
 from gitops_ml.training.gain import gain
 from gitops_ml.training.metrics import CLASSIFICATION, measure, orient
+from unit.sample import MODEL_TOML
 
 Array = np.ndarray[Any, Any]
 ROWS = 300

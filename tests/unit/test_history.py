@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.facts import NOW, entry, record
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.errors import ConfigError
@@ -13,6 +11,8 @@ from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Expired, Held, Lifted, Override, Verified, append
 from gitops_ml.registry.past import Past, moment, periods, then
 from gitops_ml.registry.record import Entry, read
+from unit.facts import NOW, entry, record
+from unit.sample import Project
 
 
 def day(number: float) -> datetime:

@@ -4,8 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from unit.facts import NOW, entry, expired, held, override, record, verified
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.errors import IntegrityError
@@ -25,6 +23,8 @@ from gitops_ml.registry.ledger import (
     wanted,
 )
 from gitops_ml.registry.record import Entry
+from unit.facts import NOW, entry, expired, held, override, record, verified
+from unit.sample import Project
 
 MAIN = [entry(3, -1), entry(2, -2), entry(1, -3)]
 

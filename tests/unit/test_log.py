@@ -21,9 +21,6 @@ import pandas as pd
 import pytest
 import requests
 from fsspec.implementations.memory import MemoryFileSystem
-from unit.logs import logging_to, read, wait_until
-from unit.sample import Project, prepare_environment, start
-from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import logged
 from gitops_ml.config import Repository
@@ -35,6 +32,9 @@ from gitops_ml.serving.track import Track, adopt
 from gitops_ml.serving.waiting import Waiting
 from gitops_ml.sink import Sink, open_sink
 from gitops_ml.watch import Log as Settings
+from unit.logs import logging_to, read, wait_until
+from unit.sample import Project, prepare_environment, start
+from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 
 @pytest.fixture(scope="module")

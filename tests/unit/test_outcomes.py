@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import requests
+
+from gitops_ml import logged
 from unit.kinds import regression
 from unit.logs import logging_to, read
 from unit.sample import Project, prepare_environment, start
 from unit.served import Answer, Caller, asked, caller_of, digest_of, records, running, service_of, wait_until_ready
-
-from gitops_ml import logged
 
 GOOD = {"request_id": "a.1", "row": 0, "outcome": "yes"}
 

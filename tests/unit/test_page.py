@@ -8,13 +8,13 @@ import re
 from typing import Any
 
 import pytest
-from unit.browser import Browser, texts
-from unit.reports import BAD, REPORTS, comparison, hostile, side, tame
-from unit.reports import WON as GATE
 
 from gitops_ml.forge.figures import pictures
 from gitops_ml.forge.page import page
 from gitops_ml.training.points import Dot, Drawn, Line, Points
+from unit.browser import Browser, texts
+from unit.reports import BAD, REPORTS, comparison, hostile, side, tame
+from unit.reports import WON as GATE
 
 CURVE = Line(x=(0.0, 0.5, 1.0), y=(0.0, 0.75, 1.0))
 BARS = (3, 1)

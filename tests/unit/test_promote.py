@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.registry import store, versions
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, Verified, append
 from gitops_ml.registry.record import history, read
+from unit.sample import Project
 
 BRANCH = "promote/production"
 

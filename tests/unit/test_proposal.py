@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from unit.reports import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
 
 from gitops_ml.forge import proposal
 from gitops_ml.forge.proposal import Offer
 from gitops_ml.training.compare import Comparison
+from unit.reports import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
 
 GOLDEN = Path(__file__).parent / "golden"
 DIGEST = "sha256:0123456789ab" + "c" * 52

@@ -16,9 +16,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, LinearSVC
-from unit.sample import rows
 
 from gitops_ml.reasons import Basis, NoReasons, Reasons, basis, explain
+from unit.sample import rows
 
 FRAME = rows(200, seed=3).drop(columns=["id"])
 X, LABELS = FRAME.drop(columns=["label"]), FRAME["label"].to_numpy()

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from unit.reports import MARKDOWN, REPORTS, SAME, WON, comparison, hostile, shape, side, tame
 
 from gitops_ml.forge.comparison import headline, render
 from gitops_ml.forge.report import escape, escape_html, number, several, table
+from unit.reports import MARKDOWN, REPORTS, SAME, WON, comparison, hostile, shape, side, tame
 
 GOLDEN = Path(__file__).parent / "golden"
 

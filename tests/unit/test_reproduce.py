@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+
 from unit.sample import TEMPLATE, Project, rows
 
 pytestmark = pytest.mark.slow

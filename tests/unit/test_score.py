@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unit.sample import Project, rows
 
 from gitops_ml import config, manifest
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, append
 from gitops_ml.registry.record import read
+from unit.sample import Project, rows
 
 
 @pytest.fixture

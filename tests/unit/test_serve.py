@@ -14,11 +14,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import requests
+
+from gitops_ml import library
+from gitops_ml.manifest import seal
 from unit.kinds import KINDS
 from unit.sample import Project, prepare_environment, rows, start
 from unit.served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
-
-from gitops_ml.manifest import seal
 
 MORE = """("scaled", StandardScaler(), ["x1", "x2", "count"]), ("kind", OneHotEncoder(), ["kind"]),
     ("as it is", "passthrough", ["sure"]), ("note", SimpleImputer(add_indicator=True), ["note"])"""
@@ -159,6 +160,7 @@ def test_metadata_says_which_version_answers(caller: Caller, trained: dict[str, 
     assert said["classes"] == ["no", "yes"]
     assert said["metrics"]["roc_auc"] > 0.5
     assert said["lineage"]["data"].startswith("sha256:")
+    assert said["library"] == said["lineage"]["libraries"]["gitops-ml"] == library.version()
 
 
 def test_a_model_that_changed_its_mind_is_never_ready(trained: dict[str, Project]) -> None:

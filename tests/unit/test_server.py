@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from unit.sample import Project
 
 pytestmark = pytest.mark.slow

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.commands import site
 from gitops_ml.deploying import signature
 from gitops_ml.errors import ConfigError, IntegrityError
 from gitops_ml.registry import record
+from unit.sample import Project
 
 AtStage = Callable[[str], Project]
 SIGNED = '[image]\nsigners = "signers"\n\n[project]'

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config, manifest, run
 from gitops_ml.cli import main
 from gitops_ml.registry import store, versions
+from unit.sample import Project
 
 FORK = multiprocessing.get_context("fork")
 

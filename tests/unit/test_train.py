@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML, Project, rows
 
 from gitops_ml import config, contract, manifest, run
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.score import open_run, replays
 from gitops_ml.training.train import Prepared, features, prepare, train
 from gitops_ml.training.validate import validate
+from unit.sample import MODEL_TOML, Project, rows
 
 FOREST = """from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML, Project, Result, rows
 
 from gitops_ml import config, contract
 from gitops_ml.training import data as reading
 from gitops_ml.training.validate import Validation, validate
+from unit.sample import MODEL_TOML, Project, Result, rows
 
 PATH = 'path = "data/rows.csv"'
 FEW = 60

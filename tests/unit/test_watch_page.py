@@ -5,12 +5,12 @@ import re
 from typing import Any
 
 import pytest
-from unit.browser import Browser, texts
-from unit.reports import BAD
-from unit.windows import DIGEST, finding, reference, window
 
 from gitops_ml.forge.watch_page import watch_page
 from gitops_ml.monitoring.window import Verdict, Window
+from unit.browser import Browser, texts
+from unit.reports import BAD
+from unit.windows import DIGEST, finding, reference, window
 
 
 def page(*windows: Window, text: str = "kind", **more: Any) -> str:
