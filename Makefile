@@ -30,6 +30,9 @@ check: setup ## Lint, types, and the quick tests of library and template: in two
 test: check tools ## Run every test
 	$(PYTEST) -m slow
 
+part: setup tools ## Run the tests that markers name: make part MARKERS="journey and not faults"
+	$(PYTEST) -m "$(MARKERS)"
+
 bench: setup ## Measure what the library costs, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
@@ -59,4 +62,4 @@ lock: setup ## Pin the newest packages that the requirements of library and temp
 		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
 	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt
 
-.PHONY: help demo check test bench setup tools lock
+.PHONY: help demo check test part bench setup tools lock

@@ -9,6 +9,7 @@ import pytest
 
 from house import TEMPLATE, run
 
+pytestmark = pytest.mark.slow
 MEASURED = (
     "start: gitops --help",
     "validate 20,000 rows: speed",
