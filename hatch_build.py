@@ -7,7 +7,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class TemplateArchive(BuildHookInterface):  # type: ignore[misc]  # hatchling is installed where it builds, not here
+class TemplateArchive(BuildHookInterface[Any]):
     """Hook of hatchling: https://hatch.pypa.io/latest/plugins/build-hook/custom."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

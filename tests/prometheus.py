@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 import yaml
+
 from engines import free_port
 from house import DATA
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import requests
-from engines import Yard
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+
 from desk import Driver, Result
+from engines import Yard
 from house import GENERATED, run
 from images import Image
 
@@ -196,6 +197,7 @@ def test_a_model_that_says_something_else_is_not_pushed(
     assert yard.docker("ps", "--quiet", "--filter", "name=gitops-try") == ""
 
 
+@pytest.mark.faults
 def test_a_registry_that_is_down_is_an_error(one: Image, clone: Path, driver: Driver, yard: Yard) -> None:
     """Nobody knows more than before: exit 9, with what docker said."""
     yard.server.stop()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from github.model import Event
 from github.runner.rewrite import for_act
 from house import GENERATED

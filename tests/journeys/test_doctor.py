@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from desk import Driver, Result
 from github.model import Event, Run, Token
 from github.server import LocalGitHub
@@ -292,6 +293,7 @@ def test_where_github_cannot_be_asked_nothing_is_claimed(healthy: Clinic, env: d
     assert why in found["TOKEN"][1]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("path", "ids"),
     [
@@ -365,6 +367,7 @@ def test_a_token_without_rights_sets_nothing_up(clinic: Clinic) -> None:
     assert clinic.writes == []
 
 
+@pytest.mark.faults
 def test_a_refusal_in_the_middle_names_what_was_done_and_what_is_left(clinic: Clinic) -> None:
     """And the next run does what is left."""
     clinic.hub.faults.add("POST", "/rulesets$", "403-integration", skip=1)
@@ -375,6 +378,7 @@ def test_a_refusal_in_the_middle_names_what_was_done_and_what_is_left(clinic: Cl
     assert {verdict for verdict, _ in clinic.doctor().values()} == {"ok"}
 
 
+@pytest.mark.faults
 def test_a_write_whose_answer_was_lost_is_not_sent_again(clinic: Clinic) -> None:
     """Nobody knows whether it was done; the next run looks."""
     clinic.hub.faults.add("POST", "/labels$", "lost")

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from house import DATA, GENERATED, LIBRARY, run
-from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
 
 from gitops_ml.monitoring.rules import rules as made
 from gitops_ml.watch import Monitoring
+from house import DATA, GENERATED, LIBRARY, run
+from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
 
 # As model.toml has it where nothing is said.
 DEFAULT = made(Monitoring(), Path())

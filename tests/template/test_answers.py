@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from house import TEMPLATE, bake
 
 QUESTIONS = ("project_name", "project_slug", "package_name", "description", "github_owner", "maintainer", "task",

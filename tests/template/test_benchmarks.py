@@ -6,8 +6,10 @@ from functools import cache
 from math import comb
 
 import pytest
+
 from house import TEMPLATE, run
 
+pytestmark = pytest.mark.slow
 MEASURED = (
     "start: gitops --help",
     "validate 20,000 rows: speed",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from house import GENERATED, TASKS, bake
 
 from gitops_ml.cli import COMMANDS
+from house import GENERATED, TASKS, bake
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ".yaml", ".conf", ""}

@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from house import DATA, GENERATED, LIBRARY, TEMPLATE
 
 from gitops_ml import config
+from house import DATA, GENERATED, LIBRARY, TEMPLATE
 
 DOCS = DATA / "docs"
 

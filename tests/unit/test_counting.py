@@ -175,6 +175,7 @@ def test_a_model_that_writes_into_its_rows_changes_nothing(at_stage: Callable[[s
     assert found["x1", "9", f"≥ {service.reference['columns']['x1']['edges'][-1]:.4g}"] < 30
 
 
+@pytest.mark.slow
 def test_three_servers_counters_summed_are_those_of_one(project: Project) -> None:
     """Three real servers answer a third each of what a fourth one answers alone."""
     run = project.root / ".gitops" / "run"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 from gitops_ml import cli, config, console, errors, manual, wheel
 from gitops_ml.forge import alarm, clone
@@ -18,6 +17,7 @@ from gitops_ml.forge import health as forge
 from gitops_ml.locks import CHECKS as LOCKS
 from gitops_ml.registry.health import CHECKS as STORE
 from gitops_ml.table import Table
+from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 PAGES = ("commands", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store", "targets")
 CHECKS = ("MODEL", *(check.id for check in (*clone.CHECKS, *LOCKS, *STORE, *forge.CHECKS)))

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from unit.sample import DATA, Project
 
 from gitops_ml import bundled
 from gitops_ml.deploying.targets.watchers import lay_out
 from gitops_ml.errors import ConfigError
 from gitops_ml.monitoring.rules import rules
 from gitops_ml.watch import Monitoring
+from unit.sample import DATA, Project
 
 
 @pytest.mark.parametrize("part", bundled.PARTS)

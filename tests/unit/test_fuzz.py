@@ -16,6 +16,8 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from unit.sample import prepare_environment, start
 from unit.served import ARROW, CSV, PARQUET, asked, body_of, digest_of, running, wait_until_ready
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {"code", "message", "problems", "more", "request_id"}
 GOOD = {form: body_of(asked(3), form)[0] for form in ("csv", "parquet", "arrow")}
 

@@ -59,6 +59,7 @@ def test_it_does_not_matter_how_many_are_measured_at_once(
         assert gain(configured(metric), *three(classes)) == together
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "classes"), EVERY)
 def test_it_is_the_interval_of_the_plain_bootstrap(metric: str, classes: tuple[str, ...]) -> None:
     """Rows drawn one by one, and measured by scikit-learn, spread the gain as wide and around the same place."""

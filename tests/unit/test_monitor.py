@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from test_alarm import Issues
 
 from gitops_ml import config, logged
 from gitops_ml.commands import decay
@@ -21,6 +20,7 @@ from gitops_ml.monitoring.look import Told
 from gitops_ml.monitoring.memory import Alarm, Memory, State
 from gitops_ml.registry.record import Figure, Record
 from gitops_ml.run import Lineage
+from unit.issues import Issues
 from unit.sample import Project, rows
 
 if TYPE_CHECKING:

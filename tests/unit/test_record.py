@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from test_ledger import record
 
 from gitops_ml import git
 from gitops_ml.errors import IntegrityError
 from gitops_ml.registry.record import history, parse, release
 from gitops_ml.run import Run
+from unit.facts import record
 from unit.sample import Project
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from unit.sample import MODEL_TOML, Project
 
 from gitops_ml.deploying.targets.watchers import lay_out
 from gitops_ml.monitoring.rules import rules
 from gitops_ml.serving import reference_gauge
 from gitops_ml.watch import Monitoring
-from unit.sample import DATA, MODEL_TOML, Project
+from unit.sample import MODEL_TOML, Project
 
 REFERENCE = {
     "rows": 40,

@@ -12,6 +12,8 @@ import requests
 
 from unit.sample import Project
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:

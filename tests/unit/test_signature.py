@@ -141,6 +141,7 @@ def test_a_record_is_rolled_out_only_if_its_image_is_signed(at_stage: AtStage, k
     assert site.open_site(config.find(project.root), "production").rollout(known).image is None
 
 
+@pytest.mark.slow
 def test_a_rollback_at_once_to_what_nobody_signed_writes_nothing(at_stage: AtStage, keys: Keys) -> None:
     """What serves is not held for a version that could not take its place."""
     project = at_stage("promoted")

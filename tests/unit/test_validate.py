@@ -542,6 +542,7 @@ def peak(project: Project, number: int, chunk_rows: int) -> int:
     return most
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(project: Project) -> None:
     """Twenty times as many rows take nothing but eight bytes a row for each unique rule, held twice or thrice."""
     few, many = peak(project, 10_000, 10_000), peak(project, 200_000, 10_000)
