@@ -6,8 +6,10 @@ FIRST := install --quiet --disable-pip-version-check --no-compile --require-hash
 # uv with the settings that pip has on this machine.
 UV := PYTHONPATH=src $(BIN)/python -m gitops_ml.uv
 PIN := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+LOCKS := build serve train dev
 # What has all that the tests need has all that the demo needs.
 DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
+CODE := src tests hooks benchmarks hatch_build.py
 PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
 
 help: ## List the commands
@@ -16,15 +18,20 @@ help: ## List the commands
 demo: $(DEMO) ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
 	$(BIN)/python tests/demo.py
 
+# Each processor has a process of its own: more threads would only get in the way.
+check: export OMP_NUM_THREADS := 1
 check: setup ## Lint, types, and the quick tests of library and template: in two minutes
-	$(BIN)/ruff check src tests hooks benchmarks hatch_build.py
-	$(BIN)/ruff format --check src tests hooks benchmarks hatch_build.py
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow" tests/unit tests/template
 
+# What is in no other folder than those two is slow (tests/conftest.py): nothing runs twice, and nothing is left out.
 test: check tools ## Run every test
-	$(PYTEST) -m slow tests/unit tests/template
-	$(PYTEST) tests --ignore tests/unit --ignore tests/template
+	$(PYTEST) -m slow
+
+part: setup tools ## Run the tests that markers name: make part MARKERS="journey and not faults"
+	$(PYTEST) -m "$(MARKERS)"
 
 bench: setup ## Measure what the library costs, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
@@ -43,7 +50,16 @@ setup: .venv/dev ## Python packages from hash-pinned locks, and the library from
 tools: ## Programs that the tests need beside Python: a browser, an SSH server, container engines
 	@tests/install-tools
 
+# A generated repository locks by itself; the template takes what it finds.
 lock: setup ## Pin the newest packages that the requirements of library and template allow
-	$(BIN)/python tests/lock.py
+	rm -rf .lock
+	$(BIN)/cookiecutter --no-input --default-config --output-dir .lock . project_slug=locked
+	$(MAKE) --directory .lock/locked lock BIN=$(CURDIR)/$(BIN) --old-file setup
+	for lock in $(LOCKS); do cp .lock/locked/requirements/$$lock.txt "$(TEMPLATE)/requirements" || exit 1; done
+	rm -rf .lock
+	$(UV) $(PIN) --upgrade requirements/evidently.in --output-file src/gitops_ml/data/evidently.txt
+	$(UV) $(PIN) --upgrade --extra test pyproject.toml requirements/dev.in \
+		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
+	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt
 
-.PHONY: help demo check test bench setup tools lock
+.PHONY: help demo check test part bench setup tools lock

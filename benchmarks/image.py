@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import median
 
 import requests
-from containers import Yard, opened
-from house import run
-from images import place
 
 from benchmarks.bake import INSIDE, Baked, commit
 from benchmarks.table import Figure, Say
+from engines import Yard, opened
+from house import run
+from images import place
 
 PATIENCE = 120
 MLFLOW = """

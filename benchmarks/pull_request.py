@@ -4,12 +4,11 @@ import shutil
 import time
 from pathlib import Path
 
-from github.model import Run
-from github.site import caches, site, warm_cache
-
 from benchmarks.bake import Baked, commit
 from benchmarks.process import run
 from benchmarks.table import Figure, Say
+from github.model import Run
+from github.site import caches, site, warm_cache
 
 WORKFLOW = "train.yml"
 POLL = 0.1

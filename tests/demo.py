@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import memory
 import requests
 from cookiecutter.main import cookiecutter
+
+import memory
 from desk import BETTER, WORSE
 from github.model import Job, Run
 from github.site import NotInstalled, Site, site, warm_cache

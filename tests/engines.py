@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import base_image
-import pytest
 from house import run
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitops-ml-template"
@@ -79,13 +78,6 @@ class Registry:
         """Be down."""
         self.process.terminate()
         self.process.wait(SECONDS)
-
-
-@pytest.fixture(scope="session")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
-    """One for each process that runs tests, with its own data; nothing of it is left at the end."""
-    with opened(tmp_path_factory.mktemp("yard")) as made:
-        yield made
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).parents[1]
 GENERATED = TEMPLATE / "<<cookiecutter.project_slug>>"
+LIBRARY = TEMPLATE / "src" / "gitops_ml"
+DATA = LIBRARY / "data"
 TASKS = ("classification", "regression")
 PERSON = {
     "GIT_AUTHOR_NAME": "Ada",

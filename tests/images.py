@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
-from engines import Yard
 from desk import Driver
+from engines import Yard
 from house import run
 
 NGINX = "/usr/sbin/nginx"
@@ -50,10 +49,8 @@ class Image:
         return json.dumps({"rows": expected["rows"]}), [one["prediction"] for one in expected["predictions"]]
 
 
-@pytest.fixture(scope="session")
-def images(prepared: Path, driver: Driver, yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image]:
-    """Versions 1 and 2, built and pushed as `gitops image` does it."""
-    clone = tmp_path_factory.mktemp("images") / "clone"
+def built(prepared: Path, driver: Driver, yard: Yard, clone: Path) -> tuple[Image, Image]:
+    """Versions 1 and 2, built and pushed as `gitops image` does it, in a clone of their own."""
     run(clone.parent, "cp", "-a", str(prepared / "clone"), str(clone))
     place(clone / "model.toml", yard)
     one, two = (_image(clone, prepared / "comparisons" / number, driver, yard) for number in "12")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from github.model import Event, Job, Run, Token
 from github.server import LocalGitHub
 from house import run

@@ -1,6 +1,6 @@
 """A real Prometheus, a real Alertmanager, and the address that it tells, each for as long as it is needed.
 
-Both are the system's packages, with the files that a generated repository ships; what differs is said here.
+Both are the system's packages, with the files that the library ships; what differs is said here.
 """
 
 import http.server
@@ -16,10 +16,11 @@ from typing import Any
 
 import requests
 import yaml
-from engines import free_port
-from house import GENERATED
 
-SHIPPED = GENERATED / "deploy" / "prometheus"
+from engines import free_port
+from house import DATA
+
+SHIPPED = DATA / "prometheus"
 SECONDS = 60
 # What Alertmanager waits for in production, so that one message is about many alerts.
 PATIENT = ("group_wait", "group_interval")

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """What gitops train is compared with: bare_fit.py REPOSITORY FILE."""
 
 import importlib

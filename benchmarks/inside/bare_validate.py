@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """What gitops validate is compared with: bare_validate.py REPOSITORY FILE."""
 
 import importlib

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """Replace a CSV of sample data by more rows, drawn from it with keys of their own: draw_rows.py FILE ROWS."""
 
 import sys

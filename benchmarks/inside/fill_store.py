@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """Register many runs, each in a transaction: fill_store.py REPOSITORY FIRST LAST [URI of a plain MLflow store].
 
 The runs are copies of the one that `gitops train` left. Every number in one of them differs from the others, and its

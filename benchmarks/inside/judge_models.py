@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """How often the gate CHAMPION lets pass a challenger whose true quality is known: judge_models.py REPOSITORY QUESTIONS.
 
 The questions are JSON: lists of metric, points by which the challenger is better, rows, and number of draws.
@@ -12,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from two_models import configured, draw  # type: ignore[import-not-found]  # it lies beside this file
+
 from gitops_ml.config import Config, find
 from gitops_ml.training.evidence import Evidence
 from gitops_ml.training.gain import Interval, gain
 from gitops_ml.training.gates import Champion
 from gitops_ml.training.mcnemar import McNemar, mcnemar
-from two_models import configured, draw
 
 QUALITY = 0.85  # the champion's
 

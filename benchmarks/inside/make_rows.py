@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """Write a CSV of ten columns that keeps the schema in benchmarks/validate.py: make_rows.py FILE ROWS."""
 
 import sys

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-import mlflow.sklearn  # type: ignore[import-not-found]
+import mlflow.sklearn
+
 from gitops_ml.model_file import load
 from gitops_ml.run import MODEL
 

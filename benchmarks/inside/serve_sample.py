@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """A server of the version in .gitops/run, which prints its port: serve_sample.py REPOSITORY bare|counted|logged."""
 
 import sys
@@ -19,7 +18,7 @@ def main(root: str, part: str) -> None:
     """Until SIGTERM."""
     repository, folder = find(Path(root)), Path(root) / ".gitops" / "run"
     if part == "bare":
-        Meter.predicted = lambda *_: False
+        Meter.predicted = lambda *_: False  # type: ignore[method-assign]
     if part == "logged":
         config = repository.config.model_copy(update={"log": Log(sink="log")})
         repository = replace(repository, config=config)

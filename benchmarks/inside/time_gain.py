@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """The seconds of one gain with its interval, as JSON: time_gain.py REPOSITORY METRIC ROWS RESAMPLES [plain].
 
 With "plain", each resample's rows are measured by scikit-learn instead, as they are.
@@ -10,10 +9,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from two_models import configured, draw  # type: ignore[import-not-found]  # it lies beside this file
+
 from gitops_ml.config import find
 from gitops_ml.training.gain import gain
 from gitops_ml.training.metrics import measure
-from two_models import configured, draw
 
 
 def main(root: str, metric: str, rows: str, resamples: str, plain: str = "") -> None:

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """Milliseconds of a request to each kind of server, as JSON: time_requests.py REPOSITORY ROWS BLOCKS REQUESTS.
 
 They are asked by turns, so many requests at a time, and the median of these blocks is told.
@@ -24,11 +23,9 @@ def main(root: str, rows: str, blocks: str, requests: str) -> None:
     """Rows of the sample itself, drawn anew."""
     repository = find(Path(root))
     names = [repository.config.data.key, repository.config.data.target]
-    frame = (
-        validate(repository, contract.load(repository), keep=True)
-        .frame.drop(columns=names)
-        .sample(int(rows), replace=True, random_state=0)
-    )
+    valid = validate(repository, contract.load(repository), keep=True).frame
+    assert valid is not None  # noqa: S101 (it was asked to keep them)
+    frame = valid.drop(columns=names).sample(int(rows), replace=True, random_state=0)
     body = json.dumps({"rows": json.loads(frame.to_json(orient="records", double_precision=15))}).encode()
     with ExitStack() as stack:
         ports = {part: _serve(stack, root, part) for part in PARTS}

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """What two models say whose true quality is known, for rows that are drawn anew each time.
 
 Each gives a row a normal score that is higher where the row is positive (the binormal model of ROC analysis; Dorfman
@@ -13,6 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+
 from gitops_ml.config import Config, Repository
 from gitops_ml.predictions import Predictions
 

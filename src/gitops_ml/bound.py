@@ -4,6 +4,7 @@ Git knows every file by a digest already, so no file is read but model.toml: nei
 nor any library that learns. What Git does not keep, such as the rows of a SQL query, cannot be told, and is left out.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +17,10 @@ from gitops_ml.run import Document
 
 LOCK = "requirements/train.txt"
 BEHAVIOUR = "tests/behaviour.py"
+# How digests are made: 1 as 0.1 did, of each key of model.toml with its default; 2 of the keys as they are written.
+SCHEME = 2
+COPIED_BEHAVIOUR = "tests/model/behaviour.py"
+COPIED_KEYS = Path(__file__).parent / "data" / "keys-0.1.json"
 # What each part is called in a sentence.
 WORDS = {
     "data": "the data",
@@ -43,6 +48,7 @@ class Bound(Document):
         gates: The gates' configuration: [gates], [slices], [evaluation], and the positive label.
         behaviour: Your behaviour tests; None where there are none.
         champion: The version that both were compared with, or None.
+        scheme: How the digests of the tables were made.
     """
 
     data: str | None
@@ -53,6 +59,7 @@ class Bound(Document):
     gates: str
     behaviour: str | None
     champion: str | None
+    scheme: int = 1
 
     @property
     def key(self) -> str:
@@ -60,7 +67,11 @@ class Bound(Document):
         return digest_json(self.model_dump())[7:15]
 
     def changed(self, now: "Bound") -> str:
-        """What differs now, as in "the data and the gates"; empty where the evidence holds."""
+        """Return what differs now, as in "the data and the gates"; empty where the evidence holds.
+
+        Args:
+            now: The same parts of another revision, by the same scheme; parts of another scheme differ.
+        """
         ours, theirs = self.model_dump(), now.model_dump()
         return listed([words for part, words in WORDS.items() if ours[part] != theirs[part]])
 
@@ -70,13 +81,14 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def bound(root: Path, revision: str, champion: str | None) -> Bound:
+def bound(root: Path, revision: str, champion: str | None, scheme: int = SCHEME) -> Bound:
     """What evidence is bound to that is gathered at a revision.
 
     Args:
         root: Of the clone.
         revision: Whose files count; none of them is checked out.
         champion: The digest of the champion there.
+        scheme: How digests are made; that of the evidence that the result is compared with.
 
     Raises:
         ConfigError: The revision has no model.toml, or one that this version does not know.
@@ -85,11 +97,12 @@ def bound(root: Path, revision: str, champion: str | None) -> Bound:
     if text is None:
         raise ConfigError(f"{revision} has no {FILE}.", "Push main first.")
     config = parse(text)
-    tables = training_tables(config)
-    whole = written(config)
+    whole = written(config) if scheme == SCHEME else _as_0_1_read_it(config)
+    tables = _training_tables(config, whole)
     judged = {name: whole.get(name) for name in ("gates", "slices", "evaluation")}
     package = f"src/{config.project.package}"
-    found = _objects(root, revision, *map(_spec, (package, LOCK, BEHAVIOUR)))
+    behaviour = BEHAVIOUR if scheme == SCHEME else COPIED_BEHAVIOUR
+    found = _objects(root, revision, *map(_spec, (package, LOCK, behaviour)))
     data = _objects(root, revision, _spec(config.data.path)) if config.data.path else {}
     return Bound(
         # As for the training digest, what a data file is called does not matter.
@@ -99,8 +112,9 @@ def bound(root: Path, revision: str, champion: str | None) -> Bound:
         training=digest_json(tables),
         lock=found.get(LOCK),
         gates=digest_json({**judged, "positive": config.data.positive}),
-        behaviour=found.get(BEHAVIOUR),
+        behaviour=found.get(behaviour),
         champion=champion,
+        scheme=scheme,
     )
 
 
@@ -124,7 +138,23 @@ def written(config: Config) -> dict[str, Any]:
 
 def training_tables(config: Config) -> dict[str, object]:
     """Return what training depends on in model.toml; where the data lies does not matter, its digest stands beside."""
-    whole = written(config)
+    return _training_tables(config, written(config))
+
+
+def _as_0_1_read_it(config: Config) -> dict[str, Any]:
+    """Return model.toml with every key that 0.1 knew of the tables that evidence rests on, defaults filled in."""
+    whole, keys = config.model_dump(mode="json"), json.loads(COPIED_KEYS.read_text(encoding="utf-8"))
+    return {**whole, **{table: _only(whole[table], keys[table]) for table in keys}}
+
+
+def _only(value: Any, keys: dict[str, Any] | None) -> Any:
+    """Return a table with these keys alone; None stands for whatever is in it."""
+    if keys is None or not isinstance(value, dict):
+        return value
+    return {key: _only(value[key], below) for key, below in keys.items() if key in value}
+
+
+def _training_tables(config: Config, whole: dict[str, Any]) -> dict[str, object]:
     tables: dict[str, object] = {name: whole.get(name) for name in ("split", "training")}
     tables["task"] = config.project.task
     tables["data"] = {name: whole["data"].get(name) for name in ("key", "target", "positive")}

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 
 def say(text: str = "") -> None:
     """One or more lines for a person."""
@@ -53,6 +55,36 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         shown.add_row(*(Text(str(cell)) for cell in row))
     console.print(shown)
+
+
+def markdown(text: str, *, paged: bool = False) -> None:
+    """Markdown, laid out on a terminal; as it is in CI, in pipes, and where `rich` is not installed.
+
+    Args:
+        text: What to show.
+        paged: It may be long: a terminal's pager shows it.
+    """
+    if not sys.stdout.isatty():
+        say(text.strip())
+        return
+    shown = _laid_out(text)
+    if paged:
+        click.echo_via_pager(shown, color=True)
+    else:
+        click.echo(shown)
+
+
+def _laid_out(text: str) -> str:
+    """Markdown as a terminal shows it."""
+    try:
+        from rich.console import Console
+        from rich.markdown import Markdown
+    except ImportError:  # the serving lock has no rich
+        return text
+    console = Console()
+    with console.capture() as captured:
+        console.print(Markdown(text))
+    return captured.get()
 
 
 def near(path: Path) -> Path:

@@ -39,8 +39,8 @@ def mortal(kill: int) -> None:
 
         return called
 
-    Engine.call = counted(Engine.call, lambda _, *args: bool(CHANGES & set(args)))
-    Front.point = counted(Front.point, lambda *_: True)
+    Engine.call = counted(Engine.call, lambda _, *args: bool(CHANGES & set(args)))  # type: ignore[method-assign]
+    Front.point = counted(Front.point, lambda *_: True)  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     wanted = Rollout(**{**asked["rollout"], "files": Path(asked["rollout"]["files"])})
     steps: dict[str, Callable[[], Any]] = {
         "running": lambda: (found := target.running()) and asdict(found), "start": lambda: target.start(wanted),
-        "watch": lambda: target.watch(rules(repository.config.monitoring)), "end": target.end,
+        "watch": lambda: target.watch(rules(repository.config.monitoring, root)), "end": target.end,
         "alive": target.alive, "well": target.well, "switch": lambda: target.switch(wanted), "abandon": target.abandon,
     }  # fmt: skip
     if asked["kill"]:

@@ -2,173 +2,21 @@
 
 import http.client
 import json
-import os
-import shutil
-import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
+
+from containers.place import FRONT, Place, load, wait_gone, wait_ready
 from engines import Yard
 from images import Image, nginx
 
-ROLL = Path(__file__).with_name("roll.py")
-PROJECT = "gitops-tumour-screening-production"
-FRONT = "front"
 # Effects of a deployment: the colour is started, nginx is started, callers are pointed to it, the old one is stopped,
 # and removed.
 EFFECTS = range(1, 6)
-
-
-@dataclass
-class Place:
-    """One environment on the engine.
-
-    Attributes:
-        repository: Whose Python and manifests are used.
-        yard: Where it runs.
-        folder: What nginx reads lies below it.
-        front: The image of nginx.
-        port: Where callers come.
-    """
-
-    repository: Path
-    yard: Yard
-    folder: Path
-    front: str
-    port: int
-    network: str
-
-    @property
-    def url(self) -> str:
-        """Where callers come."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def roll(self, image: Image, *steps: str, kill: int = 0, **env: str) -> Any:
-        """Do these steps of the target with a version; what each returned, or the error that ended them."""
-        toml = (self.repository / "model.toml").read_text()
-        asked = {
-            "root": str(self.repository), "folder": str(self.folder), "steps": steps, "kill": kill,
-            "toml": toml.replace('kind = "none"', 'kind = "compose"').replace("port = 8080", f"port = {self.port}"),
-            "rollout": image.rollout,
-        }  # fmt: skip
-        env = {**os.environ, **self.yard.environment, "GITOPS_FRONT_IMAGE": self.front,
-               "GITOPS_CONTAINER_NETWORK": self.network, **env}  # fmt: skip
-        done = subprocess.run(
-            [self.repository / ".venv/bin/python", ROLL], input=json.dumps(asked), check=False, capture_output=True,
-            text=True, env=env,
-        )  # fmt: skip
-        assert done.returncode == (-signal.SIGKILL if kill else 0), done.stderr
-        return None if kill else json.loads(done.stdout)
-
-    def deploy(self, image: Image) -> str | None:
-        """As `gitops deploy` does it: only what is missing, and callers only when it is ready; where it was tried."""
-        (running,) = self.roll(image, "running")
-        if running and running["digest"] == image.digest:
-            self.roll(image, "abandon")
-            return None
-        url, alive = self.roll(image, "start", "alive")
-        assert alive
-        wait_ready(url)
-        assert self.roll(image, "switch") == [None]
-        return str(url)
-
-    def containers(self) -> dict[str, Any]:
-        """What there is, by service, as the engine knows it."""
-        ids = self.yard.docker("ps", "--all", "--quiet", "--filter", f"name=^{PROJECT}-").split()
-        found = json.loads(self.yard.docker("inspect", *ids)) if ids else []
-        return {entry["Config"]["Labels"]["com.docker.compose.service"]: entry for entry in found}
-
-    def answers(self, image: Image) -> bool:
-        """Whether callers get this version, and of the recorded rows it says what it said in training."""
-        body, predictions = image.recorded
-        said = requests.post(
-            f"{self.url}/predict", data=body, headers={"Content-Type": "application/json"}, timeout=30
-        ).json()  # fmt: skip
-        return bool(said["version"] == image.version and said["predictions"] == predictions)
-
-    def clear(self) -> None:
-        """Remove everything."""
-        ids = [entry["Id"] for entry in self.containers().values()]
-        if ids:
-            self.yard.docker("rm", "--force", *ids)
-        networks = self.yard.docker("network", "ls", "--quiet", "--filter", f"name={PROJECT}").split()
-        if networks:
-            self.yard.docker("network", "rm", *networks)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@dataclass
-class Load:
-    """What callers got while something happened."""
-
-    versions: list[list[str]] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-
-def wait_ready(url: str) -> None:
-    """Until the address says that it is ready."""
-    until = time.monotonic() + 180
-    while time.monotonic() < until:
-        try:
-            if requests.get(f"{url}/health/ready", timeout=5).ok:
-                return
-        except requests.RequestException:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"{url} did not become ready")
-
-
-def wait_gone(url: str) -> None:
-    """Until nobody answers there any more."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            requests.get(url, timeout=1)
-        except requests.RequestException:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{url} still answers")
-
-
-@contextmanager
-def load(place: Place, image: Image) -> Iterator[Load]:
-    """Callers that ask all the time, every other one through a connection that it holds open; none tries again."""
-    seen, stop = Load([[] for _ in range(4)]), threading.Event()
-    body = json.dumps({"rows": json.loads(image.recorded[0])["rows"][:1]})
-
-    def ask(caller: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
-        while not stop.wait(0.01):
-            try:
-                connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                said = json.loads(answer.read())
-                seen.versions[caller].append(said["version"])
-            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-                seen.failures.append(repr(error))
-                connection.close()
-            if caller % 2:
-                connection.close()
-        connection.close()
-
-    callers = [threading.Thread(target=ask, args=(number,)) for number in range(len(seen.versions))]
-    for caller in callers:
-        caller.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for caller in callers:
-            caller.join()
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +77,7 @@ def test_a_request_that_takes_long_to_arrive_is_answered_by_whom_it_came_to(
     assert len(place.containers()) == 2
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kill", EFFECTS)
 @pytest.mark.parametrize("place", ["bridge"], indirect=True)
 def test_killed_after_any_effect_it_converges(place: Place, images: tuple[Image, Image], kill: int) -> None:
@@ -307,6 +156,7 @@ def test_what_was_brought_up_otherwise_is_seen(place: Place, images: tuple[Image
     assert down["drift"] == "nginx is not up"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("place", ["bridge"], indirect=True)
 def test_a_registry_that_is_down_is_an_error_only_for_what_is_not_here(
     place: Place, images: tuple[Image, Image]

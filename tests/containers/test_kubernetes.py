@@ -16,6 +16,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
+
 from house import GENERATED, run
 from images import Image
 

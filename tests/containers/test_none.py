@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from engines import Yard
+
 from desk import Desk
+from engines import Yard
 from house import run
 from images import Image, place
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import requests
-from engines import Yard, free_port
+
 from desk import BETTER, START, WORSE
+from engines import Yard, free_port
 from github.model import Run
 from github.site import Site, site
 from house import bake, run

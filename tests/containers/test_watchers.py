@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import requests
+
+from containers.place import Place
 from engines import Yard, free_port
 from images import NOBODY, Image, nginx, programs
 from prometheus import ask, until
-from test_compose import Place
 
 SHELL = {"/bin/sh": "/bin/sh"}
 # Debian's lie beside the program; elsewhere they are in it.

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from github.model import Run, Token
 from github.resources.users import number
 from local_world import World, enter, errors, plant

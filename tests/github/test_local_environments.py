@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from github.deployments import Deployment
 from github.model import Run
 from local_jobs import World

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from local_world import World, enter, plant
 
 seed = pytest.fixture(scope="module")(plant)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from github import contract
 from github.model import BOT, Event
 from github.routing import declared

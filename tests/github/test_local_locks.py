@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from github.runner.expressions import NotUnderstood, evaluate, interpolate
 from local_jobs import CHECKOUT, World
 

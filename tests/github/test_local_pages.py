@@ -2,6 +2,7 @@
 
 import pytest
 import requests
+
 from github.pages.markdown import render
 from github.rest import actions
 from local_world import World, enter, plant

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from local_world import World, enter, errors, plant
 
 seed = pytest.fixture(scope="module")(plant)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from github.model import BOT, Event
 from local_world import World, enter, errors, plant
 

@@ -1,6 +1,7 @@
 """What the local GitHub says of issues, commits and runs, and takes as dispatches, is what GitHub would."""
 
 import pytest
+
 from github.model import BOT
 from local_world import World, enter, errors, plant
 

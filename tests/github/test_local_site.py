@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from github.model import Run
 from github.site import NotInstalled, Site, site, warm_cache
 from house import GENERATED, run

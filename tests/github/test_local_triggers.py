@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from github.model import Event, Token
 from github.runner.clock import due
 from github.runner.repository import Repository

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import memory
 import pytest
+
+import memory
 
 NOBODY = 2**22  # no Linux gives a process this number
 

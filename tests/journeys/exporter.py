@@ -12,10 +12,11 @@ from collections import Counter as Counts
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
 from gitops_ml import counters
 from gitops_ml.bins import bins, counted
 from gitops_ml.serving import reference_gauge
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 VERSION = "1"
 FALSE_ALARMS = 0.01

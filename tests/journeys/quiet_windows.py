@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found,import-untyped"
 """Callers as in training, window after window, against a server: in how many of them an alarm is raised.
 
 Run by a generated repository's own Python: quiet_windows.py URL ROWS.json REFERENCE.json VERSION WINDOWS ROWS. What is
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
+
 from gitops_ml.config import find
 from gitops_ml.monitoring.judge import judge
 from gitops_ml.monitoring.look import Question

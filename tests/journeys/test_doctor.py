@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from desk import Driver, Result
 from github.model import Event, Run, Token
 from github.server import LocalGitHub
 from github.state import Ruleset
-from house import GENERATED, run
+from house import DATA, run
 
 ROW = re.compile(r"^│ (\S+) +│ (\w[\w ]*?) +│ (.*?) +│$", re.MULTILINE)
 BY_SETUP = {"PULL-REQUESTS": "problem", "RULES": "problem", "ENVIRONMENTS": "problem", "LABELS": "warning"}
@@ -121,7 +122,7 @@ def test_after_setup_all_is_well(healthy: Clinic) -> None:
 
 def test_every_check_is_in_the_docs(healthy: Clinic) -> None:
     """In the order of the table."""
-    section = (GENERATED / "docs" / "commands.md").read_text().split("\n## doctor\n")[1].split("\n## ")[0]
+    section = (DATA / "docs" / "commands.md").read_text().split("\n## doctor\n")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([A-Z-]+)` \|", section, re.MULTILINE) == list(healthy.doctor())
 
 
@@ -292,6 +293,7 @@ def test_where_github_cannot_be_asked_nothing_is_claimed(healthy: Clinic, env: d
     assert why in found["TOKEN"][1]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("path", "ids"),
     [
@@ -365,6 +367,7 @@ def test_a_token_without_rights_sets_nothing_up(clinic: Clinic) -> None:
     assert clinic.writes == []
 
 
+@pytest.mark.faults
 def test_a_refusal_in_the_middle_names_what_was_done_and_what_is_left(clinic: Clinic) -> None:
     """And the next run does what is left."""
     clinic.hub.faults.add("POST", "/rulesets$", "403-integration", skip=1)
@@ -375,6 +378,7 @@ def test_a_refusal_in_the_middle_names_what_was_done_and_what_is_left(clinic: Cl
     assert {verdict for verdict, _ in clinic.doctor().values()} == {"ok"}
 
 
+@pytest.mark.faults
 def test_a_write_whose_answer_was_lost_is_not_sent_again(clinic: Clinic) -> None:
     """Nobody knows whether it was done; the next run looks."""
     clinic.hub.faults.add("POST", "/labels$", "lost")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from arrivals import Arrivals
 from desk import PULLS_ALLOWED, Desk
 from github.model import Grant, Token

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from arrivals import BRANCH, DATA, GRANTS, Arrivals
 from desk import PULLS_ALLOWED, Desk
 from github.faults import Kind
@@ -177,6 +178,7 @@ def test_without_a_grant_it_says_which(source: Arrivals, grant: str) -> None:
     assert grant.replace("_", "-") in source.offer(code=8)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502", "429"])
 @pytest.mark.parametrize("path", [r"/pulls$", r"/statuses/", r"/dispatches$", r"git-receive-pack$"])
 def test_a_write_without_a_clear_answer_is_not_done_twice(source: Arrivals, path: str, kind: Kind) -> None:
@@ -193,6 +195,7 @@ def test_a_write_without_a_clear_answer_is_not_done_twice(source: Arrivals, path
     assert only_adds(desk, 60)
 
 
+@pytest.mark.faults
 def test_a_refresh_that_is_cut_off_is_finished(offered: Arrivals) -> None:
     """The branch moved, the title did not: title, body and comment follow, each once."""
     desk = offered.desk

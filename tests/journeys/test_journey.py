@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from arrivals import lines, served
 from desk import BETTER, BRANCH, START, WORSE
 from github.model import Run
@@ -153,7 +154,6 @@ def _what_a_person_breaks_turns_red(github: Site) -> None:
     assert (conclusions(bad)["data"], conclusions(bad)["required"]) == ("failure", "failure")
     assert re.search(r"\| *mean\\_radius *\|", bad.jobs["data"].summary)
     assert "-17.99" in bad.jobs["data"].summary
-    assert not [run for run in github.server.runs.values() if run.workflow == "machinery.yml"]
     github.close(next(pull["number"] for pull in github.pulls if pull["title"] == "New data"))
     github.run("git", "switch", "--quiet", "main")
 
@@ -194,6 +194,7 @@ def _a_worse_one_than_the_champion_is_refused(github: Site) -> None:
     assert {pull["state"] for pull in github.pulls} == {"closed"}
 
 
+@pytest.mark.faults
 def test_two_pushes_at_the_same_moment_end_in_one_pull_request_with_the_better_model(github: Site) -> None:
     """Whichever run comes last, nothing is lost. The repository is private, so each fetch and push needs its token."""
     github.hub.settings.private = True

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from desk import Desk, Driver
 from github.model import Grant
 from github.server import LocalGitHub
@@ -151,6 +152,7 @@ def test_with_new_rows_one_training_is_asked_for_within_the_cool_down(watch: Wat
     assert sent.method == "POST"
 
 
+@pytest.mark.faults
 def test_a_dispatch_that_failed_is_not_sent_twice(watch: Watch) -> None:
     """It was noted, and nobody knows better: the issue is kept, the run is red, and the cool-down counts."""
     watch.add_rows()
@@ -162,6 +164,7 @@ def test_a_dispatch_that_failed_is_not_sent_twice(watch: Watch) -> None:
     assert watch.trainings == 1
 
 
+@pytest.mark.faults
 def test_killed_before_the_issue_the_next_run_opens_it(watch: Watch) -> None:
     """The window is judged already; what is remembered is enough."""
     watch.window("worst_radius")

@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 import yaml
-from house import GENERATED, run
+
+from gitops_ml.monitoring.rules import rules as made
+from gitops_ml.watch import Monitoring
+from house import DATA, GENERATED, LIBRARY, run
 from prometheus import Inbox, alertmanager, ask, firing, inbox, prometheus, settings, targets, until
 
-DEPLOY = GENERATED / "deploy"
-RULES = DEPLOY / "prometheus" / "rules.yml"
-DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "model.json").read_text())
+# As model.toml has it where nothing is said.
+DEFAULT = made(Monitoring(), Path())
+TESTS = Path(__file__).with_name("rules.test.yml")
+DASHBOARD = json.loads((DATA / "grafana" / "dashboards" / "model.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
 METRIC = re.compile(r"\b(?:\w+:)?gitops_\w+(?::\w+)?")
@@ -70,14 +74,10 @@ def reference(repository: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rules(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rules, with windows of seconds."""
-    made = (
-        "from gitops_ml.monitoring.rules import rules; from gitops_ml.watch import Monitoring; "
-        f"print(rules(Monitoring(window_hours={WINDOW} / 3600, minimum_rows=100)))"
-    )
     file = tmp_path_factory.mktemp("rules") / "rules.yml"
-    file.write_text(run(repository, ".venv/bin/python", "-c", made))
+    file.write_text(made(Monitoring(window_hours=WINDOW / 3600, minimum_rows=100), Path()))
     return file
 
 
@@ -107,37 +107,41 @@ def watched(server: Server, rules: Path, told: Inbox, tmp_path: Path) -> Iterato
             yield address
 
 
-def test_the_rules_and_the_settings_are_valid() -> None:
+def test_the_rules_and_the_settings_are_valid(tmp_path: Path) -> None:
     """As Prometheus' and Alertmanager's own tools see them."""
-    run(DEPLOY, "promtool", "check", "rules", str(RULES))
-    run(DEPLOY, "promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml")
-    run(DEPLOY, "amtool", "check-config", "prometheus/alertmanager.yml")
+    (tmp_path / "rules.yml").write_text(DEFAULT)
+    run(tmp_path, "promtool", "check", "rules", "rules.yml")
+    run(DATA, "promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml")
+    run(DATA, "amtool", "check-config", "prometheus/alertmanager.yml")
 
 
-def test_each_alert_is_raised_and_is_not() -> None:
-    """The unit tests that are shipped with the rules hold, and name every alert."""
-    run(DEPLOY, "promtool", "test", "rules", "prometheus/rules.test.yml")
-    tested = yaml.safe_load((DEPLOY / "prometheus" / "rules.test.yml").read_text())["tests"]
+def test_each_alert_is_raised_and_is_not(tmp_path: Path) -> None:
+    """The unit tests of the rules hold, and name every alert."""
+    (tmp_path / "rules.yml").write_text(DEFAULT)
+    shutil.copy(TESTS, tmp_path)
+    run(tmp_path, "promtool", "test", "rules", TESTS.name)
+    tested = yaml.safe_load(TESTS.read_text())["tests"]
     raised = {one["alertname"] for test in tested for one in test["alert_rule_test"] if one["exp_alerts"]}
     assert raised == {rule["alert"] for rule in all_rules() if "alert" in rule}
 
 
 def test_another_threshold_fails_the_unit_tests(tmp_path: Path) -> None:
     """They test something: an alarm that comes late is noticed."""
-    for name in ("rules.yml", "rules.test.yml"):
-        text = (DEPLOY / "prometheus" / name).read_text()
-        (tmp_path / name).write_text(text.replace('{column!=""} >= 0.15', '{column!=""} >= 0.5'))
-    run(tmp_path, "promtool", "test", "rules", "rules.test.yml", code=1)
+    late = DEFAULT.replace('{column!=""} >= 0.15', '{column!=""} >= 0.5')
+    assert late != DEFAULT
+    (tmp_path / "rules.yml").write_text(late)
+    shutil.copy(TESTS, tmp_path)
+    run(tmp_path, "promtool", "test", "rules", TESTS.name, code=1)
 
 
 def test_every_alert_says_what_it_is_about_and_where_help_is() -> None:
-    """A summary for people, a severity for routes, and a heading in the docs."""
-    headings = re.findall(r"^#+ (.*)$", (GENERATED / "docs" / "monitoring.md").read_text(), re.MULTILINE)
+    """A summary for people, a severity for routes, and a heading in the runbook of the repository."""
+    headings = re.findall(r"^#+ (.*)$", (GENERATED / "docs" / "runbook.md").read_text(), re.MULTILINE)
     for rule in all_rules():
         if "alert" in rule:
             assert rule["labels"]["severity"] in {"warning", "alarm"}
             assert rule["annotations"]["summary"].endswith(".")
-            assert rule["annotations"]["runbook"] == f"docs/monitoring.md#{rule['alert'].lower()}"
+            assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
             assert rule["alert"] in headings
 
 
@@ -160,7 +164,7 @@ def test_traffic_as_in_training_raises_nothing_and_a_moved_column_is_told(
     alarm = f"{MOVED} is not distributed as in training"
     server.until(lambda: alarm in json.dumps(told.messages), "a message", moved=[MOVED])
     assert "FIRING: GitopsDataDrift" in told.titles()
-    assert "docs/monitoring.md#gitopsdatadrift" in json.dumps(told.messages)
+    assert "docs/runbook.md#gitopsdatadrift" in json.dumps(told.messages)
 
     server.until(lambda: not firing(watched), "all clear")
     server.until(lambda: "RESOLVED: GitopsDataDrift" in told.titles(), "a message that it is over")
@@ -188,7 +192,7 @@ def test_every_panel_shows_something(server: Server, watched: str) -> None:
 
 def test_the_dashboard_is_about_metrics_that_there_are() -> None:
     """Counters of a server, or what a rule records."""
-    source = (GENERATED / "src" / "gitops" / "counters.py").read_text()
+    source = (LIBRARY / "counters.py").read_text()
     counted = set(re.findall(r'= "(gitops_\w+)"', source))
     known = counted | {f"{name}_{end}" for name in counted for end in ("total", "bucket")}
     known |= {rule["record"] for rule in all_rules() if "record" in rule}
@@ -200,7 +204,7 @@ def test_the_dashboard_is_about_metrics_that_there_are() -> None:
 
 def test_the_dashboard_is_whole() -> None:
     """Panels have ids, titles and words of their own, lie beside one another, and ask the provisioned Prometheus."""
-    (source,) = yaml.safe_load((DEPLOY / "grafana/datasources/prometheus.yml").read_text())["datasources"]
+    (source,) = yaml.safe_load((DATA / "grafana/datasources/prometheus.yml").read_text())["datasources"]
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
     assert len({panel["title"] for panel in PANELS}) == len(PANELS)
@@ -223,9 +227,9 @@ def test_compose_brings_them_up_where_only_this_machine_finds_them(network: str)
     """In a profile of their own; a root that cannot be written, no capability, no rights; pinned."""
     files = ("--file", "compose.yaml", "--file", f"{network}.yaml")
     more = COMPOSE_VARIABLES | ({"GITOPS_WATCHED_FROM": "127.0.0.1"} if network == "host" else {})
-    told = run(DEPLOY / "compose", "docker", "compose", *files, "config", "--services", env=more)
+    told = run(DATA / "compose", "docker", "compose", *files, "config", "--services", env=more)
     assert set(told.split()) == {"front", "blue", "green"}
-    told = run(DEPLOY / "compose", "docker", "compose", *files, "--profile", "monitoring", "config", env=more)
+    told = run(DATA / "compose", "docker", "compose", *files, "--profile", "monitoring", "config", env=more)
     services = yaml.safe_load(told)["services"]
     assert set(services) == {"front", "blue", "green", *WATCHERS}
     for name in WATCHERS:
@@ -245,7 +249,7 @@ def test_compose_brings_them_up_where_only_this_machine_finds_them(network: str)
 
 def test_a_cluster_with_the_operator_has_its_pods_asked(tmp_path: Path) -> None:
     """The folder of an environment names the component, and a PodMonitor comes with it that selects its pods."""
-    shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
+    shutil.copytree(GENERATED / "deploy" / "kubernetes", tmp_path / "kubernetes")
     with (tmp_path / "kubernetes" / "production" / "kustomization.yaml").open("a") as file:
         file.write("components:\n  - ../components/monitoring\n")
     rendered = run(tmp_path, "kubectl", "kustomize", "kubernetes/production")
@@ -258,7 +262,7 @@ def test_a_cluster_with_the_operator_has_its_pods_asked(tmp_path: Path) -> None:
 
 def all_rules() -> list[dict[str, Any]]:
     """Of all groups."""
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    return [rule for group in yaml.safe_load(DEFAULT)["groups"] for rule in group["rules"]]
 
 
 def filled(expression: str) -> str:

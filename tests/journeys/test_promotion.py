@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from desk import BRANCH, FEATURES, GRANTS, PULLS_ALLOWED, Desk
 from github.faults import Kind
 from house import run
@@ -139,6 +140,7 @@ def test_a_branch_that_somebody_deleted_comes_back_for_a_new_version(offered: De
     assert [pull["state"] for pull in offered.pulls] == ["closed", "open"]
 
 
+@pytest.mark.faults
 def test_a_branch_without_a_pull_request_gets_one(desk: Desk) -> None:
     """Killed between the two: the next run finishes, without a second push."""
     desk.hub.faults.add(method="POST", path=r"/pulls$", kind="422")
@@ -300,6 +302,7 @@ def test_compared_again_it_is_refreshed_and_checked_anew(offered: Desk) -> None:
     assert offered.writes == []
 
 
+@pytest.mark.faults
 def test_a_refresh_of_evidence_that_is_cut_off_is_finished(offered: Desk) -> None:
     """The branch has the new evidence, the text does not speak of it yet."""
     offered.push(*GATE)
@@ -365,6 +368,7 @@ def test_success_of_ci_does_not_hide_what_has_expired(offered: Desk) -> None:
     assert len(offered.dispatched) == 1
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502", "422"])
 @pytest.mark.parametrize("path", [r"/statuses/", r"train.yml/dispatches$"])
 def test_an_expiry_that_is_cut_off_is_made_good(offered: Desk, path: str, kind: Kind) -> None:
@@ -411,6 +415,7 @@ def test_without_a_grant_it_says_which(desk: Desk, grant: str) -> None:
     assert grant.replace("_", "-") in told
 
 
+@pytest.mark.faults
 def test_ci_is_asked_again_where_the_answer_was_lost(desk: Desk) -> None:
     """The status is pending and no run exists: the next run dispatches it."""
     desk.hub.faults.add(method="POST", path=r"/dispatches$", kind="404")
@@ -435,6 +440,7 @@ READS: tuple[Kind, ...] = ("401", "403-integration", "404")
 AGAIN: tuple[Kind, ...] = ("429", "403-secondary", "502", "slow")
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", AGAIN)
 def test_a_read_that_fails_on_the_way_is_tried_again(desk: Desk, kind: Kind) -> None:
     """Limits, bad gateways and slow answers pass."""
@@ -443,6 +449,7 @@ def test_a_read_that_fails_on_the_way_is_tried_again(desk: Desk, kind: Kind) -> 
     assert "version 1" in desk.pull["title"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", READS)
 def test_a_read_that_is_refused_stops_with_a_sentence(desk: Desk, kind: Kind) -> None:
     """Exit code 8, nothing written, no traceback."""
@@ -453,6 +460,7 @@ def test_a_read_that_is_refused_stops_with_a_sentence(desk: Desk, kind: Kind) ->
     assert desk.pulls == []
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502", "429", "403-secondary", "slow"])
 @pytest.mark.parametrize("path", [r"/pulls$", r"/statuses/", r"/dispatches$", r"/labels$"])
 def test_a_write_without_a_clear_answer_is_not_done_twice(desk: Desk, path: str, kind: Kind) -> None:
@@ -464,6 +472,7 @@ def test_a_write_without_a_clear_answer_is_not_done_twice(desk: Desk, path: str,
     assert DISPATCH in desk.writes
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["401", "403-integration", "404", "409", "422"])
 @pytest.mark.parametrize("path", [r"/pulls$", r"/statuses/", r"/dispatches$"])
 def test_a_refused_write_stops_and_the_next_run_goes_on(desk: Desk, path: str, kind: Kind) -> None:
@@ -475,6 +484,7 @@ def test_a_refused_write_stops_and_the_next_run_goes_on(desk: Desk, path: str, k
     assert ("required", "pending") in desk.statuses(desk.pull["head"]["sha"])
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502"])
 def test_a_refresh_that_is_cut_off_is_finished_by_the_next_run(offered: Desk, kind: Kind) -> None:
     """The branch moved, the title did not: title, body, comment and CI follow, each once."""
@@ -487,6 +497,7 @@ def test_a_refresh_that_is_cut_off_is_finished_by_the_next_run(offered: Desk, ki
     assert len(offered.comments(offered.pull["number"])) == 1
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["lost", "dropped", "502", "403-integration"])
 def test_a_push_that_is_cut_off_is_made_up_for(desk: Desk, kind: Kind) -> None:
     """What arrived is found; what did not is sent again."""
@@ -498,6 +509,7 @@ def test_a_push_that_is_cut_off_is_made_up_for(desk: Desk, kind: Kind) -> None:
     assert desk.record(BRANCH)["version"] == "1"
 
 
+@pytest.mark.faults
 def test_somebody_pushes_at_the_same_moment(desk: Desk) -> None:
     """A branch that appeared in between is looked at again, and nothing of it is overwritten."""
     desk.promote("2")

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from house import run
 
 TOKEN = base64.b64encode(b"ada:secret").decode()

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import run
 from playwright.sync_api import Page, sync_playwright
+
+from house import run
 
 MODEL = "tumour-screening"
 PICTURES = ("roc", "calibration", "slices", "flips", "distribution")

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from engines import free_port
 from github.model import Run
 from github.site import Site, site

@@ -28,9 +28,9 @@ def inverted(gate: Gate) -> Judge:
 
 def mutants() -> dict[str, list[Judge]]:
     """The gates of each, those of the original under "none"."""
-    found = {"none": [gate.outcome_of for gate in GATES]}
+    found: dict[str, list[Judge]] = {"none": [gate.outcome_of for gate in GATES]}
     for mutated in GATES:
-        others = {gate.id: gate.outcome_of for gate in GATES if gate is not mutated}
+        others: dict[str, Judge] = {gate.id: gate.outcome_of for gate in GATES if gate is not mutated}
         found[f"{mutated.id} removed"] = list(others.values())
         found[f"{mutated.id} inverted"] = [*others.values(), inverted(mutated)]
     return found

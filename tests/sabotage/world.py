@@ -13,7 +13,7 @@ from .rows import draw, to_csv
 PACKAGE = "src/tumour_screening"
 DATA, SCHEMA = "data/rows.csv", f"{PACKAGE}/schema.py"
 FEATURES, ESTIMATOR = f"{PACKAGE}/features.py", f"{PACKAGE}/estimator.py"
-BEHAVIOUR = "tests/model/behaviour.py"
+BEHAVIOUR = "tests/behaviour.py"
 # Plain, to be beaten: the columns of the first champion.
 START = ("x1", "x2", "x3")
 

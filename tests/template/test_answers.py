@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from house import TEMPLATE, bake
 
 QUESTIONS = ("project_name", "project_slug", "package_name", "description", "github_owner", "maintainer", "task",
@@ -34,7 +35,7 @@ REFUSED = {
     "package that is a keyword": ({"package_name": "class"}, "such as 'class_model'"),
     "package that is a soft keyword": ({"package_name": "match"}, "such as 'match_model'"),
     "package of the standard library": ({"package_name": "statistics"}, "such as 'statistics_model'"),
-    "package that the machinery has": ({"package_name": "gitops"}, "such as 'gitops_model'"),
+    "package that the library had": ({"package_name": "gitops"}, "such as 'gitops_model'"),
     "empty owner": ({"github_owner": ""}, "such as 'octocat'"),
     "owner with an @": ({"github_owner": "@octocat"}, "such as 'octocat'"),
     "owner with a slash": ({"github_owner": "a/b", "maintainer": "octocat"}, "such as 'octocat'"),

@@ -6,8 +6,10 @@ from functools import cache
 from math import comb
 
 import pytest
+
 from house import TEMPLATE, run
 
+pytestmark = pytest.mark.slow
 MEASURED = (
     "start: gitops --help",
     "validate 20,000 rows: speed",
@@ -20,7 +22,7 @@ MEASURED = (
     "register run 1 ",
     "bytes of the first run",
     "push to pull request: all",
-    "push to the end of Train: Install what the lock pins",
+    "push to the end of Train: Set up",
 )
 LEVEL = 0.025  # half of what an interval of 95 % leaves out
 RATE = re.compile(r"\((\d+) of (\d+)\)")

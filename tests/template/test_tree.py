@@ -9,13 +9,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from gitops_ml.cli import COMMANDS
 from house import GENERATED, TASKS, bake
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ".yaml", ".conf", ""}
 JINJA = re.compile(r"<<\s*cookiecutter|cookiecutter\.(?!json)|<%|%>|<#|#>|^\s*#\s?%", re.MULTILINE)
 # Nothing here is rendered, so nothing here may differ from where it lies.
-UNRENDERED = (".github/workflows", "deploy", "src/gitops", "tests/gitops", "tests/model", "requirements", "Makefile")
+UNRENDERED = (".github/workflows", "deploy", "tests", "requirements", "Makefile")
+WHEEL = re.compile(r"gitops_ml-[^/]+\.whl")  # its version names its content
+FILES = 65  # a person who opens the repository can read all of it in an evening
+# Whose a file is, by its path; the first that fits.
+OWNERS = {
+    "yours": ("model.toml", "src/", "tests/", "deploy/kubernetes/production/", "deploy/kubernetes/staging/",
+              ".github/CODEOWNERS"),
+    "scaffold": (".github/", "deploy/", "Makefile", "pyproject.toml"),
+}  # fmt: skip
+SPEAKS = {".py", ".yml", ".yaml", ".toml"}  # can say whose it is in its first lines
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -33,7 +44,17 @@ def test_the_tree_is_the_golden_tree(baked: Path) -> None:
     """A file that appears or disappears does so on purpose."""
     task = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["task"]
     tree = "".join(f"{file.relative_to(baked).as_posix()}\n" for file in files(baked))
-    assert tree == (GOLDEN / f"tree-{task}.txt").read_text()
+    assert WHEEL.sub("gitops_ml-VERSION.whl", tree) == (GOLDEN / f"tree-{task}.txt").read_text()
+
+
+def test_the_repository_is_small_and_holds_nothing_of_the_library(baked: Path) -> None:
+    """A wheel, pinned by its hash, and none of its source; nothing imports what may change in any release."""
+    assert len(files(baked)) <= FILES
+    assert len(list((baked / "vendor").iterdir())) == 1
+    source = {file.name for file in files(baked / "src")}
+    assert source == {"__init__.py", "schema.py", "features.py", "estimator.py"}
+    code = [file for file in files(baked) if file.suffix == ".py"]
+    assert [file for file in code if re.search(r"^\s*(?:import|from) gitops", file.read_text(), re.MULTILINE)] == []
 
 
 def test_no_trace_of_the_template_is_left(baked: Path) -> None:
@@ -67,7 +88,7 @@ def test_every_file_parses_before_it_is_rendered(file: Path) -> None:
 
 
 @pytest.mark.parametrize("part", UNRENDERED)
-def test_machinery_is_copied_byte_for_byte(baked: Path, part: str) -> None:
+def test_what_is_not_rendered_is_copied_byte_for_byte(baked: Path, part: str) -> None:
     """Its values come from model.toml at run time."""
     source = GENERATED / part
     for file in files(source) if source.is_dir() else [source]:
@@ -79,15 +100,35 @@ def test_the_readme_names_whose_every_folder_is(baked: Path) -> None:
     readme = (baked / "README.md").read_text()
     package = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["package_name"]
     shown = readme.split("## What lies where")[1].split("```")[1]
-    named = {"model.toml", "data/", f"src/{package}/", "tests/model/", "requirements/", "deploy/", "src/gitops/",
-             "tests/gitops/", "registry/production.json", "docs/"}  # fmt: skip
+    named = {path.name for path in baked.iterdir() if not path.name.startswith(".")} - {"README.md", "requirements"}
+    named |= {f"src/{package}/", "requirements/*.in", "requirements/gitops.txt", "registry/production.json", ".github/"}
     assert {name for name in named if name not in shown} == set()
+    assert set(re.findall(r"^\S.*? {2,}(\w+) ", shown, re.MULTILINE)) == {"yours", "record", "scaffold", "pinned"}
 
 
-def test_the_code_says_whose_it_is_in_its_first_line(baked: Path) -> None:
-    """yours or machinery, in every file that people might open to change it."""
+def test_assistants_are_told_whose_every_file_is(baked: Path) -> None:
+    """AGENTS.md covers what lies at the top, in src, in deploy and in requirements; each command in it is one."""
+    text = (baked / "AGENTS.md").read_text()
+    package = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["package_name"]
+    named = {f"{path.name}/" if path.is_dir() else path.name for path in baked.iterdir()
+             if not path.name.startswith(".")} - {"requirements/", "src/"}  # fmt: skip
+    named |= {f"src/{package}/", "requirements/*.in", "requirements/*.txt", "requirements/gitops.txt", "registry/"}
+    assert {name for name in named if name not in text} == set()
+    assert {"YOURS", "SCAFFOLD", "RECORD", "PINNED"} <= set(re.findall(r"\b[A-Z]{5,}\b", text))
+    targets = set(re.findall(r"^([a-z-]+):", (baked / "Makefile").read_text(), re.MULTILINE))
+    assert {
+        each for line in re.findall(r"^make ([a-z ]+?)(?: {2,}|$)", text, re.MULTILINE) for each in line.split()
+    } <= (targets)
+    assert {"lint", "types", "test", "check"} <= set(re.findall(r"[a-z]+", text)) & targets
+    assert set(re.findall(r"gitops ([a-z]+)", text)) <= set(COMMANDS)
+
+
+def test_each_file_says_whose_it_is_in_its_first_line(baked: Path) -> None:
+    """The owner that its path says, in every file that people might open to change it."""
     for file in files(baked):
-        if file.suffix == ".py" or file.name in {"pyproject.toml", "CODEOWNERS", "Makefile"}:
-            first = file.read_text(encoding="utf-8").splitlines()[0]
-            whose = "machinery" if file.is_relative_to(baked / "src/gitops") or "gitops" in file.parts else None
-            assert first.startswith((f"# {whose}",) if whose else ("# yours", "# machinery")), file
+        path = file.relative_to(baked).as_posix()
+        if file.suffix in SPEAKS or file.name in {"CODEOWNERS", "Makefile", "Dockerfile"}:
+            whose = next(owner for owner, places in OWNERS.items() if path.startswith(places))
+            lines = file.read_text(encoding="utf-8").splitlines()
+            first = lines[1] if lines[0].startswith("#:schema") else lines[0]
+            assert re.match(rf"# {whose}\b", first), path

@@ -1,7 +1,6 @@
 """Taste, measured: each budget prints the file, the limit, the value and the reason."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -9,7 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from house import GENERATED, TEMPLATE
+
+from gitops_ml import config
+from house import DATA, GENERATED, LIBRARY, TEMPLATE
+
+DOCS = DATA / "docs"
 
 COMMANDS = (
     "validate",
@@ -39,6 +42,9 @@ COMMANDS = (
     "conclude",
     "doctor",
     "setup",
+    "eject",
+    "docs",
+    "explain",
 )
 # Meanings: design section 2. A word may stand where it means something else: those places are listed.
 BANNED = {
@@ -128,13 +134,13 @@ def test_the_readme_leads_with_the_command(readme: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_heading_in_the_docs(command: str) -> None:
     """One word travels the whole stack: command, module, heading."""
-    assert f"\n## {command}\n" in (GENERATED / "docs" / "commands.md").read_text()
-    assert (GENERATED / "src" / "gitops" / "commands" / f"{command}.py").is_file()
+    assert f"\n## {command}\n" in (DOCS / "commands.md").read_text()
+    assert (LIBRARY / "commands" / f"{command}.py").is_file()
 
 
 def test_the_commands_in_the_docs_are_all_there_are() -> None:
     """Neither more nor fewer than the command line has."""
-    source = (GENERATED / "src" / "gitops" / "cli.py").read_text()
+    source = (LIBRARY / "cli.py").read_text()
     assigned = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign)
                     and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "COMMANDS")  # fmt: skip
     assert ast.literal_eval(assigned.value) == COMMANDS
@@ -142,29 +148,94 @@ def test_the_commands_in_the_docs_are_all_there_are() -> None:
 
 def test_every_gate_has_a_heading_in_the_docs() -> None:
     """A refusal names an id; the docs explain it."""
-    gates = sorted((GENERATED / "src" / "gitops" / "training" / "gates").glob("*.py"))
+    gates = sorted((LIBRARY / "training" / "gates").glob("*.py"))
     ids = {each for file in gates for each in re.findall(r'^    id = "([A-Z]+)"', file.read_text(), re.MULTILINE)}
     assert ids
-    assert set(re.findall(r"^## ([A-Z]+)$", (GENERATED / "docs" / "gates.md").read_text(), re.MULTILINE)) == ids
+    assert set(re.findall(r"^## ([A-Z]+)$", (DOCS / "gates.md").read_text(), re.MULTILINE)) == ids
 
 
-def test_every_table_and_key_of_model_toml_is_in_the_docs(repository: Path) -> None:
+def test_every_table_and_key_of_model_toml_is_in_the_docs() -> None:
     """A heading for each table, and each key named below it."""
-    code = "from gitops import config; import json; print(json.dumps(config.schema()))"
-    asked = subprocess.run([repository / ".venv/bin/python", "-c", code], check=True, capture_output=True, text=True)
-    definitions = json.loads(asked.stdout)["$defs"]
-    docs = (GENERATED / "docs" / "model-toml.md").read_text()
+    definitions = config.schema()["$defs"]
+    docs = (DOCS / "model-toml.md").read_text()
     missing = [f"{table}: {key}" for table, definition in definitions.items() for key in definition["properties"]
                if f"`{key}`" not in docs and f"## {key}" not in docs and f".{key}\n" not in docs]  # fmt: skip
     assert missing == []
 
 
-def test_the_version_of_the_template_is_one() -> None:
-    """cookiecutter.json, pyproject.toml, the machinery and the changelog agree."""
+def test_the_version_of_the_project_is_one() -> None:
+    """pyproject.toml, cookiecutter.json and the changelog agree; the changelog names the release to come."""
     version = tomllib.loads((TEMPLATE / "pyproject.toml").read_text())["project"]["version"]
     assert f'"_template_version": "{version}"' in (TEMPLATE / "cookiecutter.json").read_text()
-    assert f'__version__ = "{version}"' in (GENERATED / "src" / "gitops" / "__init__.py").read_text()
-    assert f"## {version}" in (TEMPLATE / "CHANGELOG.md").read_text()
+    release, _, unreleased = version.partition(".dev")
+    heading = f"## {release} (unreleased)" if unreleased else f"## {release}"
+    assert f"\n{heading}\n" in (TEMPLATE / "CHANGELOG.md").read_text()
+
+
+# Where a page, a message or an annotation may stand that names a page.
+SPEAKING = (".py", ".md", ".toml", ".yml", ".yaml", ".in", ".json", "")
+
+
+def test_every_page_that_is_named_is_a_page() -> None:
+    """`gitops docs PAGE`, wherever it is named in library, template, pages or README."""
+    known = {file.stem for file in [*DOCS.glob("*.md"), *(GENERATED / "docs").glob("*.md")]}
+    named = {
+        (file.relative_to(TEMPLATE).as_posix(), page)
+        for file in tracked(*SPEAKING)
+        if not file.is_relative_to(TEMPLATE / "tests")
+        for page in re.findall(r"gitops docs ([a-z][a-z-]*)", file.read_text(encoding="utf-8"))
+    }
+    assert {page for _, page in named} >= {"gates", "monitoring", "store", "targets"}
+    assert {(file, page) for file, page in named if page not in known} == set()
+
+
+def test_links_to_pages_of_a_generated_repository_lead_somewhere() -> None:
+    """What the library prints or posts, and what the template holds, names no page that only the library has."""
+    there = {file.name for file in (GENERATED / "docs").glob("*.md")}
+    places = [file for file in tracked(*SPEAKING) if file.is_relative_to(GENERATED) or file.is_relative_to(LIBRARY)]
+    named = {
+        (file.relative_to(TEMPLATE).as_posix(), page)
+        for file in places
+        for page in re.findall(r"\bdocs/([\w-]+\.md)", file.read_text(encoding="utf-8"))
+        if not page.startswith("model-card")  # commands write it
+    }
+    assert {page for _, page in named} == there
+    assert {(file, page) for file, page in named if page not in there} == set()
+
+
+def _anchors(markdown: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _linked() -> list[Path]:
+    return [file for file in tracked(".md") if not file.is_relative_to(TEMPLATE / "tests")]
+
+
+@pytest.mark.parametrize("page", _linked(), ids=lambda file: file.relative_to(TEMPLATE).as_posix())
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    """Relative links of every page of Markdown, from where it lies."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name} links to {target}, which is not there"
+        if anchor:
+            assert anchor in _anchors(file.read_text(encoding="utf-8")), f"{page.name} links to {target}#{anchor}"
+
+
+def test_nothing_speaks_of_code_that_is_copied() -> None:
+    """The library is installed; what 0.1 called machinery is history, which decision records and the changelog tell."""
+    word = re.compile("machinery", re.IGNORECASE)
+    decisions = (f"docs/decisions/{file.name}" for file in (TEMPLATE / "docs" / "decisions").glob("*.md"))
+    history = {"CHANGELOG.md", "tests/template/test_words.py", *decisions}
+    found = [
+        name
+        for file in tracked()
+        if file.suffix not in {".png", ".csv", ".bundle", ".whl", ".zip"}
+        if (name := file.relative_to(TEMPLATE).as_posix()) not in history
+        if word.search(name) or word.search(file.read_text(encoding="utf-8"))
+    ]
+    assert found == []
 
 
 def test_the_hooks_use_the_standard_library_alone() -> None:
@@ -172,4 +243,4 @@ def test_the_hooks_use_the_standard_library_alone() -> None:
     for hook in (TEMPLATE / "hooks").glob("*.py"):
         for node in ast.walk(ast.parse(hook.read_text())):
             if isinstance(node, ast.Import):
-                assert all(alias.name in sys.stdlib_module_names for alias in node.names)
+                assert all(alias.name.split(".")[0] in sys.stdlib_module_names for alias in node.names)

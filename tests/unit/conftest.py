@@ -6,32 +6,45 @@ from pathlib import Path
 
 import pytest
 
+from once import once
 from unit.sample import Project, prepare_environment, start
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "trained": ("train",), "registered": ("register",), "compared": ("compare",), "proposed": ("promote", "--local"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The way of version 1, walked once: a copy of the repository as it was after each step."""
-    folder = tmp_path_factory.mktemp("stages")
+def stages(shared: Path) -> dict[str, Path]:
+    """The way of version 1, walked once in a test run: a copy of the repository as it was after each step."""
+    folder = once(shared / "stages", _walk)
+    return {stage: folder / stage for stage in (*STEPS, "promoted")}
+
+
+def _walk(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         prepare_environment(patch, folder)
-        made = start(folder / "walked")
-        steps: dict[str, tuple[str, ...]] = {
-            "trained": ("train",), "registered": ("register",), "compared": ("compare",),
-            "proposed": ("promote", "--local"),
-        }  # fmt: skip
-        for step, command in steps.items():
+        made = start(folder / "promoted")
+        for stage, command in STEPS.items():
             made.must(*command)
-            shutil.copytree(made.root, folder / step, symlinks=True)
+            shutil.copytree(made.root, folder / stage, symlinks=True)
         made.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
-    return {**{step: folder / step for step in steps}, "promoted": made.root}
+
+
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with 500 committed rows, on main, without a remote; to be copied."""
+    folder = tmp_path_factory.mktemp("begun")
+    with pytest.MonkeyPatch.context() as patch:
+        prepare_environment(patch, folder)
+        return start(folder / "sample-repository").root
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A repository with 500 committed rows, on main, without a remote."""
     prepare_environment(monkeypatch, tmp_path)
-    return start(tmp_path / "sample-repository")
+    return Project(Path(shutil.copytree(begun, tmp_path / "sample-repository", symlinks=True)))
 
 
 @pytest.fixture

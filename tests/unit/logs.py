@@ -8,11 +8,11 @@ from typing import Any
 
 import fsspec
 import pandas as pd
-from unit.sample import Project
-from unit.served import Caller, caller_of, service_of
 
 from gitops_ml.serving.log import Log, open_log
 from gitops_ml.watch import Log as Settings
+from unit.sample import Project
+from unit.served import Caller, caller_of, service_of
 
 
 @contextmanager

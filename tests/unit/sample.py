@@ -183,8 +183,16 @@ class Project:
 
     def vendor(self) -> None:
         """Pin the library, as cookiecutter's hook does."""
-        write(_wheel(), self.root)
+        write(library_wheel(), self.root)
         self.commit("pin the library")
+
+    def add_remote(self) -> Path:
+        """Make a bare repository that this one pushes to, with all that this one has."""
+        bare = self.root.parent / "remote.git"
+        self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
+        self.git("remote", "add", "origin", str(bare))
+        self.git("push", "--quiet", "--all", "origin")
+        return bare
 
     def data(self, frame: pd.DataFrame) -> None:
         """Replace the data."""
@@ -215,7 +223,8 @@ class Project:
 
 
 @cache
-def _wheel() -> Wheel:
+def library_wheel() -> Wheel:
+    """Return the wheel of this checkout."""
     return build(ROOT)
 
 
@@ -236,7 +245,7 @@ def start(root: Path) -> Project:
     # The serving lock is enough to score rows, and it installs in seconds.
     shutil.copy(TEMPLATE / "requirements" / "serve.txt", made.root / "requirements" / "train.txt")
     made.data(rows())
-    made.git("init", "--quiet", "--initial-branch", "main")
+    made.git("init", "--quiet", "--template=", "--initial-branch", "main")
     made.commit("start")
     return made
 

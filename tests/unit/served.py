@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import requests
-from unit.sample import ROOT, Project, rows
 from starlette.types import ASGIApp, Message
 
 from gitops_ml.config import find
@@ -24,6 +23,7 @@ from gitops_ml.serving.app import application
 from gitops_ml.serving.desk import Tokens
 from gitops_ml.serving.log import Log
 from gitops_ml.serving.service import Named, Service, open_service
+from unit.sample import ROOT, Project, rows
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"

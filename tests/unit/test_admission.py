@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.registry import ledger, record
@@ -12,6 +11,7 @@ from gitops_ml.registry.admission import barred, ready_at
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Held, Lifted, Verified
 from gitops_ml.registry.store import connect
+from unit.sample import Project
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TWO = '\n[deploy]\nenvironments = ["staging", "production"]\n\n[targets.staging]\nsoak_hours = 24\n'
@@ -70,6 +70,7 @@ def ready(project: Project) -> datetime | None:
     return ready_at(repository, connect(repository), "staging", digest_of(project))
 
 
+@pytest.mark.slow
 def test_it_goes_on_once_it_was_verified_and_has_soaked(staged: Project) -> None:
     """A person who asks earlier learns what is missing; nothing is proposed."""
     assert why_not(staged) == "it does not serve in staging, verified"
@@ -85,6 +86,7 @@ def test_it_goes_on_once_it_was_verified_and_has_soaked(staged: Project) -> None
     staged.must("promote", "--local", "--environment", "production")
 
 
+@pytest.mark.slow
 def test_two_proposals_never_meet_in_one_file(staged: Project) -> None:
     """Each environment has a card of its own, so whichever is merged first leaves the other as it was read."""
     write(staged, verified(staged, 48))

@@ -1,7 +1,7 @@
 """The issue about an alarm, as people read it, and how little is done to it."""
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +9,8 @@ import pytest
 
 from gitops_ml.forge.alarm import Alarm, Before, Bin, Part, clear, keep
 from gitops_ml.forge.github import GitHub
+from unit.issues import NOW, Issues
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GOLDEN = Path(__file__).parent / "golden"
 WINDOWS = tuple(
     Before(NOW - timedelta(days=day), verdict, value, 0.15, 900 + day)
@@ -24,44 +24,6 @@ ALARM = Alarm(
     next="A training was asked for at 2026-06-01 12:00 UTC.", run="https://github.com/o/r/actions/runs/7",
 )  # fmt: skip
 MANY = replace(ALARM, together=True, parts=tuple(replace(ALARM.parts[0], subject=f"column_{n}") for n in range(60)))
-
-
-@dataclass
-class Issues:
-    """The little of GitHub that issues need."""
-
-    page: str = "https://github.com/o/r"
-    login: str | None = None
-    who: dict[str, str] = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
-    there: list[dict[str, Any]] = field(default_factory=list)
-    writes: list[str] = field(default_factory=list)
-
-    def each(self, _: str, state: str, since: str = "") -> list[dict[str, Any]]:
-        """Open ones, or closed ones."""
-        return [issue for issue in self.there if issue["state"] == state]
-
-    def get(self, path: str) -> dict[str, Any]:
-        """One of them."""
-        return self.there[int(path.rpartition("/")[2]) - 1]
-
-    def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Open, or change."""
-        self.writes.append(method)
-        if method == "POST":
-            number = len(self.there) + 1
-            url = f"{self.page}/issues/{number}"
-            self.there.append({"number": number, "state": "open", "html_url": url, "user": self.who, **body})
-            return self.there[-1]
-        self.get(path).update(body)
-        return self.get(path)
-
-    def close(self, number: int, who: str, at: datetime = NOW) -> None:
-        """Somebody closes one."""
-        self.there[number - 1] |= {
-            "state": "closed",
-            "closed_by": {"type": who},
-            "closed_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-        }
 
 
 def kept(issues: Issues, alarm: Alarm = ALARM) -> str:

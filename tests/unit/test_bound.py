@@ -6,17 +6,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
-from test_ledger import held, verified
 
 from gitops_ml import config, git
-from gitops_ml.bound import BEHAVIOUR, Bound, bound, listed, uncommitted
+from gitops_ml.bound import BEHAVIOUR, COPIED_BEHAVIOUR, Bound, bound, listed, uncommitted
 from gitops_ml.errors import ConfigError
 from gitops_ml.registry.expiry import at_merge, today
 from gitops_ml.registry.ledger import AnyFact
 from gitops_ml.registry.record import history, parse, read
+from unit.facts import held, verified
+from unit.sample import Project
 
 Change = Callable[[Project], None]
+# What 0.1 itself made of this model.toml: split, training tables, gates.
+OLD = (
+    "sha256:20b52ad50830f9f5b9f0ad89ffc76db67d900ec59fe4158ea2161ce402671de1",
+    "sha256:179d98256fc70d2ccea7aa9a993c9972912219b3545e737a0c5fec7027e8b284",
+    "sha256:d1c2b6e7eb83d810b7070ca470fadd98d47123ff6e7c2a34c778ad15dd5bb536",
+)
 EVALUATION = '[evaluation]\nmetric = "roc_auc"'
 NOTICED: dict[str, tuple[Change, str]] = {
     "data": (lambda p: p.edit("data/rows.csv", "id", "key"), "the data"),
@@ -29,6 +35,9 @@ NOTICED: dict[str, tuple[Change, str]] = {
     "the lock": (lambda p: p.write("requirements/train.txt", "numpy==2.0.0\n"), "the lock"),
     "a floor": (lambda p: p.edit("model.toml", "roc_auc = 0.6", "roc_auc = 0.5"), "the gates"),
     "the metric": (lambda p: p.edit("model.toml", EVALUATION, '[evaluation]\nmetric = "accuracy"'), "the gates"),
+    # Digests are made of the keys as they are written.
+    "a default that is written": (lambda p: p.edit("model.toml", "resamples =", "confidence = 0.95\nresamples ="),
+                                  "the gates"),
     "behaviour tests": (lambda p: p.write(BEHAVIOUR, "one"), "behaviour.py"),
     "the positive label": (lambda p: p.edit("model.toml", 'positive = "yes"', 'positive = "no"'),
                            "the training tables and the gates"),
@@ -36,11 +45,10 @@ NOTICED: dict[str, tuple[Change, str]] = {
 QUIET: dict[str, Change] = {
     "words": lambda p: p.write("README.md", "words"),
     "a comment": lambda p: p.edit("model.toml", "[evaluation]", "# what decides\n[evaluation]"),
-    "a default said aloud": lambda p: p.edit("model.toml", "resamples = 100", "resamples = 100\nconfidence = 0.95"),
     "a place": lambda p: p.edit("model.toml", "[project]", "[targets.production]\nport = 9000\n[project]"),
     "a record": lambda p: p.write("registry/production.json", "{}"),
-    "another test": lambda p: p.write("tests/model/test_more.py", ""),
-    "machinery": lambda p: p.write("src/gitops/more.py", ""),
+    "another test": lambda p: p.write("tests/test_more.py", ""),
+    "the library": lambda p: p.vendor(),
 }
 
 
@@ -147,6 +155,7 @@ def test_evidence_from_uncommitted_files_promotes_nothing(at_stage: Callable[[st
     assert project.git("branch", "--list", "promote/production") == ""
 
 
+@pytest.mark.slow
 def test_a_comparison_by_other_gates_is_out_of_date(at_stage: Callable[[str], Project]) -> None:
     """The sentence names what changed."""
     project = at_stage("compared")
@@ -202,6 +211,7 @@ def test_a_configuration_that_cannot_be_read_at_the_merge_counts_as_changed(
     assert "model.toml" in at_merge(project.root, history(project.root, "production", "main"), [])
 
 
+@pytest.mark.slow
 def test_the_champion_of_a_merge_is_the_one_before_it(at_stage: Callable[[str], Project]) -> None:
     """By the ledger of then: what was held later was champion when it counted."""
     project = at_stage("promoted")
@@ -220,3 +230,45 @@ def test_the_champion_of_a_merge_is_the_one_before_it(at_stage: Callable[[str], 
     assert found(1) == ""
     assert found(-1) == "the champion"
     assert at_merge(project.root, entries, [verified(1).model_copy(update={"digest": first.digest})]) == ""
+
+
+class NewerGates(config.Gates):
+    """[gates] as a newer version may know it: with one more key, which has a default."""
+
+    novelty: float = 0.5
+
+
+class NewerConfig(config.Config):
+    """model.toml as a newer version may know it."""
+
+    gates: NewerGates = NewerGates()
+
+
+def test_a_newer_version_with_one_more_key_makes_the_same_digests(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what evidence is bound to nor the training digest changes by an update of the library."""
+
+    def lineage() -> tuple[str, str]:
+        made = project.root / ".gitops" / "run" / "run.json"
+        project.must("train", "--force")
+        found = json.loads(made.read_text())["lineage"]
+        return found["training"], found["configuration"]
+
+    before, trained = at_head(project), lineage()
+    monkeypatch.setattr(config, "Config", NewerConfig)
+    assert hasattr(config.find(project.root).config.gates, "novelty")
+    assert at_head(project) == before
+    assert lineage() == trained
+
+
+def test_evidence_of_0_1_is_compared_by_the_digests_of_0_1(project: Project) -> None:
+    """Digests that 0.1 wrote into the record of such a repository, with every default filled in."""
+    project.write(COPIED_BEHAVIOUR, "one")
+    project.commit()
+    then = bound(project.root, "HEAD", None, scheme=1)
+    assert (then.split, then.training, then.gates) == OLD
+    assert then.behaviour is not None
+    assert (
+        then.changed(bound(project.root, "HEAD", None)) == "the split, the training tables, the gates and behaviour.py"
+    )

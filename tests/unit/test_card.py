@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import BAD, LINEAGE, REPORTS, hostile, shape
 
 from gitops_ml.config import Card
 from gitops_ml.forge.card import missing, render
 from gitops_ml.registry.record import Figure, Record
+from unit.reports import BAD, LINEAGE, REPORTS, hostile, shape
 
 GOLDEN = Path(__file__).parent / "golden"
 SAID = Card(

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import cli, errors
+from unit.sample import Project
 
 HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "pydantic", "pandera", "scipy", "rich", "sqlalchemy", "requests",
          "fastapi", "starlette", "uvicorn", "prometheus_client")  # fmt: skip

@@ -1,17 +1,15 @@
 """Champion and challenger on the same holdout, each by the code that made it."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from unit.sample import Project, rows
 
-import gitops_ml
 from gitops_ml.manifest import digest_file
+from unit.sample import Project, rows
 
 
 @pytest.fixture
@@ -60,6 +58,7 @@ def test_a_better_version_may_be_promoted(champion: Project) -> None:
     assert compared(champion)["verdict"] == "promote"
 
 
+@pytest.mark.slow
 def test_a_worse_version_is_refused_by_the_champion(champion: Project) -> None:
     """It is worse on average, on slices, and on rows that were right; every gate that looks there says so."""
     champion.improve()
@@ -70,6 +69,7 @@ def test_a_worse_version_is_refused_by_the_champion(champion: Project) -> None:
     assert refused(compared(champion)) == ["CHAMPION", "SLICES", "CALIBRATION", "FLIPS"]
 
 
+@pytest.mark.slow
 def test_a_refusal_is_an_exit_code_only_where_asked(champion: Project) -> None:
     """A refused gate is a result; 6 is for scripts that want one."""
     champion.edit("model.toml", "[evaluation]", "[training]\nseed = 1\n\n[evaluation]")
@@ -80,11 +80,13 @@ def test_a_refusal_is_an_exit_code_only_where_asked(champion: Project) -> None:
     assert champion.gitops("compare", "--exit-code").code == 6
 
 
+@pytest.mark.slow
 def test_the_champion_against_itself_is_nothing_to_do(champion: Project) -> None:
     """After the merge, the same version is the champion already."""
     assert champion.must("compare", "--exit-code").outputs["verdict"] == "champion"
 
 
+@pytest.mark.slow
 def test_a_champion_that_todays_code_would_change_is_scored_by_its_own(champion: Project) -> None:
     """The champion's features live in your package; a change there must not change what the champion says."""
     before = compared(champion)["challenger"]["metrics"]["roc_auc"]
@@ -98,6 +100,7 @@ def test_a_champion_that_todays_code_would_change_is_scored_by_its_own(champion:
     assert "scored by its own commit" in (champion.root / ".gitops" / "comparison" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_champion_whose_class_is_gone_is_scored_by_its_own_code_and_lock(champion: Project) -> None:
     """Where the lock changed too, its own libraries are installed beside today's."""
     champion.vendor()
@@ -111,6 +114,7 @@ def test_a_champion_whose_class_is_gone_is_scored_by_its_own_code_and_lock(champ
     assert list((champion.root / ".gitops" / "environments").glob("*/.complete"))
 
 
+@pytest.mark.slow
 def test_a_champion_that_cannot_be_scored_neither_wins_nor_loses(champion: Project) -> None:
     """No win by forfeit: the comparison is an Error, and says what to undo."""
     champion.edit("src/sample/features.py", '["x1"]', '["x1", "x2"]')
@@ -125,6 +129,7 @@ def test_a_champion_that_cannot_be_scored_neither_wins_nor_loses(champion: Proje
     assert "'x1'" in result.err
 
 
+@pytest.mark.slow
 def test_after_another_split_the_two_cannot_be_compared(champion: Project) -> None:
     """The champion may have trained on rows that are held out now."""
     champion.edit("model.toml", "holdout = 0.4", "holdout = 0.5")
@@ -135,6 +140,7 @@ def test_after_another_split_the_two_cannot_be_compared(champion: Project) -> No
     assert "0.4 of the rows" in gate["message"]
 
 
+@pytest.mark.slow
 def test_fresh_data_may_replace_a_champion_that_is_no_worse(champion: Project) -> None:
     """Ordinary retraining passes by the policy refresh, without a lucky gain."""
     champion.edit("model.toml", "[gates.floor]", "[gates.champion]\nrefresh_margin = 0.05\n\n[gates.floor]")
@@ -161,6 +167,7 @@ def test_before_the_first_version_the_sentence_names_the_commands(project: Proje
     assert "gitops register" in result.err
 
 
+@pytest.mark.slow
 def test_the_open_proposal_is_beaten_by_something_better(at_stage: Callable[[str], Project]) -> None:
     """By the rule that the champion is judged by; the verdict does not depend on it."""
     proposed = at_stage("proposed")
@@ -174,6 +181,7 @@ def test_the_open_proposal_is_beaten_by_something_better(at_stage: Callable[[str
     assert "is beaten and gives way" in (proposed.root / ".gitops" / "comparison" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_open_proposal_stays_where_nothing_is_better(at_stage: Callable[[str], Project]) -> None:
     """Another version that passes every gate, and says the same."""
     proposed = at_stage("proposed")
@@ -184,6 +192,7 @@ def test_the_open_proposal_stays_where_nothing_is_better(at_stage: Callable[[str
     assert "version 1 stays" in proposed.must("compare").out
 
 
+@pytest.mark.slow
 def test_a_proposal_that_somebody_else_pushed_is_found(at_stage: Callable[[str], Project], tmp_path: Path) -> None:
     """A job's checkout knows main alone."""
     proposed = at_stage("proposed")
@@ -197,6 +206,7 @@ def test_a_proposal_that_somebody_else_pushed_is_found(at_stage: Callable[[str],
     assert compared(proposed)["rival"]["side"]["version"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["proposed", "promoted"])
 def test_a_proposal_is_no_rival_of_itself(stage: str, at_stage: Callable[[str], Project]) -> None:
     """Nor of its own merge."""
@@ -206,6 +216,7 @@ def test_a_proposal_is_no_rival_of_itself(stage: str, at_stage: Callable[[str], 
     assert found["rival"] is None
 
 
+@pytest.mark.slow
 def test_a_proposal_from_another_split_gives_way(at_stage: Callable[[str], Project]) -> None:
     """Nobody can say any more how good it is; the challenger was judged by today's split."""
     proposed = at_stage("proposed")
@@ -216,6 +227,7 @@ def test_a_proposal_from_another_split_gives_way(at_stage: Callable[[str], Proje
     assert (rival["side"]["version"], rival["side"]["metrics"], rival["value"]) == ("1", {}, None)
 
 
+@pytest.mark.slow
 def test_a_proposal_that_needs_a_column_that_is_gone_gives_way(at_stage: Callable[[str], Project]) -> None:
     """It could not be served either."""
     proposed = at_stage("proposed")
@@ -226,6 +238,7 @@ def test_a_proposal_that_needs_a_column_that_is_gone_gives_way(at_stage: Callabl
     assert "it needs the column 'note'" in rival["message"]
 
 
+@pytest.mark.slow
 def test_the_comparison_says_what_a_reviewer_asks(champion: Project) -> None:
     """Where it is worse, which answers change, how the data moved, and what is behind both."""
     champion.improve()
@@ -254,6 +267,7 @@ def test_the_outputs_pin_the_version_and_the_comparison(at_stage: Callable[[str]
     assert outputs["comparison"] == digest_file(file)
 
 
+@pytest.mark.slow
 def test_what_a_workflow_leaves_empty_is_not_given(
     at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """CI's last job: what it says of the jobs before it."""
 
 import pytest
+
 from unit.sample import Project
 
 

@@ -12,9 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, rows, start
 from prometheus_client.parser import text_string_to_metric_families
-from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import counters
 from gitops_ml.bins import bins, counted
@@ -24,6 +22,8 @@ from gitops_ml.serving.service import Service
 from gitops_ml.serving.tally import Tallies
 from gitops_ml.training.reference import reference
 from gitops_ml.training.split import holdout_mask
+from unit.sample import Project, prepare_environment, rows, start
+from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 Bins = Counter[tuple[str, str, str]]
 
@@ -175,6 +175,7 @@ def test_a_model_that_writes_into_its_rows_changes_nothing(at_stage: Callable[[s
     assert found["x1", "9", f"≥ {service.reference['columns']['x1']['edges'][-1]:.4g}"] < 30
 
 
+@pytest.mark.slow
 def test_three_servers_counters_summed_are_those_of_one(project: Project) -> None:
     """Three real servers answer a third each of what a fourth one answers alone."""
     run = project.root / ".gitops" / "run"

@@ -46,6 +46,7 @@ def found(findings: list[Finding], subject: str | None) -> Finding:
     return next(finding for finding in findings if finding.subject == subject)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("now", "then"), [(200, 300), (500, 2000), (5000, 20_000)])
 def test_without_drift_alarms_are_as_rare_as_configured(now: int, then: int) -> None:
     """Of 400 windows of rows like those of training, at most the configured share looks as if it had drifted, within
@@ -60,6 +61,7 @@ def test_without_drift_alarms_are_as_rare_as_configured(now: int, then: int) -> 
     assert alarms <= 9  # of 400 windows at 1 %, 9 or fewer in 99.2 of 100 cases
 
 
+@pytest.mark.slow
 def test_half_a_standard_deviation_is_found() -> None:
     """In one column of ten, with 500 rows; and in no other."""
     rng, hits, others = np.random.default_rng(1), 0, 0

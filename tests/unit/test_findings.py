@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from unit.trial_of import CLASSIFICATION, REGRESSION, frame, labels, numbers, trial, version
 
 from gitops_ml.config import Config, Repository
 from gitops_ml.contract import Yours
@@ -33,6 +32,7 @@ from gitops_ml.training.findings.twins import twins
 from gitops_ml.training.seal import broken, sealed
 from gitops_ml.training.train import Prepared
 from gitops_ml.training.trial import Scored, Trial
+from unit.trial_of import CLASSIFICATION, REGRESSION, frame, labels, numbers, trial, version
 
 
 def ruled(config: Config = CLASSIFICATION, **gates: Any) -> Config:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops_ml.predictions import Predictions
 from gitops_ml.reasons import Basis, basis, explain
 from gitops_ml.training.flips import Flips, flips
+from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 
 def found(truth: Any, champion: Predictions, challenger: Predictions, **rules: Any) -> Flips:

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import schemathesis
-from unit.sample import prepare_environment, start
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
+
+from unit.sample import prepare_environment, start
 from unit.served import ARROW, CSV, PARQUET, asked, body_of, digest_of, running, wait_until_ready
+
+pytestmark = pytest.mark.slow
 
 SHAPE = {"code", "message", "problems", "more", "request_id"}
 GOOD = {form: body_of(asked(3), form)[0] for form in ("csv", "parquet", "arrow")}

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.sample import MODEL_TOML
 
 from gitops_ml.config import REGRESSION, Config, parse
 from gitops_ml.predictions import Predictions
 from gitops_ml.training import gain as module
 from gitops_ml.training.gain import gain
 from gitops_ml.training.metrics import CLASSIFICATION, measure, orient
+from unit.sample import MODEL_TOML
 
 Array = np.ndarray[Any, Any]
 ROWS = 300
@@ -59,6 +59,7 @@ def test_it_does_not_matter_how_many_are_measured_at_once(
         assert gain(configured(metric), *three(classes)) == together
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "classes"), EVERY)
 def test_it_is_the_interval_of_the_plain_bootstrap(metric: str, classes: tuple[str, ...]) -> None:
     """Rows drawn one by one, and measured by scikit-learn, spread the gain as wide and around the same place."""

@@ -8,7 +8,6 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML
 from scipy.special import expit
 from scipy.stats import binomtest
 
@@ -38,6 +37,7 @@ from gitops_ml.training.review import Review
 from gitops_ml.training.seal import Broken
 from gitops_ml.training.train import Prepared
 from gitops_ml.training.trial import Scored, Trial
+from unit.sample import MODEL_TOML
 
 ROWS = 300
 CONFIG = parse(MODEL_TOML)
@@ -272,7 +272,7 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     "BEHAVIOUR": (
         found(behaviour=promise(None)),
         found(behaviour=promise("it does not")),
-        "It holds: it does not. These tests are yours: tests/model/behaviour.py.",
+        "It holds: it does not. These tests are yours: tests/behaviour.py.",
     ),
     "ROBUSTNESS": (
         found(robustness=Robustness(order=None, missing={}, tried=1)),

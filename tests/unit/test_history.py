@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.sample import Project
-from test_ledger import NOW, entry, record
 
 from gitops_ml import config
 from gitops_ml.errors import ConfigError
@@ -13,6 +11,8 @@ from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Expired, Held, Lifted, Override, Verified, append
 from gitops_ml.registry.past import Past, moment, periods, then
 from gitops_ml.registry.record import Entry, read
+from unit.facts import NOW, entry, record
+from unit.sample import Project
 
 
 def day(number: float) -> datetime:
@@ -128,6 +128,7 @@ def test_at_tells_what_served(at_stage: Callable[[str], Project]) -> None:
             assert str(value) in told.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_at_tells_what_was_held(at_stage: Callable[[str], Project]) -> None:
     """The version that took its place, and why."""
     project = at_stage("promoted")

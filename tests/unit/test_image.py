@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.sample import TEMPLATE, Project
 
-from gitops_ml import config, run
+from gitops_ml import config, index, library, run
 from gitops_ml.deploying import context, engine, image, login, sbom, smoke
 from gitops_ml.errors import ConfigError, ContainerError, IntegrityError
 from gitops_ml.manifest import digest_file
+from unit.sample import TEMPLATE, Project, library_wheel
 
 AtStage = Callable[[str], Project]
 
@@ -61,7 +61,10 @@ def test_a_server_gets_what_it_needs_and_no_more(trained: Trained, tmp_path: Pat
     assert sorted(path.name for path in made.iterdir()) == ["model.toml", "requirements", "run", "src", "vendor"]
     assert listed(made / "requirements") == ["gitops.txt", "serve.txt"]
     assert listed(made / "run") == listed(trained.files)
-    assert listed(made / "src") == ["sample", *(f"sample/{name}.py" for name in ("__init__", "estimator", "features", "schema"))]
+    assert listed(made / "src") == [
+        "sample",
+        *(f"sample/{name}.py" for name in ("__init__", "estimator", "features", "schema")),
+    ]
 
 
 def test_your_code_is_that_of_the_commit(trained: Trained, tmp_path: Path) -> None:
@@ -118,6 +121,20 @@ def test_the_bill_lists_what_this_python_gets(trained: Trained, python: str, num
     assert [part["purl"] for part in bill["components"]] == [f"pkg:pypi/numpy@{numpy}", "pkg:pypi/scikit-learn@1.9.1"]
     assert bill["metadata"]["component"]["version"] == "3"
     assert sbom.bill(described, "3", trained.digest, LOCK) == sbom.bill(described, "3", trained.digest, LOCK)
+
+
+def test_the_image_says_which_library_serves(trained: Trained) -> None:
+    """A label, beside the version's digest; an image with a copy of the source has none."""
+    wanted = image.Wanted("3", trained.digest, trained.files, trained.described)
+    pinned = library.pinned(trained.project.root)
+    assert image.labels(trained.repository, wanted, pinned)["gitops.library"] == library_wheel().version
+    assert "gitops.library" not in image.labels(trained.repository, wanted, None)
+
+
+def test_the_bill_lists_the_library(trained: Trained) -> None:
+    """Its pin is read like a lock."""
+    bill = json.loads(sbom.bill(trained.described, "3", trained.digest, library_wheel().requirement))
+    assert [(part["name"], part["version"]) for part in bill["components"]] == [("gitops-ml", library_wheel().version)]
 
 
 def test_where_packages_come_from_is_lent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

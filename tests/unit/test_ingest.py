@@ -11,7 +11,6 @@ import fsspec
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from unit.sample import Project, rows
 
 from gitops_ml import config, logged
 from gitops_ml.errors import DataUnreadable, IntegrityError
@@ -21,6 +20,7 @@ from gitops_ml.ingesting.additive import insist_on_additions
 from gitops_ml.ingesting.dialect import dialect_of
 from gitops_ml.ingesting.pull import pull
 from gitops_ml.manifest import seal
+from unit.sample import Project, rows
 
 BRANCH = "data/ingest"
 DATA = "data/rows.csv"

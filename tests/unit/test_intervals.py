@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
-from unit.trial_of import CLASSIFICATION, REGRESSION, labels, numbers
 
 from gitops_ml.training.intervals import intervals
 from gitops_ml.training.metrics import measure_all
+from unit.trial_of import CLASSIFICATION, REGRESSION, labels, numbers
 
 
 def test_an_interval_is_the_one_of_the_textbook() -> None:

@@ -20,10 +20,7 @@ import fsspec
 import pandas as pd
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, start
 from fsspec.implementations.memory import MemoryFileSystem
-from unit.logs import logging_to, read, wait_until
-from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 from gitops_ml import logged
 from gitops_ml.config import Repository
@@ -35,6 +32,9 @@ from gitops_ml.serving.track import Track, adopt
 from gitops_ml.serving.waiting import Waiting
 from gitops_ml.sink import Sink, open_sink
 from gitops_ml.watch import Log as Settings
+from unit.logs import logging_to, read, wait_until
+from unit.sample import Project, prepare_environment, start
+from unit.served import asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +210,7 @@ def test_a_staging_keeps_none(project: Project, monkeypatch: pytest.MonkeyPatch)
         pass
 
 
+@pytest.mark.slow
 def test_a_share_of_the_requests_is_kept(project: Project, sink: str) -> None:
     """Whole requests, drawn one by one."""
     with logging_to(project, sink, sample=0.3) as (caller, _):
@@ -278,6 +279,7 @@ def test_a_batch_that_cannot_be_written_is_tried_again_once_then_counted(
     assert "secret" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_a_file(project: Project, tmp_path: Path) -> None:
     """Whoever looks while batches are written reads each file that he finds to its end."""
     sink, seen, ended = tmp_path / "log", list[int](), threading.Event()
@@ -398,6 +400,7 @@ def served_log(project: Project, settings: str) -> tuple[dict[str, str], Path]:
     return {**os.environ, "GITOPS_RUN": str(run), "GITOPS_DIGEST": digest_of(run), "GITOPS_VERSION": "1"}, sink
 
 
+@pytest.mark.slow
 def test_what_waits_is_written_when_the_server_is_asked_to_end(at_stage: Callable[[str], Project]) -> None:
     """SIGTERM: everything that was answered is there, and the next server has nothing to say."""
     project = at_stage("trained")
@@ -413,6 +416,8 @@ def test_what_waits_is_written_when_the_server_is_asked_to_end(at_stage: Callabl
     assert not list((project.root / ".gitops" / "log").glob("*/*"))
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("amid", [False, True], ids=["between requests", "amid a request"])
 def test_a_kill_loses_at_most_what_was_not_written_and_says_how_much(
     at_stage: Callable[[str], Project], amid: bool

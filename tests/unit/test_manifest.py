@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import manifest
 from gitops_ml.errors import IntegrityError
+from unit.sample import Project
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from unit.sample import Project, rows
-from test_alarm import Issues
 
 from gitops_ml import config, logged
 from gitops_ml.commands import decay
@@ -22,6 +20,8 @@ from gitops_ml.monitoring.look import Told
 from gitops_ml.monitoring.memory import Alarm, Memory, State
 from gitops_ml.registry.record import Figure, Record
 from gitops_ml.run import Lineage
+from unit.issues import Issues
+from unit.sample import Project, rows
 
 if TYPE_CHECKING:
     from gitops_ml.commands.site import Site

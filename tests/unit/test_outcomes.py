@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import requests
-from unit.sample import Project, prepare_environment, start
-from unit.logs import logging_to, read
-from unit.served import Answer, Caller, asked, caller_of, digest_of, records, running, service_of, wait_until_ready
-from test_serve import regression
 
 from gitops_ml import logged
+from unit.kinds import regression
+from unit.logs import logging_to, read
+from unit.sample import Project, prepare_environment, start
+from unit.served import Answer, Caller, asked, caller_of, digest_of, records, running, service_of, wait_until_ready
 
 GOOD = {"request_id": "a.1", "row": 0, "outcome": "yes"}
 
@@ -161,6 +161,7 @@ def test_the_document_says_how_to_tell(trained: dict[str, Project], sink: str) -
         assert set(told["responses"]) >= {"202", "401", "403", "409", "422", "503"}
 
 
+@pytest.mark.slow
 def test_a_real_server_takes_outcomes_and_your_code_sees_no_secret(at_stage: Callable[[str], Project]) -> None:
     """Its tokens and its key are gone from the environment before your code is opened; SIGTERM loses nothing."""
     project = at_stage("trained")

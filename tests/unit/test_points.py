@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import auc, roc_auc_score
-from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.points import CURVE, ROWS, Points, points
+from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 RNG = np.random.default_rng(0)
 TRUTH = np.where(RNG.random(4000) < 0.4, "yes", "no")

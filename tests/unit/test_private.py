@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import private
 from gitops_ml.checkout import Checkout, CheckoutFailed
 from gitops_ml.console import complain, say
 from gitops_ml.forge.reversal import Reversal, Side, _body
+from unit.sample import Project
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAAB3NzaC1yc2E\n-----END OPENSSH PRIVATE KEY-----\n"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

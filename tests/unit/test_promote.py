@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.registry import store, versions
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, Verified, append
 from gitops_ml.registry.record import history, read
+from unit.sample import Project
 
 BRANCH = "promote/production"
 
@@ -45,6 +45,7 @@ def test_proposing_the_same_again_does_nothing(proposed: Project) -> None:
     assert proposed.git("rev-parse", BRANCH) == tip
 
 
+@pytest.mark.slow
 def test_when_main_moves_the_proposal_is_cut_from_it_again(proposed: Project) -> None:
     """A proposal is always one commit on top of main."""
     proposed.write("NOTES.md", "words")
@@ -54,6 +55,7 @@ def test_when_main_moves_the_proposal_is_cut_from_it_again(proposed: Project) ->
     assert proposed.git("rev-parse", f"{BRANCH}^") == main
 
 
+@pytest.mark.slow
 def test_a_refused_challenger_is_not_proposed(project: Project) -> None:
     """A gate's no ends promote with exit code 6 and no branch."""
     project.edit("model.toml", "roc_auc = 0.6", "roc_auc = 0.999")
@@ -65,6 +67,7 @@ def test_a_refused_challenger_is_not_proposed(project: Project) -> None:
     assert project.git("branch", "--list", BRANCH) == ""
 
 
+@pytest.mark.slow
 def test_a_version_from_uncommitted_files_is_not_proposed(project: Project) -> None:
     """What nobody could make again may not serve; after a commit it is trained anew and may."""
     project.improve()
@@ -105,6 +108,7 @@ def test_a_branch_that_is_checked_out_is_left_alone(proposed: Project) -> None:
     assert "git switch main" in result.err
 
 
+@pytest.mark.slow
 def test_aliases_follow_the_proposal_and_the_merge(proposed: Project) -> None:
     """Challenger while it is proposed, champion once it is merged and verified; a second reconcile does nothing."""
     proposed.must("reconcile")
@@ -118,6 +122,7 @@ def test_aliases_follow_the_proposal_and_the_merge(proposed: Project) -> None:
     assert "Nothing to do" in proposed.must("reconcile").out
 
 
+@pytest.mark.slow
 def test_an_alias_that_somebody_moved_is_put_back(proposed: Project) -> None:
     """An alias is a projection; reconcile says what it found."""
     proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
@@ -134,6 +139,7 @@ def test_an_alias_that_somebody_moved_is_put_back(proposed: Project) -> None:
     assert aliases(proposed) == {"champion": "1"}
 
 
+@pytest.mark.slow
 def test_while_main_is_held_the_last_verified_version_is_champion(at_stage: Callable[[str], Project]) -> None:
     """The ledger brakes faster than a review."""
     project = at_stage("promoted")
@@ -151,6 +157,7 @@ def test_while_main_is_held_the_last_verified_version_is_champion(at_stage: Call
     assert aliases(project) == {"champion": "1"}
 
 
+@pytest.mark.slow
 def test_reverting_a_merge_brings_the_earlier_champion_back(at_stage: Callable[[str], Project]) -> None:
     """Rolling back is a change like any other; history keeps all three."""
     project = at_stage("promoted")
@@ -170,6 +177,7 @@ def test_reverting_a_merge_brings_the_earlier_champion_back(at_stage: Callable[[
     assert [entry.record.version for entry in entries if entry.record] == ["1", "2", "1"]
 
 
+@pytest.mark.slow
 def test_removing_the_record_leaves_no_champion(at_stage: Callable[[str], Project]) -> None:
     """Starting over: the alias goes with the record, and the next version is judged without a champion."""
     project = at_stage("promoted")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from test_report import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
 
 from gitops_ml.forge import proposal
 from gitops_ml.forge.proposal import Offer
 from gitops_ml.training.compare import Comparison
+from unit.reports import LINEAGE, NONE, OLDER, RIVAL, WON, comparison, hostile, side
 
 GOLDEN = Path(__file__).parent / "golden"
 DIGEST = "sha256:0123456789ab" + "c" * 52
@@ -69,7 +69,7 @@ def test_the_comment_says_what_changed_and_is_found_again() -> None:
     assert proposal.mark_of_comment(BETTER) in said
 
 
-@pytest.mark.parametrize("repeat", [1, 10, 300])
+@pytest.mark.parametrize("repeat", [1, 10, pytest.param(300, marks=pytest.mark.slow)])
 def test_the_body_stays_under_githubs_limit(repeat: int) -> None:
     """However much the data has to say, the head and the tail are there."""
     body = proposal.body(offer(hostile(repeat)), "0123456789ab")

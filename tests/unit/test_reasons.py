@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import rows
 from sklearn import linear_model as linear
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -19,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, Polynomial
 from sklearn.svm import SVC, LinearSVC
 
 from gitops_ml.reasons import Basis, NoReasons, Reasons, basis, explain
+from unit.sample import rows
 
 FRAME = rows(200, seed=3).drop(columns=["id"])
 X, LABELS = FRAME.drop(columns=["label"]), FRAME["label"].to_numpy()

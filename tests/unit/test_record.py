@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from unit.sample import Project
-from test_ledger import record
 
 from gitops_ml import git
 from gitops_ml.errors import IntegrityError
 from gitops_ml.registry.record import history, parse, release
 from gitops_ml.run import Run
+from unit.facts import record
+from unit.sample import Project
 
 
 def _run(columns: dict[str, str], classes: tuple[str, ...] = ()) -> Run:

@@ -3,7 +3,11 @@
 import shutil
 from collections.abc import Callable
 
+import pytest
+
 from unit.sample import TEMPLATE, Project, rows
+
+pytestmark = pytest.mark.slow
 
 
 def with_a_whole_lock(project: Project) -> Project:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandera.pandas as pa
 import pytest
-from unit.sample import MODEL_TOML, Project
 
 from gitops_ml.config import Config, Gates, find, parse
 from gitops_ml.training import contract_rules
 from gitops_ml.training.review import Judged, review
 from gitops_ml.training.rules import LESS, LONGER, MORE, SHORTER, loosened, stricter
+from unit.sample import MODEL_TOML, Project
 
 RULES = (
     MODEL_TOML + '\n[gates.flips]\nworse = 0.1\n\n[gates.fairness]\nattributes = ["kind"]\n\n[slices]\na = "x1 > 0"\n'

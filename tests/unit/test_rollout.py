@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config, console
 from gitops_ml.commands.rollout import settle
@@ -13,6 +12,7 @@ from gitops_ml.deploying.target import Rollout, Running, Target
 from gitops_ml.errors import ContainerError
 from gitops_ml.registry.reconcile import facts_of
 from gitops_ml.registry.record import Record, read
+from unit.sample import Project
 
 
 @dataclass

@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 from prometheus_client import CollectorRegistry
 
-from gitops_ml import config
 from gitops_ml.deploying.targets.watchers import lay_out
 from gitops_ml.monitoring.rules import rules
 from gitops_ml.serving import reference_gauge
 from gitops_ml.watch import Monitoring
+from unit.sample import MODEL_TOML, Project
 
-RULES = DATA / "prometheus" / "rules.yml"
 REFERENCE = {
     "rows": 40,
     "columns": {
@@ -24,12 +22,6 @@ REFERENCE = {
     },
     "prediction": {"missing": 0, "edges": [0.5], "counts": [10, 30]},
 }
-
-
-def test_the_rules_have_the_thresholds_of_model_toml() -> None:
-    """Where they differ: `gitops config --prometheus > deploy/prometheus/rules.yml`."""
-    monitoring = config.find(REPOSITORY).config.monitoring
-    assert RULES.read_text() == rules(monitoring)
 
 
 def test_config_prints_the_rules(project: Project) -> None:
@@ -60,7 +52,7 @@ TIMES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 def test_how_long_an_alert_must_last(name: str) -> None:
     """One window of the sliding ones, and as long again for each further one."""
     said, wanted = TIMES[name]
-    text = rules(Monitoring(**said))
+    text = rules(Monitoring(**said), Path())
     found = {
         "window": re.findall(r"gitops_features_total.*?\[(\w+)]", text)[0],
         "recent": re.findall(r"gitops_log_dropped_rows_total\[(\w+)]", text)[0],
@@ -73,7 +65,7 @@ def test_how_long_an_alert_must_last(name: str) -> None:
 
 def test_nothing_is_left_to_fill_in() -> None:
     """Every threshold has a value."""
-    assert "@" not in rules(Monitoring())
+    assert "@" not in rules(Monitoring(), Path())
 
 
 def shown() -> CollectorRegistry:
@@ -116,12 +108,11 @@ def test_a_name_is_not_watched() -> None:
 
 def test_what_watches_reads_files_that_no_runner_sweeps_away(tmp_path: Path) -> None:
     """The same files have the same mark; other rules have another, so that Prometheus is started anew."""
-    deploy = REPOSITORY / "deploy"
-    mark = lay_out(tmp_path / "here", deploy, "groups: []\n")
+    mark = lay_out(tmp_path / "here", tmp_path, "groups: []\n")
     assert (tmp_path / "here/prometheus/rules.yml").read_text() == "groups: []\n"
     assert (tmp_path / "here/grafana/dashboards/model.json").is_file()
-    assert lay_out(tmp_path / "here", deploy, "groups: []\n") == mark
-    assert lay_out(tmp_path / "here", deploy, rules(Monitoring())) != mark
+    assert lay_out(tmp_path / "here", tmp_path, "groups: []\n") == mark
+    assert lay_out(tmp_path / "here", tmp_path, rules(Monitoring(), tmp_path)) != mark
 
 
 def test_only_compose_has_them_beside_it(project: Project) -> None:

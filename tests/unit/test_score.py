@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unit.sample import Project, rows
-from test_store import add_remote
 
 from gitops_ml import config, manifest
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, append
 from gitops_ml.registry.record import read
+from unit.sample import Project, rows
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def champion(at_stage: Callable[[str], Project]) -> Project:
 
 def test_a_clone_on_another_path_scores_with_the_champion(champion: Project, tmp_path: Path) -> None:
     """Another person's clone fetches the version that the record pins, verifies it, and answers the same."""
-    add_remote(champion)
+    champion.add_remote()
     other = Project(tmp_path / "elsewhere" / "clone")
     champion.git("clone", "--quiet", str(tmp_path / "remote.git"), str(other.root))
     rows(30, seed=9).to_csv(tmp_path / "rows.csv", index=False)
@@ -86,7 +85,7 @@ def test_before_the_first_promotion_there_is_nobody_to_ask(project: Project, tmp
 
 def test_a_main_that_was_not_pushed_is_mentioned(champion: Project) -> None:
     """The champion is what the shared main says; a merge that nobody else can see is no promotion yet."""
-    add_remote(champion)
+    champion.add_remote()
     champion.git("fetch", "--quiet", "origin")
     champion.write("NOTES.md", "words")
     champion.commit()

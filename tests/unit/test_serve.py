@@ -11,43 +11,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import requests
+
+from gitops_ml import library
+from gitops_ml.manifest import seal
+from unit.kinds import KINDS
 from unit.sample import Project, prepare_environment, rows, start
 from unit.served import Caller, asked, body_of, caller_of, digest_of, records, running, service_of, wait_until_ready
-
-from gitops_ml.manifest import seal
 
 MORE = """("scaled", StandardScaler(), ["x1", "x2", "count"]), ("kind", OneHotEncoder(), ["kind"]),
     ("as it is", "passthrough", ["sure"]), ("note", SimpleImputer(add_indicator=True), ["note"])"""
 FORMS = ("rows", "columns", "csv", "parquet", "arrow")
-
-
-def regression(project: Project) -> None:
-    """The sample, with numbers."""
-    project.edit("model.toml", '"classification"', '"regression"')
-    project.edit("model.toml", 'positive = "yes"\n', "")
-    project.edit("model.toml", 'metric = "roc_auc"', 'metric = "r2"')
-    project.edit("model.toml", "roc_auc = 0.6", "r2 = 0.1")
-    project.edit("src/sample/schema.py", 'label: str = pa.Field(isin=["yes", "no"])', "label: float")
-    project.edit("src/sample/estimator.py", "LogisticRegression(random_state=seed)", "Ridge()")
-    project.edit("src/sample/estimator.py", "import LogisticRegression", "import Ridge")
-    found = rows()
-    project.data(found.assign(label=3 * found["x1"] + found["x2"]))
-
-
-def three(project: Project) -> None:
-    """The sample, with three labels."""
-    project.edit("src/sample/schema.py", 'isin=["yes", "no"]', 'isin=["no", "perhaps", "yes"]')
-    found = rows()
-    project.data(found.assign(label=np.select([found["x1"] < -0.5, found["x1"] < 0.5], ["no", "perhaps"], "yes")))
-
-
-KINDS: dict[str, Callable[[Project], object]] = {
-    "two classes": lambda project: None, "three classes": three, "regression": regression,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +160,7 @@ def test_metadata_says_which_version_answers(caller: Caller, trained: dict[str, 
     assert said["classes"] == ["no", "yes"]
     assert said["metrics"]["roc_auc"] > 0.5
     assert said["lineage"]["data"].startswith("sha256:")
+    assert said["library"] == said["lineage"]["libraries"]["gitops-ml"] == library.version()
 
 
 def test_a_model_that_changed_its_mind_is_never_ready(trained: dict[str, Project]) -> None:
@@ -319,6 +296,7 @@ class Slow(LogisticRegression):
 '''
 
 
+@pytest.mark.slow
 def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage: Callable[[str], Project]) -> None:
     """A real server: ready, health while it predicts, and SIGTERM under load: what was asked is answered, exit 0."""
     project = at_stage("promoted")
@@ -355,6 +333,7 @@ def test_it_answers_as_the_champion_until_it_is_ended_and_loses_nothing(at_stage
         assert server.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_the_champion_comes_from_the_store(at_stage: Callable[[str], Project]) -> None:
     """Without options, what the record on main names is fetched, verified and served; Ctrl-C ends it."""
     project = at_stage("promoted")

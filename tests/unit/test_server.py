@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from unit.sample import Project
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

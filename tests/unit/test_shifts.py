@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops_ml.bins import bins, count, counted
 from gitops_ml.config import Config
 from gitops_ml.training.reference import reference
 from gitops_ml.training.shifts import Changes, changes
+from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 SAID = labels(["no", "yes"], [0.1, 0.9])
 

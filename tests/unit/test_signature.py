@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config
 from gitops_ml.commands import site
 from gitops_ml.deploying import signature
 from gitops_ml.errors import ConfigError, IntegrityError
 from gitops_ml.registry import record
+from unit.sample import Project
 
 AtStage = Callable[[str], Project]
 SIGNED = '[image]\nsigners = "signers"\n\n[project]'
@@ -141,6 +141,7 @@ def test_a_record_is_rolled_out_only_if_its_image_is_signed(at_stage: AtStage, k
     assert site.open_site(config.find(project.root), "production").rollout(known).image is None
 
 
+@pytest.mark.slow
 def test_a_rollback_at_once_to_what_nobody_signed_writes_nothing(at_stage: AtStage, keys: Keys) -> None:
     """What serves is not held for a version that could not take its place."""
     project = at_stage("promoted")

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.sample import MODEL_TOML
-from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 from gitops_ml.config import parse
 from gitops_ml.training.slices import Slice, slices
+from unit.sample import MODEL_TOML
+from unit.trial_of import REGRESSION, frame, labels, numbers, trial, version
 
 ROWS = 120
 TRUTH = np.tile(["no", "yes"], ROWS // 2)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML, rows
 
 from gitops_ml.config import Repository, Split, parse
 from gitops_ml.errors import ConfigError
 from gitops_ml.training.split import holdout_digest, holdout_mask, incomparable
+from unit.sample import MODEL_TOML, rows
 
 HASH = Split(method="hash", column="id", holdout=0.4)
 GROUP = Split(method="group", column="kind", holdout=0.4)

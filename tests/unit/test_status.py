@@ -12,10 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
-from unit.sample import Project
-from test_page import Browser
-from test_report import BAD
-from test_watch_page import window
 
 from gitops_ml import checkout, config, logged
 from gitops_ml.commands.overview import overview as overview_of
@@ -24,6 +20,10 @@ from gitops_ml.forge.status_words import ago, sentences, tables
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, append
 from gitops_ml.registry.record import read
+from unit.browser import Browser
+from unit.reports import BAD
+from unit.sample import Project
+from unit.windows import window
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

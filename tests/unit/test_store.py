@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from unit.sample import Project
 
 from gitops_ml import config, manifest, run
 from gitops_ml.cli import main
 from gitops_ml.registry import store, versions
+from unit.sample import Project
 
 FORK = multiprocessing.get_context("fork")
 
@@ -32,19 +32,10 @@ def registered(at_stage: Callable[[str], Project]) -> Project:
     return at_stage("registered")
 
 
-def add_remote(project: Project) -> Path:
-    """A bare repository that the project pushes to, with all that the project has."""
-    bare = project.root.parent / "remote.git"
-    project.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
-    project.git("remote", "add", "origin", str(bare))
-    project.git("push", "--quiet", "--all", "origin")
-    return bare
-
-
 @pytest.fixture
 def remote(trained: Project) -> Path:
     """The remote of the project whose run is not registered yet."""
-    return add_remote(trained)
+    return trained.add_remote()
 
 
 def another_run(project: Project, name: str) -> Path:
@@ -123,9 +114,11 @@ def at_once(project: Project, folders: list[Path]) -> list[int | None]:
     return [writer.exitcode for writer in writers]
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
     """All runs are there afterwards, numbered without gaps or duplicates, and the database is whole."""
-    bare = add_remote(registered)
+    bare = registered.add_remote()
     assert at_once(registered, [another_run(registered, f"run-{number}") for number in range(8)]) == [0] * 8
     assert numbers(registered) == [str(number) for number in range(1, 10)]
     database = registered.root / "mlflow.db"
@@ -136,17 +129,21 @@ def test_eight_writers_at_once_lose_nothing(registered: Project) -> None:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (9,)
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_two_first_writers_make_one_store(trained: Project, remote: Path) -> None:
     """Where there is no branch yet, the one who pushes second starts over from the other's."""
     assert at_once(trained, [another_run(trained, "one"), another_run(trained, "two")]) == [0, 0]
     assert numbers(trained) == ["1", "2"]
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
     registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL after each effect on Git leaves a harmless state; the next run ends as if nothing had happened."""
-    add_remote(registered)
+    registered.add_remote()
     folder, before = another_run(registered, "killed"), registered.git("rev-parse", "mlflow")
     killed = 0
     for call in range(1, 60):
@@ -163,6 +160,8 @@ def test_killed_after_any_git_command_and_run_again_it_is_registered_once(
     assert killed >= 8
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_an_answer_that_was_lost_is_found_again(
     trained: Project, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +172,8 @@ def test_an_answer_that_was_lost_is_found_again(
     assert numbers(trained) == ["1"]
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_a_remote_that_refuses_is_an_error_that_loses_nothing(trained: Project, remote: Path) -> None:
     """The refusal is shown, the run stays, and the same command works once the remote allows it."""
     hook = remote / "hooks" / "pre-receive"
@@ -185,6 +186,7 @@ def test_a_remote_that_refuses_is_an_error_that_loses_nothing(trained: Project, 
     assert trained.must("register").outputs["version"] == "1"
 
 
+@pytest.mark.slow
 def test_a_persons_own_settings_of_git_do_not_get_in_the_way(
     trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +204,8 @@ def test_a_persons_own_settings_of_git_do_not_get_in_the_way(
     assert "confusion_matrix.png" in trained.git("ls-tree", "-r", "--name-only", "mlflow")
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_others_who_always_push_first_end_in_a_sentence(
     trained: Project, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_damaged_database_is_a_sentence(registered: Project) -> None:
     assert "damaged" in result.err
 
 
+@pytest.mark.slow
 def test_a_file_too_large_for_git_is_refused(trained: Project) -> None:
     """Over 50 MiB the sentence says how to move to a server, and the branch is not touched."""
     folder = another_run(trained, "large")
@@ -280,6 +285,7 @@ def test_a_store_over_its_budget_is_refused(registered: Project) -> None:
     assert numbers(registered) == ["1"]
 
 
+@pytest.mark.slow
 def test_artefacts_stay_behind_until_they_are_asked_for(trained: Project, remote: Path) -> None:
     """A transaction on a large store fetches its database, not every model."""
     trained.git("-C", str(remote), "config", "uploadpack.allowFilter", "true")
@@ -294,6 +300,7 @@ def test_artefacts_stay_behind_until_they_are_asked_for(trained: Project, remote
     assert trained.must("register", "--run", str(another_run(trained, "second"))).outputs["version"] == "2"
 
 
+@pytest.mark.slow
 def test_a_clone_on_another_path_reads_the_store(trained: Project, remote: Path, tmp_path: Path) -> None:
     """Another person's clone trains nothing anew: it fetches the version and verifies it."""
     trained.must("register")
@@ -304,6 +311,7 @@ def test_a_clone_on_another_path_reads_the_store(trained: Project, remote: Path,
     assert told.outputs["digest"] == manifest.digest_file(trained.root / ".gitops" / "run" / manifest.FILE)
 
 
+@pytest.mark.slow
 def test_a_model_changed_in_the_store_is_refused(trained: Project) -> None:
     """The digest travels outside the store, so a changed file is noticed before it is opened."""
     digest = trained.must("register").outputs["digest"]

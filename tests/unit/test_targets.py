@@ -11,9 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from unit.cluster import Cluster
-from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
-from unit.served import digest_of
 
 from gitops_ml import config, git
 from gitops_ml.commands.site import open_site
@@ -34,6 +31,9 @@ from gitops_ml.deploying.targets.process import ProcessTarget
 from gitops_ml.errors import ConfigError, ContainerError
 from gitops_ml.logged import TRIAL
 from gitops_ml.private import OF_SERVERS
+from unit.cluster import Cluster
+from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
+from unit.served import digest_of
 
 CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
 ONE, TWO = (
@@ -580,8 +580,8 @@ def test_a_process_that_ends_over_its_configuration_has_not_failed(
     """As it is with a colour: here a hash without a key, by a version that would otherwise serve."""
     project = at_stage("promoted")
     project.edit("model.toml", "[gates]\n", '[log]\nsink = "log"\nhashed = ["kind"]\n\n[gates]\n')
-    (project.root / "requirements").mkdir(exist_ok=True)
     (project.root / "requirements" / "serve.txt").touch()
+    project.vendor()
     made = config.find(project.root)
     run = project.root / ".gitops" / "run"
     monkeypatch.delenv("GITOPS_LOG_KEY", raising=False)

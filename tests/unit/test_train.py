@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML, Project, rows
 
 from gitops_ml import config, contract, manifest, run
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.score import open_run, replays
 from gitops_ml.training.train import Prepared, features, prepare, train
 from gitops_ml.training.validate import validate
+from unit.sample import MODEL_TOML, Project, rows
 
 FOREST = """from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
@@ -103,6 +103,7 @@ def setting(project: Project, line: str) -> None:
     project.edit("model.toml", "[evaluation]", f"{line}\n\n[evaluation]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [FOREST, CARELESS], ids=["seeded", "without random_state"])
 def test_the_same_seed_makes_the_same_model(project: Project, estimator: str) -> None:
     """To the last digit, even where the estimator forgets its seed; another seed makes another one."""
@@ -114,6 +115,7 @@ def test_the_same_seed_makes_the_same_model(project: Project, estimator: str) ->
     assert (trained(project, "c")[0] / run.EXPECTED).read_bytes() != (first / run.EXPECTED).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_does_not_matter(project: Project) -> None:
     """Rows are sorted by key before anything is fitted."""
     first = trained(project, "a")[0]
@@ -336,6 +338,7 @@ def test_the_same_training_is_not_done_twice(project: Project) -> None:
     assert project.must("register").outputs["version"] == "1"
 
 
+@pytest.mark.slow
 def test_force_trains_all_the_same(project: Project) -> None:
     """And makes another version."""
     first = project.must("train")
@@ -486,6 +489,7 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("step", ["fit", "measure on the holdout", "save the model", "draw"])
 def test_a_killed_training_leaves_the_old_folder(project: Project, step: str) -> None:
     """Whole, as it was; and the next training replaces it."""

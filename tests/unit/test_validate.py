@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.sample import MODEL_TOML, Project, Result, rows
 
 from gitops_ml import config, contract
 from gitops_ml.training import data as reading
 from gitops_ml.training.validate import Validation, validate
+from unit.sample import MODEL_TOML, Project, Result, rows
 
 PATH = 'path = "data/rows.csv"'
 FEW = 60
@@ -542,6 +542,7 @@ def peak(project: Project, number: int, chunk_rows: int) -> int:
     return most
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(project: Project) -> None:
     """Twenty times as many rows take nothing but eight bytes a row for each unique rule, held twice or thrice."""
     few, many = peak(project, 10_000, 10_000), peak(project, 200_000, 10_000)

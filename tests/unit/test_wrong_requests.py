@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from unit.sample import Project, prepare_environment, rows, start
-from unit.served import ARROW, CSV, JSON, PARQUET, Caller, asked, body_of, caller_of, records, service_of
 
 from gitops_ml.serving.service import Service
+from unit.sample import Project, prepare_environment, rows, start
+from unit.served import ARROW, CSV, JSON, PARQUET, Caller, asked, body_of, caller_of, records, service_of
 
 ROW = records(asked(1))[0]
 HEADER = "x1,x2,count,kind,note\n"

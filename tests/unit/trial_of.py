@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from unit.sample import MODEL_TOML
 
 from gitops_ml.config import Config, Split, parse
 from gitops_ml.manifest import digest_json
@@ -13,6 +12,7 @@ from gitops_ml.run import Lineage, Run
 from gitops_ml.training.reference import reference
 from gitops_ml.training.train import Prepared
 from gitops_ml.training.trial import Scored, Trial
+from unit.sample import MODEL_TOML
 
 CLASSIFICATION = parse(MODEL_TOML)
 REGRESSION = parse(

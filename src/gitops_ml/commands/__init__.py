@@ -1,7 +1,11 @@
 """What a person and a workflow call: each composes the rooms, prints, and says how it ended."""
 
+import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from gitops_ml import console, git
 
@@ -16,6 +20,21 @@ def find(project: Path) -> "Repository":
     from gitops_ml.config import find as find_repository
 
     return find_repository(project)
+
+
+def unknown(kind: str, name: str, known: Collection[str], otherwise: str = "") -> click.UsageError:
+    """Return the usage error about a name that is not known, with the nearest ones that are.
+
+    Args:
+        kind: What is named, such as "page".
+        name: As it was typed.
+        known: Names that there are.
+        otherwise: Where no name is near: what to do. By default the names are listed.
+    """
+    spelt = {each.casefold(): each for each in sorted(known, reverse=True)}
+    near = [repr(spelt[each]) for each in difflib.get_close_matches(name.casefold(), spelt, n=3)]
+    hint = f"Perhaps you meant {' or '.join(near)}." if near else otherwise or f"There are: {', '.join(sorted(known))}."
+    return click.UsageError(f"There is no {kind} {name!r}. {hint}", click.get_current_context())
 
 
 def where(repository: "Repository", environment: str | None) -> str:

@@ -25,7 +25,7 @@ def command(project: Path, schema: bool, prometheus: bool) -> None:
     if prometheus:
         from gitops_ml.monitoring.rules import rules
 
-        console.say(rules(repository.config.monitoring).rstrip())
+        console.say(rules(repository.config.monitoring, repository.root).rstrip())
         return
     console.say(json.dumps(repository.config.model_dump(mode="json"), indent=2, ensure_ascii=False))
     console.output("environments", json.dumps(repository.config.deploy.environments))

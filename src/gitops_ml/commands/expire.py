@@ -47,7 +47,7 @@ def expire(repository: "Repository", github: "GitHub", environment: str) -> str:
     open_now, there = pull_request.find(github, branch), standing(repository.root, environment)
     if open_now is None or there is None or there.record is None or there.record.evidence is None:
         return ""
-    now = _today(repository, environment)
+    now = _today(repository, environment, there.record.evidence.scheme)
     changed, version = there.record.evidence.changed(now), there.record.version
     if not changed:
         back = expiry.turn_back(github, branch, there.tip)
@@ -67,7 +67,7 @@ def expired_at(repository: "Repository", head: str) -> str:
     for environment in repository.config.deploy.environments:
         there = standing(repository.root, environment)
         if there and there.tip == head and there.record and there.record.evidence:
-            now = _today(repository, environment)
+            now = _today(repository, environment, there.record.evidence.scheme)
             changed = there.record.evidence.changed(now)
             return sentence(now.key, changed) if changed else ""
     return ""
@@ -103,12 +103,12 @@ def pass_over(site: "Site", entries: "Sequence[Entry]", facts: "Sequence[AnyFact
     return True
 
 
-def _today(repository: "Repository", environment: str) -> "Bound":
+def _today(repository: "Repository", environment: str, scheme: int) -> "Bound":
     """What evidence would be bound to that is gathered now; no store is opened for it, only the ledger is read."""
     from gitops_ml.registry.expiry import today
     from gitops_ml.registry.reconcile import facts_of
 
-    return today(repository.root, environment, facts_of(repository))
+    return today(repository.root, environment, facts_of(repository), scheme)
 
 
 def _compare_again(site: "Site", version: str, digest: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PULLED, INGESTION = "pulled", "ingestion"
 NO_SOURCE = (
     'model.toml names no source of new rows: set `source` under [ingest] to "file", "http", "sql" or "outcomes". '
-    "docs/monitoring.md says what each needs."
+    "`gitops docs monitoring` says what each needs."
 )
 
 

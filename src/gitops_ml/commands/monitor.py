@@ -46,7 +46,7 @@ def command(project: Path, environment: str | None, now: bool, out: Path | None,
 
     site = open_site(repository, environment)
     if repository.config.monitoring.source == "none":
-        console.say("Nothing is watched: choose a `source` under [monitoring] in model.toml (docs/monitoring.md).")
+        console.say("Nothing is watched: choose a `source` under [monitoring] (`gitops docs monitoring`).")
         over(site)
         return
     site.refresh()

@@ -124,7 +124,7 @@ def _serving(repository: "Repository", served: "Record", commit: str) -> dict[st
 
 
 def _off(repository: "Repository", commit: str) -> list[str] | None:
-    """The gates that did not judge when it was merged; None where that commit's model.toml is of another machinery."""
+    """The gates that did not judge when it was merged; None where that commit's model.toml is of another version."""
     from gitops_ml import git
     from gitops_ml.config import FILE, parse
 

@@ -54,7 +54,9 @@ def sampled(repository: "Repository", store: "Store", environment: str, page: Pa
             python = checkout.environment(repository, LOCK)
             checkout.run(python, "-W", "ignore", Path(evidently_report.__file__).resolve(), *files, page)
         except checkout.CheckoutFailed as error:
-            raise ConfigError(f"Evidently's report cannot be made: {error.what}", f"It needs the packages of {LOCK}.") from error
+            raise ConfigError(
+                f"Evidently's report cannot be made: {error.what}", f"It needs the packages of {LOCK}."
+            ) from error
     return f"Evidently's report: {len(reference)} training rows beside {len(current)} of the log, {page.name}."
 
 

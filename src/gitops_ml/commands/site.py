@@ -65,7 +65,7 @@ class Site:
         if kind in {"process", "compose"} and os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
             raise ConfigError(
                 f'The target of {self.environment} is "{kind}", and this machine of GitHub\'s is gone after the job.',
-                "Register a runner of yours, and name its label in the variable DEPLOY_RUNNER: docs/targets.md.",
+                "Register a runner of yours, and name its label in the variable DEPLOY_RUNNER: `gitops docs targets`.",
             )
 
     def refresh(self) -> None:

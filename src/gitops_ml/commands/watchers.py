@@ -21,7 +21,7 @@ def check(repository: "Repository", environment: str) -> None:
     if kind != KIND:
         raise ConfigError(
             f'{environment} is a target of the kind "{kind}"; --monitoring brings containers up beside "{KIND}".',
-            "A Prometheus of your own can ask its servers: docs/monitoring.md, Prometheus and Grafana.",
+            "A Prometheus of your own can ask its servers: `gitops docs monitoring`, Prometheus and Grafana.",
         )
 
 
@@ -38,5 +38,5 @@ def watch(repository: "Repository", environment: str) -> None:
 
     config = repository.config
     target = Compose(repository, environment, find(config.image.engine), home(repository, environment))
-    for name, address in target.watch(rules(config.monitoring)).items():
+    for name, address in target.watch(rules(config.monitoring, repository.root)).items():
         console.say(f"{name.capitalize()} is at {address}.")

@@ -67,8 +67,9 @@ def build(repository: Repository, engine: Engine, wanted: Wanted) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         folder, secrets = Path(scratch, "context"), Path(scratch, "secrets")
         context.assemble(repository, wanted.commit, wanted.files, wanted.digest, folder / APP)
-        lock = (folder / APP / context.LOCK).read_text(encoding="utf-8")
-        bill = sbom.bill(wanted.described, wanted.number, wanted.digest, lock)
+        app = folder / APP
+        pins = [file.read_text(encoding="utf-8") for file in (app / context.LOCK, app / library.PIN) if file.is_file()]
+        bill = sbom.bill(wanted.described, wanted.number, wanted.digest, "".join(pins))
         (folder / APP / BILL).write_text(bill, encoding="utf-8")
         _lay_out(repository, wanted, folder)
         created = int(datetime.fromisoformat(wanted.described.created).timestamp())
@@ -77,7 +78,7 @@ def build(repository: Repository, engine: Engine, wanted: Wanted) -> Path:
         engine.build(
             folder, wanted.tag,
             {"BASE": _base(repository, wanted.described), "DIGEST": wanted.digest, "VERSION": wanted.number},
-            labels(repository, wanted), index.lent(secrets), created,
+            labels(repository, wanted, library.pinned(app)), index.lent(secrets), created,
         )  # fmt: skip
     kept = repository.scratch / "image" / BILL
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -154,8 +155,14 @@ def repository_name(repository: Repository) -> str:
     return named or f"{GHCR}/{on_github}".lower()
 
 
-def labels(repository: Repository, wanted: Wanted) -> dict[str, str]:
-    """What the image says of itself, in the words of the Open Container Initiative."""
+def labels(repository: Repository, wanted: Wanted, library_version: str | None) -> dict[str, str]:
+    """Return what the image says of itself, in the words of the Open Container Initiative.
+
+    Args:
+        repository: The clone.
+        wanted: The version.
+        library_version: Version of this library in the image; None where it holds a copy of the source, as in 0.1.
+    """
     described = wanted.described
     said = {
         "title": described.model,
@@ -166,7 +173,8 @@ def labels(repository: Repository, wanted: Wanted) -> dict[str, str]:
         "base.digest": (repository.config.image.base or "").partition("@")[2],
     }
     named = {f"org.opencontainers.image.{key}": value for key, value in said.items() if value}
-    return {**named, "gitops.digest": wanted.digest}
+    own = {"gitops.digest": wanted.digest, "gitops.library": library_version}
+    return named | {key: value for key, value in own.items() if value}
 
 
 def _source(repository: Repository) -> str:

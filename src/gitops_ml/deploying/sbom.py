@@ -23,7 +23,7 @@ def bill(described: Run, version: str, digest: str, lock: str) -> str:
         described: What the version says of itself.
         version: The registry's number.
         digest: Of its files.
-        lock: requirements/serve.txt; what it pins for other Pythons and systems is left out.
+        lock: requirements/serve.txt and the pin of this library; what they pin for other systems is left out.
     """
     model = {
         "type": "machine-learning-model", "bom-ref": "model", "name": described.model, "version": version,
@@ -51,7 +51,7 @@ def _pinned(lock: str, python: str) -> list[Requirement]:
         "implementation_version": python, "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix",
         "platform_machine": machine,
     }  # fmt: skip
-    requirements = [Requirement(line.strip()) for line in PINNED.findall(lock)]
+    requirements = [Requirement(line.partition(" --hash")[0].strip()) for line in PINNED.findall(lock)]
     return [each for each in requirements if each.marker is None or each.marker.evaluate(environment)]
 
 

@@ -22,7 +22,7 @@ LONGEST = 150  # characters of a column's name in a title
 PICTURES = 3  # distributions that are drawn; of more, the report shows all
 BAR = 20  # characters of the longest bar
 SHOWN = 40  # parts that are listed
-DOCS = "docs/monitoring.md#alarms"
+RUNBOOK = "docs/runbook.md#alarms"
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ class Alarm:
             f"[This run]({self.run}) judged it; its artefact `monitoring` holds the whole report. " if self.run else ""
         )
         foot = (
-            f"{report}[What the figures mean]({page}/blob/main/{DOCS}). This issue is rewritten as long as the alarm "
-            "lasts, and closes itself once it is over or another version serves. Close it yourself, and it stays "
-            "closed until then."
+            f"{report}[The runbook]({page}/blob/main/{RUNBOOK}) says what to do, `gitops docs monitoring` what the "
+            "figures mean. This issue is rewritten as long as the alarm lasts, and closes itself once it is over or "
+            "another version serves. Close it yourself, and it stays closed until then."
         )
         text = redacted("\n\n".join([*head, *drawn]))
         return f"{text[: LIMIT - len(foot) - 10]}\n\n---\n{foot}\n"

@@ -18,7 +18,7 @@ NAME = [logged.REQUEST, logged.ROW]
 OURS = [*NAME, logged.TIME, logged.VERSION, logged.PREDICTION, logged.WATCHED, logged.OUTCOME]
 NO_OUTCOMES = (
     "needs labels: nobody has told an outcome of a logged prediction yet. POST the truth to /outcomes of the server, "
-    "with the request's id and the number of the row; docs/monitoring.md says how."
+    "with the request's id and the number of the row; `gitops docs monitoring` says how."
 )
 
 

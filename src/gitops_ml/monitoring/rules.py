@@ -5,9 +5,11 @@ from pathlib import Path
 from statistics import NormalDist
 from string import Template
 
+from gitops_ml import bundled
+from gitops_ml.errors import ConfigError
 from gitops_ml.watch import Monitoring
 
-TEXT = Path(__file__).parents[1] / "data" / "prometheus" / "rules.yml.in"
+TEXT = "rules.yml.in"
 HOUR, MINUTE = 3600, 60
 REQUESTS = 20  # of fewer, no share is spoken of
 COLUMNS = 100  # PromQL has no quantiles, so that how many there are cannot be asked
@@ -19,12 +21,19 @@ class _Rules(Template):
     delimiter = "@"
 
 
-def rules(monitoring: Monitoring) -> str:
-    """The file that Prometheus reads.
+def rules(monitoring: Monitoring, root: Path) -> str:
+    """Return the rules that Prometheus reads.
 
     Drift and missing values are judged over a window that slides, so that `alarms` windows in which something shows are
     one window, and as much time again as the others take. What requests do is judged over the last hour, where that is
     less than a window, so that people learn of it at once.
+
+    Args:
+        monitoring: The thresholds.
+        root: The repository, which may have a text of the rules of its own (bundled).
+
+    Raises:
+        ConfigError: That text names a threshold that there is not.
     """
     window = monitoring.window_hours * HOUR
     recent = min(window, HOUR)
@@ -43,7 +52,13 @@ def rules(monitoring: Monitoring) -> str:
         "minimum_requests": REQUESTS,
         **{name: _duration(seconds) for name, seconds in times.items()},
     }
-    return _Rules(TEXT.read_text(encoding="utf-8")).substitute(said)
+    file = bundled.file(root, "prometheus", TEXT)
+    try:
+        return _Rules(file.read_text(encoding="utf-8")).substitute(said)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            f"{file}: @ names no threshold there ({error}).", f"These are known: {', '.join(said)}. Write @@ for an @."
+        ) from error
 
 
 def _duration(seconds: float) -> str:

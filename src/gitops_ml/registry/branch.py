@@ -198,5 +198,5 @@ def too_large(what: str, size: int) -> StoreError:
     """The refusal of something that Git should not carry."""
     return StoreError(
         f"{what} is {size / 2**20:.0f} MiB; the store on a branch takes at most {FILE_LIMIT / 2**20:.0f} MiB a file.",
-        "Move to a tracking server: set MLFLOW_TRACKING_URI to it (docs/store.md), and register again.",
+        "Move to a tracking server: set MLFLOW_TRACKING_URI to it (`gitops docs store`), and register again.",
     )

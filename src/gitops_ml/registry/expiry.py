@@ -5,24 +5,25 @@ from datetime import datetime
 from pathlib import Path
 
 from gitops_ml import git
-from gitops_ml.bound import Bound, bound
+from gitops_ml.bound import SCHEME, Bound, bound
 from gitops_ml.errors import ConfigError
 from gitops_ml.registry import ledger, record
 from gitops_ml.registry.ledger import AnyFact
 from gitops_ml.registry.record import Entry
 
 
-def today(root: Path, environment: str, facts: Sequence[AnyFact]) -> Bound:
+def today(root: Path, environment: str, facts: Sequence[AnyFact], scheme: int = SCHEME) -> Bound:
     """What evidence would be bound to that is gathered on main now.
 
     Args:
         root: Of the clone, refreshed.
         environment: Whose champion.
         facts: The ledger without lifted holds.
+        scheme: How digests are made; that of the evidence that the result is compared with.
     """
     main = git.main_ref(root)
     champion = ledger.wanted(record.history(root, environment, main), facts)
-    return bound(root, main, champion.digest if champion else None)
+    return bound(root, main, champion.digest if champion else None, scheme)
 
 
 def at_merge(root: Path, entries: Sequence[Entry], facts: Sequence[AnyFact]) -> str:
@@ -44,6 +45,7 @@ def at_merge(root: Path, entries: Sequence[Entry], facts: Sequence[AnyFact]) -> 
     known = ledger.in_force([fact for fact in facts if fact.at <= when], ledger.lifted(root, f"{entry.commit}^"))
     champion = ledger.wanted(entries[1:], known, when)
     try:
-        return evidence.changed(bound(root, entry.commit, champion.digest if champion else None))
+        then = bound(root, entry.commit, champion.digest if champion else None, evidence.scheme)
+        return evidence.changed(then)
     except ConfigError:
         return "model.toml, which cannot be read there,"

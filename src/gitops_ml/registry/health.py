@@ -13,7 +13,7 @@ from gitops_ml.registry.store import DATABASE, SERVER, BranchStore, ServerStore,
 
 FULL = 0.8
 ON_A_SERVER = "The store is on a server."
-MOVE = "Move to a tracking server (docs/store.md)"
+MOVE = "Move to a tracking server (`gitops docs store`)"
 
 
 @dataclass(frozen=True)

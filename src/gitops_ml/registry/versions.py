@@ -136,7 +136,7 @@ def _check_budget(size: int, budget_mib: int | None) -> None:
     if budget_mib is not None and size > budget_mib * 2**20:
         raise StoreError(
             f"With this version the store would take {size / 2**20:.0f} MiB, more than its budget of {budget_mib} MiB.",
-            "Move to a tracking server: set MLFLOW_TRACKING_URI to it (docs/store.md), and register again; "
+            "Move to a tracking server: set MLFLOW_TRACKING_URI to it (`gitops docs store`), and register again; "
             "or raise `budget_mib` under [store] in model.toml.",
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io  # noqa: F401 (before pandas and the rest: as it comes, it asks every module that is there for its names)
 
-from gitops_ml import contract, reasons, run
+from gitops_ml import contract, library, reasons, run
 from gitops_ml.config import Repository
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving import explain
@@ -163,7 +163,8 @@ class Service:
     def about(self) -> dict[str, Any]:
         """What /metadata says."""
         told = self.described.model_dump(mode="json")
-        named = {"version": self.named.version, "digest": self.named.digest, "release": self.named.release}
+        named = {"version": self.named.version, "digest": self.named.digest, "release": self.named.release,
+                 "library": library.version()}  # fmt: skip
         shown = ("model", "task", "created", "target", "columns", "classes", "parameters", "metrics", "lineage")
         return {**named, **{key: told[key] for key in shown}}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from gitops_ml import bundled
 from gitops_ml.config import Repository
 from gitops_ml.deploying import refused
 from gitops_ml.deploying.container import Container
@@ -23,11 +24,11 @@ from gitops_ml.deploying.targets.front import Front
 from gitops_ml.deploying.targets.watchers import PROFILE, WATCHERS, lay_out
 from gitops_ml.errors import ContainerError
 
-FOLDER = "deploy/compose"
+PART = "compose"
 PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
 FRONT = "front"
 # What is read too where the prediction log lies in a folder of this machine.
-LOG = "log"
+LOG = "log.yaml"
 # So many digits of the repository tell apart two models of the same name on one host.
 DIGITS = 6
 PORT = "GITOPS_PORT"
@@ -47,7 +48,7 @@ class Compose:
         """Nothing is asked or changed yet.
 
         Args:
-            repository: Whose deploy/compose is used.
+            repository: Its deploy/compose replaces the library's files, as far as it is there.
             environment: Such as "production".
             engine: docker or podman.
             folder: Of this environment alone, where nginx finds its settings for as long as it runs; not in the clone,
@@ -73,7 +74,7 @@ class Compose:
         if front is None or not front.running or front.unwell:
             return "nginx is not up"
         settings = self._settings()
-        stale = self._front.stale(self._repository.root / FOLDER / "nginx.conf")
+        stale = self._front.stale(self._file("nginx.conf"))
         found = {
             "callers come by another port": front.url not in (None, self._url),
             "its own check fails, or it ends again and again": serving.unwell,
@@ -143,7 +144,7 @@ class Compose:
         new, old = self._front.idle, self._front.serving
         found = self._containers()
         self._insist(found[new].url if new in found else None, wanted)
-        if self._front.write(self._repository.root / FOLDER / "nginx.conf") and FRONT in found:
+        if self._front.write(self._file("nginx.conf")) and FRONT in found:
             self._compose("kill", "--signal", "HUP", FRONT)
         self._up(FRONT, wanted)
         self._front.point(new)
@@ -175,7 +176,7 @@ class Compose:
         self._front.folder.mkdir(parents=True, exist_ok=True)  # Prometheus waits there for nginx's places
         says = {
             "GITOPS_MONITORING": str(self._watched),
-            "GITOPS_MONITORING_SETTINGS": lay_out(self._watched, self._repository.root / "deploy", rules),
+            "GITOPS_MONITORING_SETTINGS": lay_out(self._watched, self._repository.root, rules),
             "GITOPS_WEBHOOK": os.environ.get(self._repository.config.monitoring.webhook_env, ""),
         }
         self._compose("--profile", PROFILE, "up", "--detach", "--no-deps", "--no-build", *WATCHERS, says=says)
@@ -245,10 +246,10 @@ class Compose:
     @property
     def _files(self) -> list[Path]:
         """What compose reads, beside the variables."""
-        return [self._file("compose"), self._file(self._engine.network)]
+        return [self._file("compose.yaml"), self._file(f"{self._engine.network}.yaml")]
 
     def _file(self, name: str) -> Path:
-        return self._repository.root / FOLDER / f"{name}.yaml"
+        return bundled.file(self._repository.root, PART, name)
 
     @cached_property
     def _program(self) -> tuple[Engine, tuple[str, ...]]:

@@ -91,7 +91,7 @@ class Front:
         return {BLUE: f"{blue}:{PORT}", GREEN: f"{green}:{PORT}"}
 
     def variables(self) -> dict[str, str]:
-        """The same, and more, as deploy/compose wants to be told."""
+        """The same, and more, as compose.yaml wants to be told."""
         said = {"GITOPS_FRONT": str(self.folder), "GITOPS_PORT": str(self.port)}
         if self.network == "host":
             ports = {f"GITOPS_{colour.upper()}_PORT": str(port) for colour, port in self._ports().items()}

@@ -170,8 +170,8 @@ class ProcessTarget:
         file = self._log(place)
         with file.open("wb") as log:
             started = subprocess.Popen(
-                [python, mark, "-m", f"{library.package(release)}.serving"], cwd=release, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                [python, mark, "-m", f"{library.package(release)}.serving"], cwd=release, env=env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self._child = started, file
         return Process(started.pid, began, callers, wanted.digest, place, self._settings)
@@ -273,7 +273,12 @@ def _install(pinned: list[Path], venv: Path) -> None:
 def _run(command: list[str], held: int) -> None:
     try:
         done = subprocess.run(
-            command, env=private.without() | uv.environment(), capture_output=True, text=True, timeout=1800, pass_fds=(held,)
+            command,
+            env=private.without() | uv.environment(),
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            pass_fds=(held,),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ContainerError(f"The packages cannot be installed: {error}", "Run the same command again.") from error

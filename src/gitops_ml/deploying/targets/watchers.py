@@ -3,24 +3,27 @@
 import shutil
 from pathlib import Path
 
+from gitops_ml import bundled
 from gitops_ml.deploying.settings import mark
 
-# The profile of deploy/compose that they are, and each with the port of this machine where people find it.
+# The profile of compose.yaml that they are, and each with the port of this machine where people find it.
 PROFILE = "monitoring"
 WATCHERS = {"prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
 FOLDERS = ("prometheus", "grafana")
 
 
-def lay_out(folder: Path, deploy: Path, rules: str) -> str:
+def lay_out(folder: Path, root: Path, rules: str) -> str:
     """Put down what they read where no runner sweeps it away; a mark that changes when any of it does.
 
     Args:
         folder: Of theirs alone.
-        deploy: The repository's own folder of that name.
+        root: The repository, whose `deploy` may hold files of its own.
         rules: That Prometheus follows, with the thresholds of model.toml.
     """
     for name in FOLDERS:
-        shutil.copytree(deploy / name, folder / name, dirs_exist_ok=True)
+        for path, file in bundled.files(root, name).items():
+            (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / name / path)
     (folder / "prometheus" / "rules.yml").write_text(rules, encoding="utf-8")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     for place in (folder, *folder.rglob("*")):

@@ -46,7 +46,7 @@ def look(address: str, selector: str, question: Question) -> Look:
     if not found:
         raise MonitoringError(
             f"{address} knows no {ROWS}{TOTAL} of version {question.version} since {question.start:%Y-%m-%d %H:%M}.",
-            "Check that it asks the servers (deploy/prometheus), and `selector` under [monitoring] in model.toml.",
+            "Check that it asks the servers (`gitops docs monitoring`), and `selector` under [monitoring].",
         )
     return Look(question.start, tally.seen)
 
