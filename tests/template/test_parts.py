@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import yaml
+
 from house import TEMPLATE
 
 PARTS = yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text())["jobs"]["part"]["strategy"]["matrix"]
