@@ -1,7 +1,7 @@
 # yours
 """What the pipeline must do; add what its predictions must never depend on.
 
-`pipeline`, `rows` and `target` come from gitops_ml.testing: your pipeline for a seed, and your data as it learns from it.
+`pipeline`, `rows` and `target` come from gitops_ml.testing: your pipeline for a seed, your data, and its target.
 """
 
 from collections.abc import Callable

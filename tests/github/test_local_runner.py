@@ -360,9 +360,13 @@ def test_pages_are_published_only_where_a_person_switched_it_on(world: World, sw
     """The workflow that publishes them does nothing without its variable; with it, the folder's files are there."""
     text = (GENERATED / ".github/workflows/pages.yml").read_text()
     if switched:
-        text = text.replace("vars.GITOPS_PAGES == 'true' && ", "").replace("make setup", "mkdir -p .gitops/site")
+        text = text.replace("vars.GITOPS_PAGES == 'true' && ", "")
         text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
-    world.commit(pages=text, **{"./.python-version": f"{sys.version_info.major}.{sys.version_info.minor}\n"})
+    setup = ".github/actions/setup/action.yml"
+    world.commit(pages=text, **{
+        f"./{setup}": (GENERATED / setup).read_text().replace("make setup", "mkdir -p .gitops/site"),
+        "./.python-version": f"{sys.version_info.major}.{sys.version_info.minor}\n",
+    })  # fmt: skip
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
     world.runner.schedule("pages.yml")
     run = world.run()

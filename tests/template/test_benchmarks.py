@@ -26,7 +26,7 @@ MEASURED = (
     "register run 1 ",
     "bytes of the first run",
     "push to pull request: all",
-    "push to the end of Train: Install what the lock pins",
+    "push to the end of Train: Set up",
 )
 LEVEL = 0.025  # half of what an interval of 95 % leaves out
 RATE = re.compile(r"\((\d+) of (\d+)\)")

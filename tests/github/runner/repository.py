@@ -40,6 +40,11 @@ class Repository:
             Path(name).name: self.git("show", f"{sha}:{name}") for name in names if name.endswith((".yml", ".yaml"))
         }
 
+    def text(self, sha: str, path: str) -> str | None:
+        """Return the text of a file of a commit; None where there is no such file."""
+        listed = self.git("ls-tree", sha, path)
+        return self.git("show", f"{sha}:{path}") if listed.partition(" ")[2].startswith("blob") else None
+
     def pushed(self, before: str, sha: str) -> list[str]:
         """The files that a push changed; a new branch is compared with the default one."""
         if before != NOWHERE:

@@ -27,6 +27,11 @@ def secret(job: str) -> str:
     return "TOKEN_" + job.upper().replace("-", "_")
 
 
+def reads_token(text: str) -> bool:
+    """Return whether an expression in a file reads the token of its job."""
+    return any(TOKEN.search(expression[0]) for expression in EMBEDDED.finditer(text))
+
+
 def for_act(text: str) -> str:
     """The copy."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)

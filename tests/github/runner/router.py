@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from github.model import BOT, Event, Run, Token
+from github.runner import local_actions
 from github.runner.check import check
 from github.runner.clock import Clock
 from github.runner.concurrency import ticket
@@ -125,7 +126,8 @@ class Runner:
             return
         try:
             if starts(workflow, event, self.repository):
-                self._start(workflow, completed(event, workflow, self.repository))
+                actions = local_actions.find(workflow, self.repository, event.sha)
+                self._start(replace(workflow, actions=actions), completed(event, workflow, self.repository))
         except (Invalid, LookupError) as error:
             self._fail(self._new(file, workflow.name, event), str(error))
 

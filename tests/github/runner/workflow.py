@@ -1,7 +1,7 @@
 """A workflow file, read as GitHub reads it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,36 @@ class Invalid(Exception):
 
 
 @dataclass(frozen=True)
+class LocalAction:
+    """An action that a repository has for its own workflows.
+
+    Attributes:
+        uses: Path by which steps name it.
+        data: Content of its file.
+        reads_token: Whether an expression in its file reads the token of the job.
+    """
+
+    uses: str
+    data: dict[str, Any]
+    reads_token: bool
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Inputs that it declares, by name."""
+        return self.data.get("inputs") or {}
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether it consists of steps."""
+        return bool((self.data.get("runs") or {}).get("using") == "composite")
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Its steps; none where it is not composite."""
+        return list(self.data["runs"].get("steps") or ()) if self.is_composite else []
+
+
+@dataclass(frozen=True)
 class Workflow:
     """A workflow file.
 
@@ -20,11 +50,13 @@ class Workflow:
         file: Its name, such as train.yml.
         text: What stands in it.
         data: The same, as data.
+        actions: Local actions that its steps use, directly or in turn, by their paths.
     """
 
     file: str
     text: str
     data: dict[str, Any]
+    actions: Mapping[str, LocalAction] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -36,6 +68,11 @@ class Workflow:
         """Its jobs, by id."""
         jobs: dict[str, dict[str, Any]] = self.data["jobs"]
         return jobs
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Steps of all its jobs."""
+        return [step for job in self.jobs.values() for step in job.get("steps") or ()]
 
     @cached_property
     def triggers(self) -> dict[str, dict[str, Any]]:
@@ -63,6 +100,11 @@ def read(file: str, text: str) -> Workflow:
         data["on"] = data.pop(True)
     _demand(file, data)
     return Workflow(file, text, data)
+
+
+def used(steps: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the actions that steps name."""
+    return [step["uses"] for step in steps if "uses" in step]
 
 
 def _demand(file: str, data: dict[str, Any]) -> None:
