@@ -2,15 +2,19 @@
 
 import sys
 
-sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
+if not getattr(sys.flags, "safe_path", False):
+    sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
+sys.dont_write_bytecode = True  # the template's folder stays as it is
 
 import importlib.util
 import json
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
-TEMPLATE = json.loads(r"""<<cookiecutter|jsonify>>""")["_repo_dir"]
+LIBRARY = "gitops-ml"
+TEMPLATE = Path(json.loads(r"""<<cookiecutter|jsonify>>""").get("_repo_dir", ""))
 BUILDER = Path("src", "gitops_ml", "wheel.py")
 
 
@@ -27,27 +31,31 @@ def parents_folder() -> Path:
     return Path(next((line[1:] for line in lines if line.startswith("n")), os.curdir)).resolve()
 
 
+def is_checkout(folder: Path) -> bool:
+    """Return whether a folder holds the source of the library; another folder may have the template's name."""
+    project = folder / "pyproject.toml"
+    if not project.is_file() or not (folder / BUILDER).is_file():
+        return False
+    return bool(tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name") == LIBRARY)
+
+
 def checkout() -> Path:
     """Return the template's folder: `_repo_dir` is the path as typed, relative to where cookiecutter was started."""
-    folders = (Path(TEMPLATE), parents_folder(), Path(os.environ.get("PWD", os.curdir), TEMPLATE))
-    for folder in folders[0 if Path(TEMPLATE).is_absolute() else 1 :]:
-        if (folder / BUILDER).is_file():
-            return folder
+    typed = Path(os.environ.get("PWD", os.curdir), TEMPLATE)
+    folders = [TEMPLATE] if TEMPLATE.is_absolute() else [parents_folder(), typed]
+    for folder in filter(is_checkout, folders):
+        return folder
     sys.exit(
-        f"The template at {TEMPLATE!r} has no library beside it ({BUILDER}), so the repository would not work. "
-        "Generate from a whole checkout: its address, its folder, or a zip of it."
+        f"The template at '{TEMPLATE}' is not a whole checkout: {BUILDER} and a pyproject.toml of {LIBRARY} must lie "
+        "beside it, for the library is built from them. Name the template by its address, its folder, or a zip of it."
     )
 
 
 folder = checkout()
 spec = importlib.util.spec_from_file_location("wheel", folder / BUILDER)
-wheel = importlib.util.module_from_spec(spec)
-sys.modules["wheel"] = wheel
+assert spec is not None and spec.loader is not None  # noqa: PT018, S101
+wheel = sys.modules["wheel"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(wheel)
-if not wheel.is_checkout(folder):
-    sys.exit(
-        f"{folder / 'pyproject.toml'} is not that of {wheel.NAME}. Generate from a whole checkout of the template."
-    )
 wheel.write(wheel.build(folder), Path.cwd())
 
 print("""

@@ -2,7 +2,8 @@
 
 import sys
 
-sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
+if not getattr(sys.flags, "safe_path", False):
+    sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
 if sys.version_info < (3, 11):
     sys.exit(
         "The template needs Python 3.11 or newer, and this cookiecutter runs on %d.%d. Install it for a newer one: "
@@ -45,8 +46,8 @@ RULES = {
 TAKEN = {"gitops", "gitops_ml", "tests", "data", "registry", "deploy", "docs"}
 
 
-def refusal(name, answer):
-    """The sentence that refuses this answer, or None when the answer is good."""
+def refusal(name: str, answer: str) -> "str | None":
+    """Return the sentence that refuses this answer; None when the answer is good."""
     pattern, good = RULES[name]
     if not re.fullmatch(pattern, answer):
         return f"{name} is {answer!r}, but must be {good}."

@@ -9,10 +9,12 @@ import os
 import sys
 from pathlib import Path
 
+from gitops_ml.errors import ConfigError
+
 # Of pip's settings, those that say where and how; `cert` is lent as a file of its own.
 KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
-# Settings that name files of this machine.
-LOCAL = ("cert", "find-links")
+# Other names that pip takes for the same settings.
+SYNONYMS = {"default-timeout": "timeout", "pypi-url": "index-url"}
 CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 INSIDE = "/run/secrets/ca"
 
@@ -44,23 +46,52 @@ def certificates() -> Path | None:
 
 
 def settings() -> dict[str, str]:
-    """Return pip's settings with pip's own precedence: the machine's, the person's, a named file, the environment."""
+    """Return pip's settings for `pip install`, by their names, with pip's own precedence.
+
+    See https://pip.pypa.io/en/stable/topics/configuration.
+
+    Raises:
+        ConfigError: A file of pip's configuration cannot be read.
+    """
     parser = configparser.RawConfigParser()
-    named = os.environ.get("PIP_CONFIG_FILE")
-    parser.read([*_files(), *([named] if named else [])], encoding="utf-8")
-    said: dict[str, str] = {}
+    for file in _files():
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"pip's configuration {file} cannot be read: {reason}.", "Fix this file.") from error
+    found: dict[str, str] = {}
     for section in ("global", "install"):
-        said |= dict(parser.items(section)) if parser.has_section(section) else {}
-    env = {key: os.environ.get(f"PIP_{key.upper().replace('-', '_')}") for key in (*KEYS, *LOCAL)}
-    return said | {key: value for key, value in env.items() if value}
+        found |= _named(dict(parser.items(section)) if parser.has_section(section) else {})
+    environment = {name.removeprefix("PIP_"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return found | _named(environment)
+
+
+def _named(values: dict[str, str]) -> dict[str, str]:
+    """Return settings by the names that this module uses; pip ignores empty ones."""
+    named = {key.lower().replace("_", "-"): value for key, value in values.items() if value}
+    return {SYNONYMS.get(key, key): value for key, value in named.items()}
 
 
 def _files() -> list[Path]:
-    home = Path.home()
-    shared = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf"), Path("/Library/Application Support/pip/pip.conf")]
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")
-    mac = home / "Library/Application Support/pip/pip.conf"
-    return [*shared, home / ".pip/pip.conf", own, mac, Path(sys.prefix, "pip.conf")]
+    """Return the files that pip reads, the strongest last: the machine's, the person's, the environment's, a named one.
+
+    A named file replaces the person's; where the named one is the null device, no file is read.
+    """
+    named = os.environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    home, system = Path.home(), "Library/Application Support"
+    if sys.platform == "darwin":
+        shared = [Path("/", system, "pip")]
+        mac = home / system / "pip"
+        own = mac if mac.is_dir() else home / ".config" / "pip"
+    else:
+        folders = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+        shared = [*(Path(folder, "pip") for folder in folders.split(os.pathsep)), Path("/etc")]
+        own = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "pip")
+    persons = [] if named and Path(named).exists() else [home / ".pip", own]
+    return [*(each / "pip.conf" for each in (*shared, *persons, Path(sys.prefix))), *([Path(named)] if named else [])]
 
 
 def _remote(value: str) -> str:

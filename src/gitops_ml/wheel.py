@@ -8,19 +8,21 @@ every machine. cookiecutter's hook runs this file by its path, under a Python th
 import base64
 import hashlib
 import io
-import re
+import os
 import subprocess
 import tomllib
 import zipfile
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 NAME = "gitops-ml"
 PACKAGE = "gitops_ml"
 TEMPLATE = ("cookiecutter.json", "hooks", "<<cookiecutter.project_slug>>")
+# What the wheel is made of, and nothing else.
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", f"src/{PACKAGE}", *TEMPLATE)
 ARCHIVE = f"{PACKAGE}/data/template.zip"
-LITTER = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache|\.venv|\.gitops|\.DS_Store)(/|$)|\.py[co]$")
 DATE = (1980, 1, 1, 0, 0, 0)
 TAG = "py3-none-any"
 
@@ -30,7 +32,7 @@ class Wheel:
     """A wheel that was built.
 
     Attributes:
-        version: Version of the distribution; it names the content, where the content is no release.
+        version: Version of the distribution; it ends with a digest of the content, where that is no release.
         content: The file.
     """
 
@@ -53,43 +55,35 @@ class Wheel:
         return f"{NAME}=={self.version} --hash=sha256:{self.digest}"
 
 
-def is_checkout(folder: Path) -> bool:
-    """Return whether a folder holds the source of this library."""
-    file = folder / "pyproject.toml"
-    if not file.is_file() or not (folder / "src" / PACKAGE).is_dir():
-        return False
-    project: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
-    return project.get("name") == NAME
-
-
 def build(checkout: Path) -> Wheel:
     """Build the wheel of a checkout.
 
     Args:
         checkout: Root of the repository: `pyproject.toml`, `src`, and the template.
     """
-    project: dict[str, Any] = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    files = {**_files(checkout / "src", PACKAGE), ARCHIVE: template(checkout)}
+    found = _sources(checkout)
+    project: dict[str, Any] = tomllib.loads(found["pyproject.toml"].decode())["project"]
+    package = {name.removeprefix("src/"): content for name, content in found.items() if name.startswith("src/")}
+    entries = {**package, ARCHIVE: _template(found)}
     about = {
-        "entry_points.txt": _entry_points(project).encode(),
-        "licenses/LICENSE": (checkout / "LICENSE").read_bytes(),
+        "METADATA": _metadata(project, found["README.md"].decode()).encode(),
         "WHEEL": f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: true\nTag: {TAG}\n".encode(),
+        "entry_points.txt": _entry_points(project).encode(),
+        "licenses/LICENSE": found["LICENSE"],
     }
-    metadata = _metadata(project, (checkout / str(project["readme"])).read_text(encoding="utf-8"))
-    version = _version(checkout, str(project["version"]), _digest({**files, **about, "METADATA": metadata.encode()}))
+    base = str(project["version"])
+    version = base if _is_release(checkout, base, found) else f"{base}+src{_digest({**entries, **about})[:12]}"
+    about["METADATA"] = _metadata({**project, "version": version}, found["README.md"].decode()).encode()
     info = f"{PACKAGE}-{version}.dist-info"
-    about["METADATA"] = metadata.replace(f"\nVersion: {project['version']}\n", f"\nVersion: {version}\n", 1).encode()
-    entries = files | {f"{info}/{name}": content for name, content in about.items()}
+    entries |= {f"{info}/{name}": content for name, content in about.items()}
     record = [f"{name},sha256={_record_hash(content)},{len(content)}\n" for name, content in sorted(entries.items())]
-    return Wheel(version, _zip({**entries, f"{info}/RECORD": "".join([*record, f"{info}/RECORD,,\n"]).encode()}))
+    entries[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()
+    return Wheel(version, _zip(entries))
 
 
 def template(checkout: Path) -> bytes:
     """Return the cookiecutter template as one archive: its file names are not valid on Windows."""
-    files: dict[str, bytes] = {}
-    for name in TEMPLATE:
-        files |= _files(checkout, name)
-    return _zip(files)
+    return _template(_sources(checkout))
 
 
 def write(wheel: Wheel, root: Path) -> None:
@@ -104,22 +98,42 @@ def write(wheel: Wheel, root: Path) -> None:
             other.unlink()
 
 
-def _files(root: Path, name: str) -> dict[str, bytes]:
-    """Return the content of a file, or of every file of a folder, by its name below a root."""
-    start = root / name
-    found = [start] if start.is_file() else [path for path in start.rglob("*") if path.is_file()]
-    named = {path.relative_to(root).as_posix(): path for path in found}
-    return {name: path.read_bytes() for name, path in sorted(named.items()) if not LITTER.search(name)}
+def _sources(checkout: Path) -> dict[str, bytes]:
+    """Return each file that the wheel is made of, by its name in the checkout; what Git ignores is left out."""
+    lines = (checkout / ".gitignore").read_text(encoding="utf-8").splitlines()
+    ignored = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+    found = {}
+    for start in (checkout / name for name in SOURCES):
+        for path in [start, *start.rglob("*")]:
+            name = path.relative_to(checkout).as_posix()
+            parts = name.split("/")
+            if path.is_file() and not any(fnmatchcase(part, each) for part in parts for each in ignored):
+                found[name] = path.read_bytes()
+    return found
 
 
-def _version(checkout: Path, base: str, digest: str) -> str:
-    """Return the version as it is where the checkout is that release, and with the content's digest elsewhere."""
-    command = ["git", "-C", str(checkout), "describe", "--always", "--exact-match", "--dirty", "--match", f"v{base}"]
+def _template(found: dict[str, bytes]) -> bytes:
+    return _zip({name: content for name, content in found.items() if name.split("/")[0] in TEMPLATE})
+
+
+def _is_release(checkout: Path, version: str, found: dict[str, bytes]) -> bool:
+    """Return whether every source is, byte for byte, what the tag of this version holds, and none is missing.
+
+    The files are compared, not what Git says of the checkout: files that it does not track go into the wheel as well.
+    """
+    command = ["git", "-C", str(checkout), "ls-tree", "-r", "-z", f"refs/tags/v{version}", "--", *SOURCES]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        found = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+        listed = subprocess.run(command, check=False, capture_output=True, env=env).stdout
     except OSError:  # Git is not installed: nothing says that this is the release
-        found = ""
-    return base if found == f"v{base}" else f"{base}+{digest[:12]}"
+        return False
+    entries = [entry.split("\t") for entry in listed.decode(errors="replace").split("\0") if entry]
+    return {name: about.split()[-1] for about, name in entries} == {name: _blob(each) for name, each in found.items()}
+
+
+def _blob(content: bytes) -> str:
+    """Return the id that Git gives to a content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _metadata(project: dict[str, Any], readme: str) -> str:
@@ -130,12 +144,18 @@ def _metadata(project: dict[str, Any], readme: str) -> str:
         f"Requires-Python: {project['requires-python']}",
         *(f"Requires-Dist: {each}" for each in sorted(project["dependencies"])),
     ]  # fmt: skip
-    for extra, wanted in sorted(project["optional-dependencies"].items()):
-        lines += [
-            f"Provides-Extra: {extra}",
-            *(f"Requires-Dist: {each}; extra == '{extra}'" for each in sorted(wanted)),
-        ]
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    for extra in sorted(extras):
+        wanted = sorted(_expand(extra, extras))
+        lines += [f"Provides-Extra: {extra}", *(f"Requires-Dist: {each}; extra == '{extra}'" for each in wanted)]
     return "\n".join([*lines, "Description-Content-Type: text/markdown", "", readme])
+
+
+def _expand(extra: str, extras: dict[str, list[str]]) -> set[str]:
+    """Return the requirements of an extra, with those of the other extras of this library that it names."""
+    own = {f"{NAME}[{other}]": other for other in extras}
+    direct = set(extras[extra])
+    return (direct - own.keys()).union(*(_expand(own[each], extras) for each in direct & own.keys()))
 
 
 def _entry_points(project: dict[str, Any]) -> str:
@@ -157,11 +177,11 @@ def _record_hash(content: bytes) -> str:
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """Return an archive with the same bytes wherever it is made; the entries keep the order they are given in."""
+    """Return an archive that has the same bytes wherever it is made; what describes a wheel stands at its end."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in files.items():
+        for name in sorted(files, key=lambda each: (".dist-info/" in each, each.endswith("/RECORD"), each)):
             entry = zipfile.ZipInfo(name, DATE)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, content)
+            archive.writestr(entry, files[name])
     return made.getvalue()
