@@ -4,9 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from house import TEMPLATE, run
-
 from gitops_ml.wheel import SOURCES
+from house import TEMPLATE, run
 
 # What builds the wheel beside its sources, and what says which files are no part of it.
 BESIDE = (".gitignore", ".gitattributes", "hatch_build.py")

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import checkouts
 import pytest
-from house import TEMPLATE, bake, run
 
+import checkouts
 from gitops_ml import wheel
+from house import TEMPLATE, bake, run
 
 HOOKS = sorted((TEMPLATE / "hooks").glob("*.py"))
 PRE, POST = "pre_gen_project.py", "post_gen_project.py"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import uv as installed_uv
-from checkouts import commit
-from house import GENERATED, TEMPLATE, bake, run
-from mirror import Mirror, package
 
+from checkouts import commit
 from gitops_ml import wheel
 from gitops_ml.locks import covered, pins
+from house import GENERATED, TEMPLATE, bake, run
+from mirror import Mirror, package
 
 # uv's wheel is large: this one runs the uv that tests have.
 UV = f"""

@@ -14,14 +14,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import checkouts
 import pytest
 from cookiecutter.generate import generate_context, generate_files
 from cookiecutter.prompt import prompt_for_config
-from house import TEMPLATE, bake, pythons, run
 from packaging.version import Version
 
+import checkouts
 from gitops_ml import wheel
+from house import TEMPLATE, bake, pythons, run
 
 MB = 1_000_000
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from unit.sample import ROOT
 
 import gitops_ml
+from unit.sample import ROOT
 
 SOURCE = Path(gitops_ml.__file__).parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pip
 import pytest
-from mirror import Mirror, package
-from unit.sample import Project
 
 from gitops_ml import checkout, config, index, uv
 from gitops_ml.deploying.targets import process
 from gitops_ml.errors import ConfigError
+from mirror import Mirror, package
+from unit.sample import Project
 
 SOURCE = str(Path(uv.__file__).parents[1])
 # Nothing answers there.
