@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import gates, image, pull_request, serving, startup, store, train, validate
+from benchmarks import gates, image, library, pull_request, serving, startup, store, train, validate
 from benchmarks.bake import Baked, bake
 from benchmarks.table import Figure, table
 
@@ -34,6 +34,7 @@ class Sizes:
         blocks: How many blocks of requests are measured.
         pushes: How often a new repository is pushed.
         containers: How often a container is started; 0 leaves the image out, which takes minutes to build.
+        check: Whether `make check` is run, cold and warm.
     """
 
     starts: int
@@ -48,14 +49,15 @@ class Sizes:
     blocks: int
     pushes: int
     containers: int
+    check: bool
 
 
 FULL = Sizes(
     15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), {500: 400, 5_000: 400, 50_000: 100},
-    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, 7,
+    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, 7, True,
 )  # fmt: skip
 QUICK = Sizes(
-    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, 0
+    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, 0, False
 )  # fmt: skip
 
 
@@ -63,6 +65,7 @@ def main() -> None:
     """Bake a repository into a temporary folder, measure there, and leave nothing behind."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, once each: does it run at all?")
+    parser.add_argument("--library", action="store_true", help="the library's wheel, and `make check`, alone")
     parser.add_argument("--image", action="store_true", help="the image alone: minutes, and gigabytes")
     asked = parser.parse_args()
     sizes = QUICK if asked.quick else FULL
@@ -71,8 +74,13 @@ def main() -> None:
         os.environ["TMPDIR"] = folder  # of everything that we start
         say("generate a repository and set it up")
         baked = bake(Path(folder))
-        figures = image.measure(baked, FULL.containers, say) if asked.image else measure(baked, sizes)
-        rates = None if asked.image else gates.rates(baked, sizes.judged, say)
+        if asked.image:
+            figures = image.measure(baked, FULL.containers, say)
+        elif asked.library:
+            figures = library.measure(baked, say) + library.check(baked, say)
+        else:
+            figures = measure(baked, sizes)
+        rates = None if asked.image or asked.library else gates.rates(baked, sizes.judged, say)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))
     if rates is not None:
@@ -82,7 +90,8 @@ def main() -> None:
 
 def measure(baked: Baked, sizes: Sizes) -> list[Figure]:
     """Everything, in the order of the table."""
-    figures = startup.measure(baked, sizes.starts, say)
+    figures = library.measure(baked, say) + (library.check(baked, say) if sizes.check else [])
+    figures += startup.measure(baked, sizes.starts, say)
     figures += validate.measure(baked, sizes.validated, say)
     figures += train.measure(baked, sizes.trained, sizes.trainings, say)
     figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)

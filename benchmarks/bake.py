@@ -18,9 +18,11 @@ class Baked:
 
     Attributes:
         root: Where it lies; its package is called `bench`.
+        setup: Seconds that `make setup` took.
     """
 
     root: Path
+    setup: float
 
     @property
     def python(self) -> Path:
@@ -50,8 +52,8 @@ def bake(folder: Path) -> Baked:
         sys.executable, "-m", "cookiecutter", TEMPLATE, "--no-input", "--config-file", settings,
         "--output-dir", folder, "project_name=Bench", cwd=folder,
     )  # fmt: skip
-    baked = Baked(folder / "bench")
-    run("make", "setup", f"PYTHON={sys.executable}", cwd=baked.root)
+    root = folder / "bench"
+    baked = Baked(root, run("make", "setup", f"PYTHON={sys.executable}", cwd=root).seconds)
     _warm_up(baked)
     return baked
 

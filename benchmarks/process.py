@@ -21,11 +21,13 @@ class Cost:
 
     Attributes:
         seconds: From its start to its end, the interpreter's start included.
+        processor: Seconds of all processors, its own and of what it waited for.
         peak: Bytes of memory at most, of it or of a process that it waited for.
         output: What it printed.
     """
 
     seconds: float
+    processor: float
     peak: int
     output: str
 
@@ -50,13 +52,16 @@ def run(*command: str | Path, cwd: Path) -> Cost:
             shown = " ".join(arguments)
             sys.exit(f"benchmarks: {shown} ended with {process.returncode}\n{text(out)}\n{text(err)}")
         unit = 1 if sys.platform == "darwin" else 1024
-        return Cost(seconds, usage.ru_maxrss * unit, text(out))
+        return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, text(out))
 
 
 def often(times: int, *command: str | Path, cwd: Path) -> Cost:
     """The medians of several runs of one command."""
     costs = [run(*command, cwd=cwd) for _ in range(times)]
-    return Cost(median(cost.seconds for cost in costs), int(median(cost.peak for cost in costs)), costs[-1].output)
+    seconds, processor, peak = (
+        median(values) for values in zip(*((each.seconds, each.processor, each.peak) for each in costs), strict=True)
+    )
+    return Cost(seconds, processor, int(peak), costs[-1].output)
 
 
 def environment() -> dict[str, str]:

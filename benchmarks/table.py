@@ -15,7 +15,7 @@ class Figure:
 
     Attributes:
         what: Is measured.
-        unit: "s", "ms", "rows/s" or "B".
+        unit: "s", "ms", "rows/s", "files" or "B".
         gitops: Its median.
         bare: The median of the bare library call; None where there is none.
         against: What that call is.
@@ -40,6 +40,8 @@ def shown(value: float, unit: str) -> str:
     """A number with its unit, in about three digits."""
     if unit == "rows/s":
         return f"{round(value, -3):,.0f} rows/s"
+    if unit == "files":
+        return f"{value:,.0f}"
     if unit == "ms":
         return f"{value:.2f} ms"
     if unit == "B":

@@ -11,6 +11,10 @@ from house import TEMPLATE, run
 
 pytestmark = pytest.mark.slow
 MEASURED = (
+    "wheel: bytes as Git packs it",
+    "wheel: bytes that a changed line adds to history",
+    "generated repository: files",
+    "make setup of a generated repository",
     "start: gitops --help",
     "validate 20,000 rows: speed",
     "validate 20,000 rows: peak memory",
