@@ -130,8 +130,8 @@ def test_a_replay_takes_the_template_as_it_is_now(tmp_path: Path, checkout: Path
 def test_neither_hook_imports_a_module_from_where_it_runs(
     tmp_path: Path, checkout: Path, environment: dict[str, str]
 ) -> None:
-    """cookiecutter runs them from the folder of temporary files, where anybody may leave a json.py; the template's folder
-    stays as it was, without bytecode."""
+    """cookiecutter runs them from the folder of temporary files, where anybody may leave a json.py; the template's
+    folder stays as it was, without bytecode."""
     before = {file: file.read_bytes() for file in checkout.rglob("*") if file.is_file()}
     for name in FOREIGN:
         Path(environment["TMPDIR"], f"{name}.py").write_text(f"raise SystemExit('a foreign {name} was imported')\n")
