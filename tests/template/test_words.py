@@ -57,6 +57,7 @@ BANNED = {
     r"\bguard\b": "gate",
 }
 HOST = re.compile(r"\bpypi\.o\w+|\bpythonhosted\b|\bnpmjs\b|(?<=deb\.)debian\.o\w+|files\.pytho\w+")
+BINARY = {".png", ".csv", ".xz"}
 CONDITIONAL = re.compile(r"^\s*#%\s*if\b|<%-?\s*(?:if|for|set|macro)\b", re.MULTILINE)
 
 
@@ -101,7 +102,7 @@ def test_no_registry_host_and_no_path_of_one_machine() -> None:
     found = [
         f"{file.relative_to(TEMPLATE)}: {hit.group()}"
         for file in tracked()
-        if file.suffix not in {".png", ".csv"}
+        if file.suffix not in BINARY
         if (hit := HOST.search(text := file.read_text(encoding="utf-8")) or path.search(text))
     ]
     assert found == []
@@ -231,7 +232,7 @@ def test_nothing_speaks_of_code_that_is_copied() -> None:
     found = [
         name
         for file in tracked()
-        if file.suffix not in {".png", ".csv", ".bundle", ".whl", ".zip"}
+        if file.suffix not in BINARY
         if (name := file.relative_to(TEMPLATE).as_posix()) not in history
         if word.search(name) or word.search(file.read_text(encoding="utf-8"))
     ]
