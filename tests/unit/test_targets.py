@@ -574,6 +574,7 @@ def test_a_colour_that_ends_over_its_configuration_has_not_failed(compose: Compo
     assert not compose.alive()
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_over_its_configuration_has_not_failed(
     at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
