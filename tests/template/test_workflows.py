@@ -64,6 +64,7 @@ def test_actionlint_finds_nothing() -> None:
     assert [line for line in found if UNKNOWN not in line] == []
 
 
+@pytest.mark.slow
 def test_githubs_schema_is_kept() -> None:
     """The schema that GitHub's own editors use."""
     for schema, files in {"workflows": WORKFLOWS, "actions": ACTIONS}.items():

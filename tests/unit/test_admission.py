@@ -115,6 +115,7 @@ def test_a_hold_anywhere_keeps_it_everywhere(staged: Project) -> None:
     assert why_not(staged, "staging") == why_not(staged) == "it is held in production"
 
 
+@pytest.mark.slow
 def test_it_soaks_anew_once_a_hold_has_ended(staged: Project) -> None:
     """From the next verification on, or, where there is none, from the merge that lifted the hold."""
     hold = held(staged, "staging", 10)

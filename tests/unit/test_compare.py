@@ -44,6 +44,7 @@ def refused(found: dict[str, Any]) -> list[str]:
     return [gate["id"] for gate in found["gates"] if gate["verdict"] == "refused"]
 
 
+@pytest.mark.slow
 def test_the_first_version_is_judged_by_the_other_gates(project: Project) -> None:
     """Without a champion the report says so, and floor and baseline decide."""
     found = compared(project)

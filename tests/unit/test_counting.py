@@ -128,6 +128,7 @@ def test_what_training_never_saw_is_anything_else() -> None:
     assert [number.counts[place] for place in (0, -2, -1)] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_asked_for_the_training_rows_shows_the_reference(project: Project, service: Service) -> None:
     """One by one and many at once, in every bin of every column; predictions are remembered of the held-out rows."""
     frame = rows()[~holdout_mask(find(project.root), rows())].drop(columns=["id", "label"])

@@ -536,7 +536,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
             """Quietly."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     told.address = f"http://127.0.0.1:{server.server_port}"
     yield told
     server.shutdown()

@@ -202,6 +202,7 @@ def test_a_registry_that_disagrees_with_the_record_is_not_believed(proposed: Pro
     assert "No alias was moved" in result.err
 
 
+@pytest.mark.slow
 def test_history_shows_both_champions(at_stage: Callable[[str], Project]) -> None:
     """Newest first, with the release that tells callers what changed."""
     project = at_stage("promoted")

@@ -213,6 +213,7 @@ def test_the_first_push_has_nothing_before_it(main: Project) -> None:
     assert judged(main, "0" * 40).review.before is None
 
 
+@pytest.mark.slow
 def test_compare_is_judged_by_the_rules_of_before(main: Project) -> None:
     """The gate RULES refuses, and evidence.json holds the rules that judged."""
     before = head(main)

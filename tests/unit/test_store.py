@@ -77,6 +77,7 @@ def wrapped_git(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
+@pytest.mark.slow
 def test_registering_the_same_run_twice_is_registering_it_once(trained: Project) -> None:
     """A second call finds the version and changes nothing on the branch."""
     first = trained.must("register")

@@ -35,7 +35,7 @@ from unit.cluster import Cluster
 from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 from unit.served import digest_of
 
-CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 2\n'
+CLUSTER = '[targets.production]\nkind = "kubernetes"\nnamespace = "models"\nreplicas = 3\nready_seconds = 1\n'
 ONE, TWO = (
     Rollout("production", "sample", str(n), f"1.{n}.0", f"sha256:{str(n) * 64}", f"r.example/m@sha256:{str(n) * 64}",
             None, Path())
@@ -316,7 +316,7 @@ class Site:
                 """Keep quiet."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -574,6 +574,7 @@ def test_a_colour_that_ends_over_its_configuration_has_not_failed(compose: Compo
     assert not compose.alive()
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_over_its_configuration_has_not_failed(
     at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -349,6 +349,7 @@ def test_force_trains_all_the_same(project: Project) -> None:
     assert project.must("register").outputs["version"] == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["grid", "random"])
 def test_a_search_chooses_by_the_metric(project: Project, method: str) -> None:
     """With accuracy, a model that can say only one thing loses; twice the same is chosen."""
@@ -375,6 +376,7 @@ def timed(project: Project) -> None:
     project.data(rows().assign(kind=pd.date_range("2026-01-01", periods=50).repeat(10)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [grouped, timed], ids=["group", "time"])
 def test_every_split_can_be_trained_and_searched(project: Project, change: Callable[[Project], object]) -> None:
     """The folds of the search keep the promise of the split."""
@@ -489,6 +491,7 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
+@pytest.mark.slow
 @pytest.mark.faults
 @pytest.mark.parametrize("step", ["fit", "measure on the holdout", "save the model", "draw"])
 def test_a_killed_training_leaves_the_old_folder(project: Project, step: str) -> None:

@@ -233,10 +233,10 @@ def test_a_row_so_far_out_that_its_reasons_are_no_numbers_has_none(project: Proj
 
 
 def hasty(project: Project) -> Service:
-    """Its model, where a request may take five seconds."""
+    """Its model, where a request may take two seconds."""
     service = service_of(project)
     config = service.repository.config
-    short = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": 5})})
+    short = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": 2})})
     return replace(service, repository=replace(service.repository, config=short))
 
 
@@ -251,7 +251,7 @@ def test_a_prediction_that_takes_too_long_is_given_up(project: Project, monkeypa
     service = hasty(project)
     slow = caller_of(service)
     with monkeypatch.context() as patch:
-        patch.setattr(service, "answer", lambda kind, body: time.sleep(6))
+        patch.setattr(service, "answer", lambda kind, body: time.sleep(3))
         assert slow.predict(GOOD["rows"]).status == 504
     assert slow.predict(GOOD["rows"]).status == 200
 
