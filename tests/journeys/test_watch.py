@@ -34,8 +34,8 @@ ROWS, WINDOWS = 400, 200
 SECRET = "whoever-bears-this-may-tell-outcomes"  # noqa: S105 (of a test)
 # The rules, with a window of seconds, so that a test need not wait for days.
 IMPATIENT = (
-    "from gitops_ml.monitoring.rules import rules; from gitops_ml.watch import Monitoring; "
-    "print(rules(Monitoring(window_hours=30 / 3600)))"
+    "from pathlib import Path; from gitops_ml.monitoring.rules import rules; from gitops_ml.watch import Monitoring; "
+    "print(rules(Monitoring(window_hours=30 / 3600), Path()))"
 )
 QUIET = Path(__file__).with_name("quiet_windows.py")
 RATE = 0.01  # model.toml: [monitoring] false_alarms
