@@ -256,7 +256,7 @@ def test_new_rows_arrive_by_pull_request_and_are_trained_on(github: Site, tmp_pa
 def _break_a_test(github: Site) -> str:
     github.run("git", "fetch", "--quiet", "origin")
     github.run("git", "switch", "--quiet", "--detach", f"origin/{BRANCH}")
-    (github.clone / "tests" / "model" / "test_doubt.py").write_text(
+    (github.clone / "tests" / "test_doubt.py").write_text(
         '"""Doubts."""\n\n\ndef test_doubt() -> None:\n    """It is not so."""\n    assert not __name__\n'
     )
     head = github.push("A doubt", BRANCH)
