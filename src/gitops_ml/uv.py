@@ -70,7 +70,8 @@ def _for_uv(settings: dict[str, str], folders: bool) -> dict[str, str]:
     """Return pip's settings as uv writes them."""
     certificates = index.certificates()
     found = {name: " ".join(value.split()) for name, value in settings.items() if name != "cert"}
-    if found.get("no-index", "").lower() in TRUE:
+    # Offline, uv asks no index either, but it knows the packages in its cache by the index that they came from.
+    if found.get("no-index", "").lower() in TRUE and not os.environ.get("UV_OFFLINE"):
         found |= {"index-url": EMPTY, "extra-index-url": ""}
     elif not folders:
         found["find-links"] = ""

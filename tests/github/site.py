@@ -19,6 +19,9 @@ PERSON = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
           for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.com"))}  # fmt: skip
 
 
+SOURCE = Path(__file__).parents[2] / "src"
+
+
 class NotInstalled(Exception):
     """Packages could not be fetched; what the installer said last."""
 
@@ -113,7 +116,8 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
         NotInstalled: No index could be asked, or it lacks something.
     """
     cache, venv = folder / "uv", folder / "venv"
-    uv = [sys.executable, "-m", "uv", "--cache-dir", str(cache), "--quiet"]
+    # As jobs call it: with the settings of pip.
+    uv = [sys.executable, "-m", "gitops_ml.uv", "--cache-dir", str(cache), "--quiet"]
     _must(*uv, "venv", "--python", sys.executable, str(venv))
     wanted = ["-r", str(locks / "build.txt"), "-r", str(locks / "dev.txt")]
     _must(*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted)
@@ -129,7 +133,10 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
 
 def _must(*command: str) -> None:
     """Run what fetches packages."""
-    done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
     if done.returncode:
         raise NotInstalled(done.stdout[-2000:].strip())
 
@@ -137,6 +144,6 @@ def _must(*command: str) -> None:
 def caches(folder: Path) -> dict[str, str]:
     """The caches in a folder, as an environment; what mypy learns of the libraries is kept there too."""
     wheels = folder / "wheels"
-    ready = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)} if wheels.is_dir() else {}
+    ready = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "UV_OFFLINE": "1"} if wheels.is_dir() else {}
     return {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip"),
             "MYPY_CACHE_DIR": str(folder / "mypy"), **ready}  # fmt: skip

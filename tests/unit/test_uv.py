@@ -201,6 +201,13 @@ def test_each_setting_has_its_variable(alone: Path, settings: dict[str, str], va
     assert uv.environment() == {**variables, "UV_SYSTEM_CERTS": "true"}
 
 
+def test_offline_uv_still_knows_its_cache(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds a package there by the index that it came from, and asks none."""
+    pip_conf(alone, no_index="true", find_links="/a")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert uv.environment() == {"UV_FIND_LINKS": "/a", "UV_SYSTEM_CERTS": "true"}
+
+
 def test_a_lock_is_not_made_from_folders_beside_an_index(alone: Path) -> None:
     """It would hold the hashes of what lies there: of this system's files, where an index has those of all."""
     pip_conf(alone, find_links="/a", index_url=NOWHERE)
