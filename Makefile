@@ -54,7 +54,7 @@ tools: ## Programs that the tests need beside Python: a browser, an SSH server, 
 lock: setup ## Pin the newest packages that the requirements of library and template allow
 	rm -rf .lock
 	$(BIN)/cookiecutter --no-input --default-config --output-dir .lock . project_slug=locked
-	$(MAKE) --directory .lock/locked lock BIN=$(CURDIR)/$(BIN) --old-file setup
+	$(MAKE) --directory .lock/locked lock BIN=$(abspath $(BIN)) --old-file setup
 	for lock in $(LOCKS); do cp .lock/locked/requirements/$$lock.txt "$(TEMPLATE)/requirements" || exit 1; done
 	rm -rf .lock
 	$(UV) $(PIN) --upgrade requirements/evidently.in --output-file src/gitops_ml/data/evidently.txt

@@ -64,7 +64,7 @@ def test_the_library_passes_its_quick_tests_on_the_newest_python(tmp_path: Path)
     """`make check` runs them on the oldest; here they run as a contributor with another Python runs them."""
     environment = tmp_path / "environment"
     python = str(environment / "bin" / "python")
-    run(TEMPLATE, PYTHONS[NEWEST], "-m", "venv", "--without-pip", str(environment))
+    run(TEMPLATE, PYTHONS[NEWEST], "-m", "venv", str(environment))
     install = (str(Path(sys.executable).with_name("gitops-uv")), "pip", "install", "--quiet", "--python", python)
     run(TEMPLATE, *install, "--require-hashes", "-r", "requirements/dev.txt")
     run(TEMPLATE, *install, "--no-deps", "--no-build-isolation", "--editable", ".")
