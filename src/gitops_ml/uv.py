@@ -45,8 +45,8 @@ def environment(folders: bool = True) -> dict[str, str]:
     """Return the variables that hand pip's settings to uv; what is set for uv itself wins.
 
     Args:
-        folders: Whether packages may come from the folders of `find-links` beside an index. A lock is made without
-            them, for it would hold the hashes of what lies there, and not those of other systems.
+        folders: Whether packages may come from folders beside an index, which `find-links` and `extra-index-url` name.
+            A lock is made without them, for it would hold the hashes of what lies there, and not those of other systems.
 
     Raises:
         ConfigError: A file of pip's configuration cannot be read.
@@ -74,7 +74,8 @@ def _for_uv(settings: dict[str, str], folders: bool) -> dict[str, str]:
     if found.get("no-index", "").lower() in TRUE and not os.environ.get("UV_OFFLINE"):
         found |= {"index-url": EMPTY, "extra-index-url": ""}
     elif not folders:
-        found["find-links"] = ""
+        remote = [each for each in found.get("extra-index-url", "").split() if not each.startswith("file:")]
+        found |= {"find-links": "", "extra-index-url": " ".join(remote)}
     found["find-links"] = found.get("find-links", "").replace(" ", ",")
     if "timeout" in found:
         found["timeout"] = str(math.ceil(float(found["timeout"])))  # uv takes whole seconds

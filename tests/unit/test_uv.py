@@ -210,8 +210,10 @@ def test_offline_uv_still_knows_its_cache(alone: Path, monkeypatch: pytest.Monke
 
 def test_a_lock_is_not_made_from_folders_beside_an_index(alone: Path) -> None:
     """It would hold the hashes of what lies there: of this system's files, where an index has those of all."""
-    pip_conf(alone, find_links="/a", index_url=NOWHERE)
+    pip_conf(alone, find_links="/a", index_url=NOWHERE, extra_index_url="file:///a")
     assert uv.environment(folders=False) == {"UV_DEFAULT_INDEX": NOWHERE, "UV_SYSTEM_CERTS": "true"}
+    pip_conf(alone, extra_index_url="file:///a https://b")
+    assert uv.environment(folders=False)["UV_INDEX"] == "https://b"
     pip_conf(alone, find_links="/a", no_index="true")
     assert uv.environment(folders=False)["UV_FIND_LINKS"] == "/a"
 
