@@ -46,7 +46,7 @@ def environment(folders: bool = True) -> dict[str, str]:
 
     Args:
         folders: Whether packages may come from folders beside an index, which `find-links` and `extra-index-url` name.
-            A lock is made without them, for it would hold the hashes of what lies there, and not those of other systems.
+            A lock is made without them, for it would hold the hashes of what lies there, and no others.
 
     Raises:
         ConfigError: A file of pip's configuration cannot be read.
