@@ -30,7 +30,7 @@ FOLDERS = {
 # all tests that need the container engine share one. Saboteurs are independent: each test runs in any free process.
 LONGEST = (
     "test_journey", "containers", "test_watch", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
-    "test_deploy", "test_promotion", "test_ingest", "test_monitor",
+    "test_deploy", "test_promotion", "test_ingest", "test_targets", "test_monitor", "test_train", "test_validate",
 )  # fmt: skip
 LARGE = {"containers", "test_journey", "test_watch", "test_bakes", "test_demo"}
 
@@ -65,11 +65,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first."""
-    order = {name: configure_registry for configure_registry, name in enumerate(LONGEST)}
+    order = {name: position for position, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(group(item.path), len(LONGEST)))
 
 
-class Together(LoadScopeScheduling):
+class GroupScheduling(LoadScopeScheduling):
     """Scheduler that runs all tests of a group in one process.
 
     xdist's own groups are written into test ids, which pytest 9.2 no longer allows.
@@ -81,16 +81,16 @@ class Together(LoadScopeScheduling):
         return nodeid if name == "test_saboteurs" else name
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
     """Return the scheduler of the tests."""
-    return Together(config, log)
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that all processes of this test run share."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     if group(request.path) in LARGE:
         yield tmp_path
         return
-    with memory_folder.temporary_folder(tmp_path) as lent:
-        yield lent
+    with memory_folder.temporary_folder(tmp_path) as folder_in_memory:
+        yield folder_in_memory
 
 
 @pytest.fixture(scope="session")
@@ -121,9 +121,7 @@ def fast_machine(shared: Path, machine: dict[str, str]) -> dict[str, str]:
     """The same, with an environment of installed packages, for repositories with fast setup."""
     from fast_setup import set_up_once
 
-    made = create_once(
-        memory_folder.path_or(shared) / "ready", lambda configure_registry: set_up_once(configure_registry, machine)
-    )
+    made = create_once(memory_folder.path_or(shared) / "ready", lambda folder: set_up_once(folder, machine))
     return {**machine, "READY": str(made / "repository" / ".venv")}
 
 
@@ -132,16 +130,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with every default answer, set up, on main, with a first champion, verified, and a bare remote."""
     from repositories import bake, run, set_up
 
-    configure_registry = tmp_path_factory.mktemp("repository")
-    root = bake(configure_registry)
+    parent = tmp_path_factory.mktemp("repository")
+    root = bake(parent)
     set_up(root)
-    run(root, "git", "init", "--quiet", "--bare", "--initial-branch", "main", str(configure_registry / "remote.git"))
-    run(root, "git", "remote", "add", "origin", str(configure_registry / "remote.git"))
+    run(root, "git", "init", "--quiet", "--bare", "--initial-branch", "main", str(parent / "remote.git"))
+    run(root, "git", "remote", "add", "origin", str(parent / "remote.git"))
     run(root, "git", "push", "--quiet", "origin", "main")
     run(root, "make", "loop")
     run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
     run(root, "git", "push", "--quiet", "origin", "main")
-    run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(configure_registry / "state")})
+    run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(parent / "state")})
     return root
 
 
@@ -200,7 +198,7 @@ def images(
 
 
 @pytest.fixture(autouse=True)
-def _no_strange_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _remove_ci_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove variables of the caller's CI, which must not reach the commands under test."""
     for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_TRACKING_"))]:
         monkeypatch.delenv(name)

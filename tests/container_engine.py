@@ -98,7 +98,7 @@ def start_engine(folder: Path) -> Iterator[ContainerEngine]:
 
 @contextmanager
 def _engine(folder: Path) -> Iterator[dict[str, str]]:
-    """Start a Docker daemon with all of its files below a folder, and yield the variables with which clients find it."""
+    """Start a Docker daemon with all of its files below a folder; yield the variables with which clients find it."""
     with ExitStack() as stack:
         bridge = stack.enter_context(_bridge())
         socket_file, log = folder / "docker.sock", folder / "dockerd.log"

@@ -52,10 +52,10 @@ class CommandWorker:
         """Run one command of `gitops` in a folder."""
         assert self.process.stdin
         assert self.process.stdout
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "MLFLOW_"))}
-        asked = {"folder": str(folder), "arguments": list(arguments), "package": "tumour_screening",
-                 "env": {**kept, **GIT_IDENTITY, **(env or {})}}  # fmt: skip
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "MLFLOW_"))}
+        request = {"folder": str(folder), "arguments": list(arguments), "package": "tumour_screening",
+                 "env": {**inherited, **GIT_IDENTITY, **(env or {})}}  # fmt: skip
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return Result(**json.loads(self.process.stdout.readline()))
 
@@ -146,8 +146,10 @@ class PreparedHub(Person):
         """Add a run for each dispatched workflow, without executing it."""
         if event.name == "workflow_dispatch":
             number = len(self.hub.runs) + 1
-            made = Run(number, event.workflow, event.workflow, event, self.clone, "2026-11-21T00:00:00Z", "in_progress")
-            self.hub.runs[number] = made
+            new_run = Run(
+                number, event.workflow, event.workflow, event, self.clone, "2026-11-21T00:00:00Z", "in_progress"
+            )
+            self.hub.runs[number] = new_run
 
     def environment(self, token: Token) -> dict[str, str]:
         """Return the variables that Actions sets in a job."""
@@ -169,8 +171,8 @@ class PreparedHub(Person):
         """Run a command as the job `deploy` does, on the newest main, and return its output."""
         run(self.clone, "git", "fetch", "--quiet", "origin", "main")
         run(self.clone, "git", "switch", "--quiet", "--detach", "origin/main")
-        given = {**self.environment(self.hub.issue_token(DEPLOY_GRANTS)), **(env or {})}
-        done = self.worker.run(self.clone, *arguments, env=given)
+        variables = {**self.environment(self.hub.issue_token(DEPLOY_GRANTS)), **(env or {})}
+        done = self.worker.run(self.clone, *arguments, env=variables)
         assert done.code == code, f"exit {done.code}, not {code}\n{done.out}\n{done.err}"
         return done.out + done.err
 
@@ -209,9 +211,9 @@ class PreparedHub(Person):
     def writes(self) -> list[tuple[str, str]]:
         """All writes to the API and pushes, in order."""
         return [
-            (asked.method, re.sub(r"/[0-9a-f]{40}$", "/SHA", asked.path.split(self.hub.repository, 1)[-1]))
-            for asked in self.hub.requests
-            if asked.method in {"POST", "PATCH", "PUT", "DELETE"} and "git-upload-pack" not in asked.path
+            (request.method, re.sub(r"/[0-9a-f]{40}$", "/SHA", request.path.split(self.hub.repository, 1)[-1]))
+            for request in self.hub.requests
+            if request.method in {"POST", "PATCH", "PUT", "DELETE"} and "git-upload-pack" not in request.path
         ]
 
     def clear_requests(self) -> None:

@@ -15,7 +15,7 @@ from hub_fixture import CommandWorker
 from repositories import run
 
 NGINX = "/usr/sbin/nginx"
-NOBODY_UID = 65534
+UNPRIVILEGED_UID = 65534
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def build_program_image(
         name: Name of the image.
         contents: Path of each program or file in the image, and its path on this machine; libraries are added.
         change: Dockerfile instruction that `docker import` applies.
-        owned_folder: Folder that belongs to the user nobody.
+        owned_folder: Folder that belongs to the unprivileged user 65534.
     """
     output = "".join(
         subprocess.run(["ldd", source], check=True, capture_output=True, text=True).stdout
@@ -102,7 +102,12 @@ def build_program_image(
             archive.add(os.path.realpath(source), arcname=target.lstrip("/"))
         if owned_folder:
             folder = tarfile.TarInfo(owned_folder.lstrip("/"))
-            folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o755, NOBODY_UID, NOBODY_UID
+            folder.type, folder.mode, folder.uid, folder.gid = (
+                tarfile.DIRTYPE,
+                0o755,
+                UNPRIVILEGED_UID,
+                UNPRIVILEGED_UID,
+            )
             archive.addfile(folder)
     tag = f"{engine.registry}/{name}:test"
     engine.docker("import", "--change", change, str(system), tag)

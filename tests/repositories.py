@@ -24,16 +24,16 @@ GIT_IDENTITY = {
 
 def find_pythons() -> dict[str, str]:
     """Return the supported Pythons on this machine, by version."""
-    found = {}
+    pythons = {}
     for version in ("3.11", "3.12", "3.13"):
         installed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob(
             f"{version}*/bin/python"
         )
         for python in filter(None, [shutil.which(f"python{version}"), *map(str, installed)]):
-            asked = subprocess.run([python, "--version"], check=False, capture_output=True, text=True)
-            if asked.stdout.startswith(f"Python {version}."):
-                found[version] = python
-    return found
+            version_output = subprocess.run([python, "--version"], check=False, capture_output=True, text=True)
+            if version_output.stdout.startswith(f"Python {version}."):
+                pythons[version] = python
+    return pythons
 
 
 def bake(folder: Path, **answers: str) -> Path:
@@ -44,9 +44,9 @@ def bake(folder: Path, **answers: str) -> Path:
 def run(root: Path, *command: str, env: Mapping[str, str] | None = None, code: int = 0) -> str:
     """Run a command in a folder, assert its exit code, and return its output."""
     # Variables of a calling make must not reach the make that runs here.
-    around = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    inherited = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     done = subprocess.run(
-        command, cwd=root, env={**around, **GIT_IDENTITY, **(env or {})}, check=False, text=True,
+        command, cwd=root, env={**inherited, **GIT_IDENTITY, **(env or {})}, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == code, f"{' '.join(command)}: exit {done.returncode}, not {code}\n{done.stdout[-6000:]}"

@@ -1,8 +1,8 @@
 # yours
 """Requirements for every model, independent of its metrics: the gate BEHAVIOUR runs these tests on every challenger.
 
-Each function whose name begins with `test_` gets the held-out rows and a function that predicts rows. If an assert fails,
-the challenger is refused, and the report shows the first line of the docstring as the broken requirement.
+Each function whose name begins with `test_` gets the held-out rows and a function that predicts rows. If an assert
+fails, the challenger is refused, and the report shows the first line of the docstring as the broken requirement.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-# Returns one row for each input row: the column `prediction`, and for classifiers `probability of LABEL` for each label.
+# Returns a row for each input row: the column `prediction`, and for classifiers `probability of LABEL` for each label.
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
 
 

@@ -1,8 +1,9 @@
-"""Explanations of predictions: exact contributions of columns, for models that are linear in transformed features.
+"""Explain predictions of linear models by the exact contribution of each column.
 
-The contribution of a column is the sum of coefficient x (value - average value) over the features that are made from
-it; averages are those of the training rows. The contributions and the base value add up to the model's decision value:
-its decision function, or its prediction in regression.
+A model is linear if its last step is linear in the features that the earlier steps compute. The contribution of a
+column is the sum of coefficient x (value - average) over the features computed from it, where the average is that of
+the training rows. The base value plus all contributions is the decision value: the decision function of a classifier,
+or the prediction of a regression model.
 """
 
 import json
@@ -29,16 +30,16 @@ class NotExplainable(Exception):
     """The predictions of a model cannot be explained; the message is the reason."""
 
 
-class Attribution(Document):
-    """Averages that contributions are measured from; a file of the version.
+class AttributionBaseline(Document):
+    """Average terms of the columns, which contributions are differences from; stored with the version.
 
     Attributes:
-        unavailable: Reason why predictions cannot be explained; empty if they can.
+        unavailable: Reason why predictions cannot be explained, as a clause with a subject; empty if they can.
         unit: "log-odds" if the probabilities are a logistic function of the decision values; "score" for other decision
             values; the target's name for regression.
         columns: Columns that contribute.
-        averages: Average of each column's part of the decision value over the training rows; one row for each class,
-            or a single row.
+        averages: Average term of each column in the decision value over the training rows; shape (classes, columns),
+            or (1, columns) for two classes and for regression.
     """
 
     unavailable: str = ""
@@ -53,8 +54,8 @@ class Explanations:
 
     Attributes:
         unit: Unit of the base values and contributions.
-        classes: Class that each row's contributions speak for: the second of two classes, the predicted one of more;
-            None for regression.
+        classes: Class that positive contributions of each row favour: the second of two classes, the predicted one of
+            more; None for regression.
         base: Decision value of an average training row, shape (n,).
         columns: Columns that contribute.
         contributions: Contribution of each column, shape (n, columns).
@@ -78,8 +79,10 @@ class Explanations:
                 if self.contributions[row, index]]  # fmt: skip
 
 
-def compute_attribution(model: "Pipeline", rows: pd.DataFrame, target: str) -> Attribution:
-    """Verify that the last step of a fitted pipeline is linear, and average its training rows.
+def compute_attribution_baseline(model: "Pipeline", rows: pd.DataFrame, target: str) -> AttributionBaseline:
+    """Check that the last step of a fitted pipeline is linear, and compute each column's average term.
+
+    The averages are those over the training rows.
 
     Args:
         model: Fitted pipeline.
@@ -87,62 +90,65 @@ def compute_attribution(model: "Pipeline", rows: pd.DataFrame, target: str) -> A
         target: Name of the target.
 
     Returns:
-        The averages, or the reason why the predictions cannot be explained.
+        The average terms, or the reason why predictions cannot be explained.
     """
     name, sample = type(model.steps[-1][1]).__name__, rows.iloc[:CHECKED_ROWS]
     linear = _coefficients(model)
     if linear is None or not _is_linear(model, sample, *linear):
-        return Attribution(unavailable=f"{name} is not linear")
+        return AttributionBaseline(unavailable=f"the estimator {name} is not linear")
     features = _transform(model, rows)
     sources = _sources(model, rows, features)
     columns = tuple(dict.fromkeys(sources))
     mean = np.asarray(features.mean(axis=0)).reshape(1, -1)
     averages = np.vstack([mean @ weights for weights in _weights(linear[0], sources, columns)])
     if not np.isfinite(averages).all():
-        return Attribution(unavailable="not all of its coefficients are finite numbers")
-    return Attribution(unit=_unit(model, sample, target), columns=columns, averages=averages.tolist())
+        return AttributionBaseline(unavailable="the average contributions contain values that are not finite")
+    return AttributionBaseline(unit=_unit(model, sample, target), columns=columns, averages=averages.tolist())
 
 
-def read_attribution(folder: Path) -> Attribution:
-    """Read the averages of a version.
+def read_attribution_baseline(folder: Path) -> AttributionBaseline:
+    """Read the average terms of a version.
 
     Args:
         folder: Folder with the version's files.
 
     Returns:
-        The averages; for a version that was trained without them, the reason why predictions cannot be explained.
+        The average terms; for a version that has none, the reason why predictions cannot be explained.
     """
-    file = folder / run.ATTRIBUTION
+    file = folder / run.ATTRIBUTION_BASELINE
     if not file.is_file():
-        return Attribution(unavailable="it was trained before explanations were part of a version")
-    return Attribution.model_validate(json.loads(file.read_bytes()))
+        return AttributionBaseline(unavailable="this version was trained by a release that did not store explanations")
+    return AttributionBaseline.model_validate(json.loads(file.read_bytes()))
 
 
-def explain(model: "Pipeline", attribution: Attribution, rows: pd.DataFrame) -> Explanations:
+def explain(model: "Pipeline", attribution_baseline: AttributionBaseline, rows: pd.DataFrame) -> Explanations:
     """Compute the contributions of columns to the predictions of rows.
 
     Args:
         model: Fitted pipeline.
-        attribution: Averages of the version.
+        attribution_baseline: Average terms of the version.
         rows: Features of n rows.
 
     Returns:
         The contributions to the n predictions.
 
     Raises:
-        NotExplainable: The model is not linear, or its features have other names than in training.
+        NotExplainable: The model is not linear, or the feature names differ from those in training.
     """
-    if attribution.unavailable:
-        raise NotExplainable(attribution.unavailable)
+    if attribution_baseline.unavailable:
+        raise NotExplainable(attribution_baseline.unavailable)
     features = _transform(model, rows)
     sources = _sources(model, rows, features)
     linear = _coefficients(model)
-    if linear is None or tuple(dict.fromkeys(sources)) != attribution.columns:
-        raise NotExplainable("its features have other names than when it was trained")
+    if linear is None or tuple(dict.fromkeys(sources)) != attribution_baseline.columns:
+        raise NotExplainable("the feature names differ from those in training")
     coefficients, intercepts = linear
     predicted = np.argmax(features @ coefficients.T + intercepts, axis=1)
-    averages, contributions = np.asarray(attribution.averages), np.empty((len(rows), len(attribution.columns)))
-    for index, weights in enumerate(_weights(coefficients, sources, attribution.columns)):
+    averages, contributions = (
+        np.asarray(attribution_baseline.averages),
+        np.empty((len(rows), len(attribution_baseline.columns))),
+    )
+    for index, weights in enumerate(_weights(coefficients, sources, attribution_baseline.columns)):
         mask = predicted == index
         contributions[mask] = _dense(features[mask] @ weights) - averages[index]
     labels = tuple(np.asarray(getattr(model, "classes_", ())).tolist())
@@ -150,11 +156,11 @@ def explain(model: "Pipeline", attribution: Attribution, rows: pd.DataFrame) -> 
         None if not labels else labels[-1] if len(intercepts) == 1 else labels[index] for index in predicted
     )
     base = (intercepts + averages.sum(axis=1))[predicted]
-    return Explanations(attribution.unit, classes, base, attribution.columns, contributions)
+    return Explanations(attribution_baseline.unit, classes, base, attribution_baseline.columns, contributions)
 
 
 def _transform(model: "Pipeline", rows: pd.DataFrame) -> Any:
-    """Return the inputs of the last step: a sparse matrix or an array of numbers; no columns for other inputs."""
+    """Return the inputs of the last step, sparse or dense, shape (n, features); (n, 0) if they are not numeric."""
     from scipy.sparse import csr_array, issparse
 
     features = model[:-1].transform(rows) if len(model.steps) > 1 else rows
@@ -177,7 +183,7 @@ def _coefficients(model: "Pipeline") -> tuple[Array, Array] | None:
 
 
 def _is_linear(model: "Pipeline", rows: pd.DataFrame, coefficients: Array, intercepts: Array) -> bool:
-    """Return whether decision values are linear in the features, which those of a Poisson regression are not."""
+    """Return whether the decision values are linear in the features; those of a Poisson regression are not."""
     features, decisions = _transform(model, rows), _decide(model, rows)
     if decisions is None or features.shape[1] != coefficients.shape[1] or decisions.shape[1] != len(coefficients):
         return False
@@ -191,7 +197,7 @@ def _decide(model: "Pipeline", rows: pd.DataFrame) -> Array | None:
         return None
     try:
         return np.asarray(decision_function(rows), dtype=float).reshape(len(rows), -1)
-    except Exception:  # your own estimator may raise any exception; its predictions cannot be explained
+    except Exception:  # a user-defined estimator may raise any exception; its predictions cannot be explained
         return None
 
 
@@ -222,7 +228,7 @@ def _sources(model: "Pipeline", rows: pd.DataFrame, features: Any) -> list[str]:
 
 
 def _weights(coefficients: Array, sources: list[str], columns: tuple[str, ...]) -> list[Any]:
-    """Return for each class a sparse matrix (features, columns) that maps features to the parts of their columns."""
+    """Return for each class a sparse matrix that maps features to the terms of columns; shape (features, columns)."""
     from scipy.sparse import csr_array
 
     index = {name: number for number, name in enumerate(columns)}

@@ -16,7 +16,7 @@ REFERENCE = "reference.json"
 EXAMPLE = "input_example.json"
 KEY_SAMPLE = "sketch.json"
 ROW_FINGERPRINTS = "seal.json"
-ATTRIBUTION = "reasons.json"
+ATTRIBUTION_BASELINE = "reasons.json"
 PLOTS = "plots"
 
 

@@ -1,7 +1,7 @@
-"""Fixtures for the tests of a generated repository: your schema, your pipeline, your data.
+"""pytest fixtures for the tests of a generated repository: your schema, your pipeline and your data.
 
-pytest loads this module as a plugin if the library is installed. Its fixtures, the command line and model.toml are the
-stable interface of the library.
+pytest loads this module as a plugin if the library is installed. The stable interface of the library consists of these
+fixtures, the command line and model.toml.
 """
 
 from collections.abc import Callable
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def schema(_user_package: "UserPackage") -> "pa.DataFrameSchema":
-    """`Schema` in schema.py, as pandera checks it."""
+    """The pandera schema of your data: `Schema` in schema.py, converted to a `DataFrameSchema`."""
     return _user_package.schema
 
 
 @pytest.fixture(scope="session")
 def pipeline(_user_package: "UserPackage") -> "Callable[[int], Pipeline]":
-    """`pipeline` in estimator.py: the unfitted scikit-learn Pipeline for a seed."""
+    """The function `pipeline` in estimator.py, which returns an unfitted scikit-learn Pipeline for a seed."""
     return _user_package.pipeline
 
 
 @pytest.fixture(scope="session")
 def frame(_repository: "Repository", _user_package: "UserPackage") -> "pd.DataFrame":
-    """Your data with the types of the schema: all rows, all columns."""
+    """All rows and columns of your data, validated and converted to the types of the schema."""
     from gitops_ml.training.validate import validate
 
     validation = validate(_repository, _user_package, keep=True)
@@ -43,7 +43,7 @@ def frame(_repository: "Repository", _user_package: "UserPackage") -> "pd.DataFr
 
 @pytest.fixture(scope="session")
 def rows(_repository: "Repository", frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Your data as the pipeline receives it: without the key and the target."""
+    """Features of all rows, as the pipeline receives them: `frame` without the key and the target."""
     from gitops_ml.training.train import select_features
 
     return select_features(_repository, frame)
@@ -51,13 +51,13 @@ def rows(_repository: "Repository", frame: "pd.DataFrame") -> "pd.DataFrame":
 
 @pytest.fixture(scope="session")
 def target_column(_repository: "Repository") -> str:
-    """Name of the column to predict."""
+    """Name of the target, the column to predict."""
     return _repository.config.data.target
 
 
 @pytest.fixture(scope="session")
 def target(frame: "pd.DataFrame", target_column: str) -> "pd.Series":
-    """The column to predict, one value for each of `rows`."""
+    """Values of the target, one for each row of `rows`."""
     return frame[target_column]
 
 

@@ -30,7 +30,7 @@ class ComposeEnvironment:
 
     Attributes:
         repository: Repository whose Python and manifests are used.
-        yard: Engine that runs it.
+        engine: Engine that runs it.
         folder: Folder with nginx's files.
         front: Image of nginx.
         port: Port for callers.

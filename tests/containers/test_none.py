@@ -18,8 +18,8 @@ class Runner:
     """A job of a hosted runner that has an engine.
 
     Attributes:
-        desk: Hub, and the job's clone.
-        yard: Engine and registry.
+        prepared_hub: Hub, and the job's clone.
+        engine: Engine and registry.
     """
 
     prepared_hub: PreparedHub

@@ -11,7 +11,7 @@ import requests
 
 from container_engine import ContainerEngine, free_port
 from containers.compose_environment import ComposeEnvironment
-from images import NOBODY_UID, Image, build_nginx_image, build_program_image
+from images import UNPRIVILEGED_UID, Image, build_nginx_image, build_program_image
 from prometheus import query_metrics, wait_until
 
 SHELL = {"/bin/sh": "/bin/sh"}
@@ -151,7 +151,7 @@ def assert_bounded(entry: dict[str, Any]) -> None:
     assert host["CapDrop"] == ["ALL"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert 0 < host["Memory"] <= 2**30
-    assert entry["Config"]["User"].partition(":")[0] in {str(NOBODY_UID), "472"}
+    assert entry["Config"]["User"].partition(":")[0] in {str(UNPRIVILEGED_UID), "472"}
     assert {bound["HostIp"] for ports in host["PortBindings"].values() for bound in ports} == {"127.0.0.1"}
 
 

@@ -59,9 +59,9 @@ class Contributor(Person):
 
     def wait_for_runs(self, timeout: float = 900) -> dict[str, Run]:
         """Wait until all runs have ended, and return the runs since the last call by workflow (the last of each)."""
-        found = [run for run in self.runner.wait(timeout) if run.id not in self.known_runs]
-        self.known_runs |= {run.id for run in found}
-        return {run.workflow: run for run in found}
+        runs = [run for run in self.runner.wait(timeout) if run.id not in self.known_runs]
+        self.known_runs |= {run.id for run in runs}
+        return {run.workflow: run for run in runs}
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a text in a file of the clone; the text must exist."""
@@ -121,8 +121,8 @@ def warm_cache(folder: Path, locks: Path) -> dict[str, str]:
     # Called as in jobs, with the settings of pip.
     uv = [sys.executable, "-m", "gitops_ml.uv", "--cache-dir", str(cache), "--quiet"]
     _install(*uv, "venv", "--python", sys.executable, str(venv))
-    wanted = ["-r", str(locks / "build.txt"), "-r", str(locks / "dev.txt")]
-    _install(*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *wanted)
+    requirements = ["-r", str(locks / "build.txt"), "-r", str(locks / "dev.txt")]
+    _install(*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", *requirements)
     shutil.rmtree(venv)
     wheels = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
               "--dest", str(folder / "wheels")]  # fmt: skip

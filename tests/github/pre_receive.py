@@ -15,10 +15,10 @@ def git(*command: str) -> subprocess.CompletedProcess[str]:
 
 def changed_workflows(new: str) -> list[str]:
     """Return the workflow files that new commits change."""
-    found = git(
+    log = git(
         "log", "--format=", "--name-only", "-c", "--full-history", new, "--not", "--all", "--", ".github/workflows"
     )
-    return [line for line in found.stdout.splitlines() if line]
+    return [line for line in log.stdout.splitlines() if line]
 
 
 def find_violations(old: str, new: str, ref: str, rules: dict[str, object]) -> list[str]:

@@ -46,17 +46,17 @@ def find_references(node: Any) -> set[str]:
     return set(re.findall(r'"\$ref": "#/components/([^"]+)"', json.dumps(node)))
 
 
-def prune_components(whole: dict[str, Any], wanted: set[str]) -> dict[str, dict[str, Any]]:
+def prune_components(whole: dict[str, Any], pending: set[str]) -> dict[str, dict[str, Any]]:
     """Return the referenced components, and those that these reference."""
-    found: dict[str, dict[str, Any]] = {}
-    while wanted:
-        kind, _, name = wanted.pop().partition("/")
-        if name not in found.setdefault(kind, {}):
-            found[kind][name] = strip_descriptions(whole["components"][kind][name])
+    components: dict[str, dict[str, Any]] = {}
+    while pending:
+        kind, _, name = pending.pop().partition("/")
+        if name not in components.setdefault(kind, {}):
+            components[kind][name] = strip_descriptions(whole["components"][kind][name])
             if kind == "responses":
-                found[kind][name] = {"description": "", **found[kind][name]}
-            wanted |= find_references(found[kind][name])
-    return {kind: dict(sorted(named.items())) for kind, named in sorted(found.items())}
+                components[kind][name] = {"description": "", **components[kind][name]}
+            pending |= find_references(components[kind][name])
+    return {kind: dict(sorted(named.items())) for kind, named in sorted(components.items())}
 
 
 def prune(whole: dict[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ def test_the_folder_is_created_once_and_other_callers_wait(tmp_path: Path) -> No
         made.append(folder)
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: (create_once(tmp_path / "thing", make) / "whole").exists(), range(4)))
-    assert found == [True] * 4
+        complete = list(pool.map(lambda _: (create_once(tmp_path / "thing", make) / "whole").exists(), range(4)))
+    assert complete == [True] * 4
     assert len(made) == 1
 
 

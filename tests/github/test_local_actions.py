@@ -103,8 +103,8 @@ def test_a_secret_and_the_jobs_token_come_as_inputs(world: RunnerWorld) -> None:
         f"{{run: 'echo $KEY $TOKEN > $OUT/seen', shell: bash, env: {env}}}",
         inputs="{key: {default: ''}, token: {default: ''}}",
     )
-    given = "{key: '${{ secrets.KEY }}', token: '${{ github.token }}'}"
-    world.commit(ci=workflow("push", CHECKED_OUT, f"{{uses: {ACTION}, with: {given}}}"), **{FILE: inside})
+    inputs = "{key: '${{ secrets.KEY }}', token: '${{ github.token }}'}"
+    world.commit(ci=workflow("push", CHECKED_OUT, f"{{uses: {ACTION}, with: {inputs}}}"), **{FILE: inside})
     world.push()
     assert world.run().conclusion == "success"
     assert (world.out / "seen").read_text().split() == ["hush", world.hub.issued[0].value]
@@ -113,7 +113,7 @@ def test_a_secret_and_the_jobs_token_come_as_inputs(world: RunnerWorld) -> None:
 REFUSED = {
     "an unknown action": (action("{uses: evil/action@v1}"), "the action 'evil/action@v1' has no stand-in"),
     "an unknown input": (action(f"{{uses: {PYTHON}, with: {{cache: pip}}}}"), "not support the input 'cache'"),
-    "an input that it does not declare": (action(inputs="{other: {}}"), f"{ACTION!r} has no input 'lock'; it has other"),
+    "an undeclared input": (action(inputs="{other: {}}"), f"{ACTION!r} has no input 'lock'; it has other"),
     "no shell": (action("{run: echo hello}"), f"{ACTION!r}: step 1: it needs a `shell`"),
     "the job's token": (
         action("{run: 'true', shell: bash, env: {T: '${{ github.token }}'}}"),
@@ -135,8 +135,8 @@ def test_unsupported_local_actions_fail_before_the_run(
 ) -> None:
     """No problem is ignored, also in nested actions."""
     between = {"./between/action.yml": action(USES_ACTION)} if nested else {}
-    asked = "{uses: ./between, with: {lock: dev}}" if nested else USES_ACTION
-    world.commit(ci=workflow("push", CHECKED_OUT, asked, "run: touch $OUT/ran"), **{FILE: text}, **between)
+    step = "{uses: ./between, with: {lock: dev}}" if nested else USES_ACTION
+    world.commit(ci=workflow("push", CHECKED_OUT, step, "run: touch $OUT/ran"), **{FILE: text}, **between)
     world.push()
     run = world.run()
     assert run.conclusion == "failure"

@@ -16,16 +16,16 @@ def deploy(world: ServerWorld, token: Token | None = None, **body: Any) -> dict[
     """Create a deployment of main."""
     response = world.request("POST", "/deployments", token or world.hub.person, **{"ref": "main", **body})
     assert response.status_code == 201, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    document: dict[str, Any] = response.json()
+    return document
 
 
 def add_status(world: ServerWorld, deployment: dict[str, Any], state: str, **body: Any) -> dict[str, Any]:
     """Add a status to a deployment."""
     response = world.request("POST", f"/deployments/{deployment['id']}/statuses", state=state, **body)
     assert response.status_code == 201, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    document: dict[str, Any] = response.json()
+    return document
 
 
 def states(world: ServerWorld, deployment: dict[str, Any]) -> list[str]:

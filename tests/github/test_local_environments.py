@@ -214,7 +214,7 @@ def test_a_matrix_comes_from_an_earlier_jobs_output(world: RunnerWorld) -> None:
     assert {id: job.conclusion for id, job in run.jobs.items()} == {
         "plan": "success", "deploy (staging)": "success", "deploy (production)": "success", "after": "success"
     }  # fmt: skip
-    legs = [f"{what} a {where}" for where in ("staging", "production") for what in ("start", "end")]
+    legs = [f"{step} a {where}" for where in ("staging", "production") for step in ("start", "end")]
     assert world.notes() == [*legs, "deploy success"]
     assert {name: states(item) for name, item in deployments(world).items()} == {
         "staging": ["in_progress", "success"], "production": ["in_progress", "success"]
@@ -250,7 +250,7 @@ def test_each_leg_waits_for_its_own_lock(world: RunnerWorld) -> None:
     assert [run.conclusion for run in world.runner.wait(60)] == ["success", "success"]
     order = world.notes()
     for environment in ("staging", "production"):
-        legs = [f"{what} {id} {environment}" for id in "ab" for what in ("start", "end")]
+        legs = [f"{step} {id} {environment}" for id in "ab" for step in ("start", "end")]
         assert [line for line in order if line.endswith(environment)] == legs
 
 

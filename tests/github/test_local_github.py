@@ -246,8 +246,8 @@ def test_a_jobs_pull_request_waits(world: ServerWorld) -> None:
     world.push("topic", job)
     world.request("PATCH", "/pulls/1", job, state="closed")
     world.request("PATCH", "/pulls/1", job, state="open")
-    found = [(event.action, event.waits) for event in world.events]
-    assert found == [("opened", True), ("synchronize", True), ("reopened", True)]
+    events = [(event.action, event.waits) for event in world.events]
+    assert events == [("opened", True), ("synchronize", True), ("reopened", True)]
 
 
 def test_an_apps_actions_start_workflows(world: ServerWorld) -> None:
@@ -319,8 +319,8 @@ def test_an_unknown_operation_is_recorded(world: ServerWorld) -> None:
 def test_every_route_is_in_githubs_openapi() -> None:
     """The pruned copy contains nothing else, and stays small."""
     paths = json.loads(contract.OPENAPI_FILE.read_text())["paths"]
-    known = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert known == {(route.method, route.template) for route in declared_routes()}
+    operations = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert operations == {(route.method, route.template) for route in declared_routes()}
     assert contract.OPENAPI_FILE.stat().st_size < 400_000
 
 

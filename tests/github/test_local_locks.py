@@ -85,7 +85,7 @@ def test_a_lock_with_a_queue_keeps_all_in_order(world: RunnerWorld) -> None:
     _start_three_runs(world, "max")
     world.release()
     assert _conclusions(world) == [SUCCESS, SUCCESS, SUCCESS]
-    assert world.notes() == [f"{what} {id}" for id in "abc" for what in ("start", "end", "always")]
+    assert world.notes() == [f"{step} {id}" for id in "abc" for step in ("start", "end", "always")]
 
 
 def test_a_lock_can_cancel_the_job_that_holds_it(world: RunnerWorld) -> None:
@@ -148,8 +148,8 @@ VALUES = {
 @pytest.mark.parametrize(("text", "value"), VALUES.items())
 def test_the_runner_evaluates_what_locks_need(text: str, value: object) -> None:
     """A small part of GitHub's expressions."""
-    known = {"github": {"ref": "refs/heads/main", "event": {}}, "inputs": {"often": True, "count": 3.0}}
-    assert evaluate(text, known) == value
+    contexts = {"github": {"ref": "refs/heads/main", "event": {}}, "inputs": {"often": True, "count": 3.0}}
+    assert evaluate(text, contexts) == value
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def test_a_pull_request_is_merged_for_real(world: ServerWorld) -> None:
     main = world.hub.git.branch("main")
     assert (world.events[0].ref, world.events[0].sha, world.events[1].sha) == ("refs/heads/main", main, main)
     assert world.hub.git.read_text("main", "model.txt") == "new"
-    found = world.request("GET", "/pulls/1").json()
-    assert (found["state"], found["merged"], found["merged_by"]["login"]) == ("closed", True, "ada")
+    document = world.request("GET", "/pulls/1").json()
+    assert (document["state"], document["merged"], document["merged_by"]["login"]) == ("closed", True, "ada")
 
 
 @pytest.mark.parametrize(("method", "parents", "title"), [
@@ -82,8 +82,8 @@ def test_a_conflict_is_not_merged(world: ServerWorld) -> None:
     """A pull request that conflicts is not mergeable and starts nothing."""
     world.branch("topic", text="one\n")
     world.branch("main", text="two\n")
-    found = world.pull()
-    assert (found["mergeable"], found["mergeable_state"]) == (False, "dirty")
+    document = world.pull()
+    assert (document["mergeable"], document["mergeable_state"]) == (False, "dirty")
     assert world.event_names() == ["push", "push"]
     response = world.request("PUT", "/pulls/1/merge")
     assert (response.status_code, response.json()["message"]) == (405, "Pull Request is not mergeable")
@@ -218,8 +218,8 @@ def test_long_lists_come_in_pages(world: ServerWorld) -> None:
 def test_a_pull_request_is_counted(world: ServerWorld) -> None:
     """Commits, files and lines, as Git has them."""
     world.branch("topic", text="a\nb\n")
-    found = world.pull()
-    assert [found[name] for name in ("commits", "changed_files", "additions", "deletions")] == [1, 1, 2, 1]
+    document = world.pull()
+    assert [document[name] for name in ("commits", "changed_files", "additions", "deletions")] == [1, 1, 2, 1]
 
 
 def test_an_update_is_logged_even_if_it_changes_nothing(world: ServerWorld) -> None:

@@ -15,8 +15,8 @@ def release(world: ServerWorld, token: Any = None, **body: Any) -> dict[str, Any
     """Make a release."""
     response = world.request("POST", "/releases", token or world.hub.person, **body)
     assert response.status_code == 201, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    document: dict[str, Any] = response.json()
+    return document
 
 
 def test_a_release_creates_a_missing_tag(world: ServerWorld) -> None:
@@ -69,7 +69,7 @@ def test_a_release_is_found_by_its_tag_and_in_the_list(world: ServerWorld) -> No
     assert world.request("GET", "/releases/tags/team/v2").json()["tag_name"] == "team/v2"
     assert world.request("GET", "/releases/tags/v4").status_code == 404
     response = world.request("GET", "/releases?per_page=2")
-    assert [found["tag_name"] for found in response.json()] == ["v3", "team/v2"]
+    assert [document["tag_name"] for document in response.json()] == ["v3", "team/v2"]
     assert response.links["next"]["url"].endswith("page=2")
 
 

@@ -17,8 +17,12 @@ def test_an_issue_has_the_user_who_closed_it(world: ServerWorld) -> None:
     job = world.hub.issue_token({"issues": "write"})
     assert world.request("POST", "/issues", job, title="T", body="b", labels=["model"]).status_code == 201
     assert world.request("PATCH", "/issues/1", state="closed", state_reason="not_planned").status_code == 200
-    found = world.request("GET", "/issues/1").json()
-    assert (found["user"]["login"], found["closed_by"]["login"], found["state_reason"]) == (BOT, "ada", "not_planned")
+    document = world.request("GET", "/issues/1").json()
+    assert (document["user"]["login"], document["closed_by"]["login"], document["state_reason"]) == (
+        BOT,
+        "ada",
+        "not_planned",
+    )
     assert world.request("PATCH", "/issues/1", job, state="open").json()["closed_by"] is None
     world.branch("topic")
     world.pull()
@@ -83,8 +87,8 @@ def test_statuses_add_up(world: ServerWorld) -> None:
 def test_a_ref_is_read(world: ServerWorld) -> None:
     """A full name is required; an unknown ref is not found."""
     world.branch("some/topic")
-    found = world.request("GET", "/git/ref/heads/some/topic").json()
-    assert (found["ref"], found["object"]["sha"]) == ("refs/heads/some/topic", world.hub.git.branch("some/topic"))
+    document = world.request("GET", "/git/ref/heads/some/topic").json()
+    assert (document["ref"], document["object"]["sha"]) == ("refs/heads/some/topic", world.hub.git.branch("some/topic"))
     assert world.request("GET", "/git/ref/heads/nowhere").status_code == 404
 
 
@@ -126,8 +130,8 @@ def test_a_commit_names_the_pull_request_that_brought_it(world: ServerWorld) -> 
     world.request("POST", "/pulls/1/reviews", grace, event="APPROVE")
     merge = world.request("PUT", "/pulls/1/merge").json()["sha"]
     for commit in (sha, merge):
-        (found,) = world.request("GET", f"/commits/{commit}/pulls").json()
-        assert (found["number"], found["merge_commit_sha"]) == (1, merge)
+        (document,) = world.request("GET", f"/commits/{commit}/pulls").json()
+        assert (document["number"], document["merge_commit_sha"]) == (1, merge)
     assert world.request("GET", f"/commits/{start}/pulls").json() == []
     assert world.request("GET", f"/commits/{'a' * 40}/pulls").status_code == 422
     assert world.request("GET", "/pulls/1").json()["merged_by"]["login"] == "ada"

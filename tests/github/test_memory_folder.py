@@ -58,7 +58,7 @@ def test_folders_of_killed_processes_are_removed(mounted: Path) -> None:
     for name in (f"{memory_folder.PREFIX}{UNUSED_PID}-left", f"{memory_folder.PREFIX}1-lives", "of-others"):
         (mounted / name).mkdir()
     memory_folder.create()
-    kept = {path.name for path in mounted.iterdir()}
+    names = {path.name for path in mounted.iterdir()}
     memory_folder.remove()
-    assert kept > {f"{memory_folder.PREFIX}1-lives", "of-others"}
-    assert f"{memory_folder.PREFIX}{UNUSED_PID}-left" not in kept
+    assert names > {f"{memory_folder.PREFIX}1-lives", "of-others"}
+    assert f"{memory_folder.PREFIX}{UNUSED_PID}-left" not in names

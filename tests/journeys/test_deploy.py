@@ -488,7 +488,7 @@ def test_a_merge_on_expired_evidence_is_not_rolled_out(production: Production) -
     assert pull["title"].startswith("Roll back tumour-screening from version 2 to version 1 in production (")
     first, *rest = pull["body"].splitlines()
     assert (
-        first == "## ⏪ Version 2 is not rolled out in production, because its evidence had expired when it was merged"
+        first == "## ⏪ Version 2 was not deployed to production, because its comparison was out of date when it was merged"
     )
     assert "**Reason**: Between the comparison of version 2 and its merge, the gates changed." in rest
     assert "it is not held" in pull["body"]
@@ -687,15 +687,15 @@ def test_a_version_soaks_before_it_goes_on(production: Production) -> None:
     [
         ({"GITOPS_VERSION": "3"}, "cannot be rolled back to version 3"),
         ({"GITOPS_VERSION": "2"}, "cannot be rolled back to version 2"),
-        ({}, "cannot be rolled back to an earlier version"),
+        ({}, "cannot be rolled back: no version can be restored"),
     ],
 )
 def test_a_rollback_needs_a_verified_version(production: Production, env: dict[str, str], message: str) -> None:
-    """The message lists the versions that can be restored."""
+    """The message states that no version can be restored, and what to do."""
     production.ship("1")
     output = production.job("rollback", env={"GITOPS_WHY": "w", **env}, code=3)
     assert message in output
-    assert "Choose one of these versions: none" in output
+    assert "Promote another version with `gitops promote`, or remove a hold" in output
 
 
 def _effects(production: Production) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def test_the_body_is_what_a_reviewer_needs(offered: PreparedHub) -> None:
     """The verdict first; gates, lineage, plots, instructions to try and to refuse; within GitHub's limit."""
     body = offered.pull["body"]
     assert body.splitlines()[0].startswith("## ✅ Version 1 can be promoted")
-    for needed in ("| BASELINE", "Lineage", "Plots", "gitops compare --version 1", "**Close** to refuse"):
+    for needed in ("| BASELINE", "Lineage", "Plots", "gitops compare --version 1", "**Close** to reject"):
         assert needed in body
     assert len(body) < 60_000
     page = offered.hub.html_url

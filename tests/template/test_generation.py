@@ -230,7 +230,7 @@ def test_set_up_says_what_is_missing_where_hooks_were_refused(tmp_path: Path, en
     root = tmp_path / "tumour-screening"
     assert not (root / "vendor").exists()
     printed = run(root, "make", "setup", code=2)
-    assert "The library is missing, because cookiecutter did not run the template's hooks" in printed
+    assert "requirements/gitops.txt is missing: cookiecutter did not run the template's hooks" in printed
     assert "cookiecutter --accept-hooks yes" in printed
     assert "Traceback" not in printed
 

@@ -4,6 +4,8 @@ import ast
 import filecmp
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -66,6 +68,14 @@ def test_no_trace_of_the_template_is_left(baked: Path) -> None:
         if (found := JINJA.search(file.read_text(encoding="utf-8") + str(file.relative_to(baked))))
     ]
     assert traces == []
+
+
+def test_the_code_passes_its_own_linter(baked: Path) -> None:
+    """`make lint` of a new repository finds nothing: line length, import order and format."""
+    ruff = Path(sys.executable).with_name("ruff")
+    for command in (["check"], ["format", "--check"]):
+        linted = subprocess.run([ruff, *command, "--no-cache", "."], cwd=baked, capture_output=True, text=True)
+        assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
 def test_every_file_parses(baked: Path) -> None:

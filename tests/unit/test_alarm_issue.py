@@ -104,7 +104,7 @@ def test_issue_about_many_columns_stays_within_the_limit() -> None:
     assert "and 20 more" in body
     assert body.count("```mermaid") == 3
     assert len(body) < 60_000
-    assert body.endswith("until the alarm is over.\n")
+    assert body.endswith("a new alarm opens a new issue.\n")
 
 
 @pytest.mark.parametrize("name", ["@someone", "`x` ](http://evil) <img src=x>", "a\n## b", "x" * 500])

@@ -119,4 +119,4 @@ def test_only_compose_can_run_monitoring(project: Project) -> None:
     """The error comes before anything is deployed."""
     result = project.gitops("deploy", "--monitoring")
     assert result.code == 3
-    assert 'The target of production is "none"' in result.err
+    assert 'Environment production has a deployment target of kind "none"' in result.err

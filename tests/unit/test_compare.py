@@ -219,7 +219,7 @@ def test_a_version_is_not_compared_with_its_own_proposal(stage: str, at_stage: C
 
 @pytest.mark.slow
 def test_a_proposed_version_with_another_split_is_replaced(at_stage: Callable[[str], Project]) -> None:
-    """It cannot be measured under the present split, by which the challenger was judged."""
+    """It cannot be evaluated with the current split, by which the challenger was evaluated."""
     proposed = at_stage("proposed")
     proposed.edit("model.toml", "holdout = 0.4", "holdout = 0.5")
     result = train_and_compare(proposed)["rival"]
@@ -236,7 +236,7 @@ def test_a_proposed_version_that_needs_a_removed_column_is_replaced(at_stage: Ca
     proposed.write_data(make_rows().drop(columns="note"))
     result = train_and_compare(proposed)["rival"]
     assert result["beaten"] is True
-    assert "it needs the column 'note'" in result["message"]
+    assert "version 1 needs the column 'note', which the current data does not have" in result["message"]
 
 
 @pytest.mark.slow

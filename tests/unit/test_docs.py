@@ -103,7 +103,7 @@ def test_names_in_messages_are_explained(id: str) -> None:
         "LOCKS": "| `LOCKS` | every package",
         "12": "| 12 | GitHub | the repository's settings",
         "exit code 12": "Tick *Settings > Actions > General",
-        "5": "`gitops validate` lists every broken rule",
+        "5": "`gitops validate` lists every violated rule",
         "gitops deploy": "makes what serves match the record",
         "[gates.slices]": "the `depth` of the tree",
         "split.holdout": "Share of rows held out",
@@ -179,8 +179,8 @@ def test_a_terminal_shows_a_page_in_its_pager(rich: bool) -> None:
         done.wait(60)
     assert done.wait(60) == 0
     text = output.decode()
-    assert ("**A change is a transaction.**" in text) is not rich
-    assert "A change is a transaction." in text
+    assert ("**Changes are atomic.**" in text) is not rich
+    assert "Changes are atomic." in text
 
 
 def test_a_step_of_a_workflow_gets_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:

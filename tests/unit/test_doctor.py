@@ -64,10 +64,10 @@ def test_without_a_token_the_clone_and_the_store_are_checked(pushed: Project, tm
     assert "problem" not in result.out
 
 
-def test_the_table_is_a_part_of_the_step_summary(
+def test_the_table_is_a_part_of_the_job_summary(
     pushed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A workflow shows the table in the step summary."""
+    """A workflow shows the table in the GitHub Actions job summary."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     pushed.must("doctor")
     assert re.search(r"### Doctor\n\n\| check .*\| MODEL .*checks: ", (tmp_path / "summary.md").read_text(), re.DOTALL)
@@ -79,7 +79,7 @@ def test_problems_are_counted_and_named(project: Project) -> None:
     assert result.code == 13
     assert result.err.splitlines()[-2:] == [
         "Doctor: 2 problem(s): CLONE, WORKFLOWS.",
-        "  The table says how to fix each.",
+        "  The table says how to fix each of them.",
     ]
 
 

@@ -17,7 +17,13 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from gitops_ml.explanations import Attribution, Explanations, NotExplainable, compute_attribution, explain
+from gitops_ml.explanations import (
+    AttributionBaseline,
+    Explanations,
+    NotExplainable,
+    compute_attribution_baseline,
+    explain,
+)
 from unit.sample import make_rows
 
 FRAME = make_rows(200, seed=3).drop(columns=["id"])
@@ -48,11 +54,15 @@ def mixed() -> ColumnTransformer:
     ])  # fmt: skip
 
 
-def fit_and_explain(features: Any, estimator: Any, labels: Any = LABELS) -> tuple[Pipeline, Attribution, Explanations]:
+def fit_and_explain(
+    features: Any, estimator: Any, labels: Any = LABELS
+) -> tuple[Pipeline, AttributionBaseline, Explanations]:
     """Fit a pipeline and explain its predictions of all rows."""
     model = Pipeline([("features", features), ("estimator", estimator)]).fit(X, labels)
-    attribution = Attribution.model_validate_json(compute_attribution(model, X, "label").to_json())
-    return model, attribution, explain(model, attribution, X)
+    attribution_baseline = AttributionBaseline.model_validate_json(
+        compute_attribution_baseline(model, X, "label").to_json()
+    )
+    return model, attribution_baseline, explain(model, attribution_baseline, X)
 
 
 CLASSIFIERS: dict[str, tuple[Any, str]] = {
@@ -181,7 +191,7 @@ def test_columns_whose_features_have_the_same_name_stay_apart() -> None:
     model = Pipeline([("features", features), ("estimator", linear.LinearRegression())]).fit(
         frame, [1.0, 0.0, 1.0, 0.0] * 2
     )
-    explanations = explain(model, compute_attribution(model, frame, "y"), frame)
+    explanations = explain(model, compute_attribution_baseline(model, frame, "y"), frame)
     assert explanations.columns == ("a", "a_b")
     assert explanations.contributions[0] == pytest.approx([0.5, 0.0])
 
@@ -196,7 +206,7 @@ def test_features_may_be_pandas_columns() -> None:
 def test_a_pipeline_without_transformers_is_explained() -> None:
     """The features are the columns."""
     model = Pipeline([("estimator", linear.Ridge())]).fit(X[NUMERIC], NUMBERS)
-    explanations = explain(model, compute_attribution(model, X[NUMERIC], "label"), X[NUMERIC])
+    explanations = explain(model, compute_attribution_baseline(model, X[NUMERIC], "label"), X[NUMERIC])
     assert explanations.base + explanations.contributions.sum(axis=1) == pytest.approx(model.predict(X[NUMERIC]))
     assert explanations.columns == tuple(NUMERIC)
 
@@ -206,10 +216,10 @@ def test_a_model_that_is_not_linear_is_not_explained(name: str) -> None:
     """It has a reason instead, even if it has coefficients."""
     estimator, labels = NOT_LINEAR[name]
     model = Pipeline([("features", mixed()), ("estimator", estimator)]).fit(X, labels)
-    attribution = compute_attribution(model, X, "label")
-    assert attribution == Attribution(unavailable=f"{name} is not linear")
+    attribution_baseline = compute_attribution_baseline(model, X, "label")
+    assert attribution_baseline == AttributionBaseline(unavailable=f"{name} is not linear")
     with pytest.raises(NotExplainable, match=f"{name} is not linear"):
-        explain(model, attribution, X)
+        explain(model, attribution_baseline, X)
 
 
 class Undecided(linear.LogisticRegression):
@@ -223,11 +233,11 @@ class Undecided(linear.LogisticRegression):
 def test_an_estimator_without_decision_function_is_not_explained() -> None:
     """Training does not fail."""
     model = Pipeline([("features", mixed()), ("estimator", Undecided())]).fit(X, LABELS)
-    assert compute_attribution(model, X, "label") == Attribution(unavailable="Undecided is not linear")
+    assert compute_attribution_baseline(model, X, "label") == AttributionBaseline(unavailable="Undecided is not linear")
 
 
 def test_features_with_other_names_are_not_explained() -> None:
     """Another version of a library than in training may name them differently."""
-    model, attribution, _ = fit_and_explain(mixed(), linear.LogisticRegression())
+    model, attribution_baseline, _ = fit_and_explain(mixed(), linear.LogisticRegression())
     with pytest.raises(NotExplainable, match="other names"):
-        explain(model, attribution.model_copy(update={"columns": ("z",)}), X)
+        explain(model, attribution_baseline.model_copy(update={"columns": ("z",)}), X)

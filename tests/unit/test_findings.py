@@ -18,7 +18,6 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
 from gitops_ml.training.findings.behaviour import FILE, run_behaviour_tests
-from gitops_ml.training.findings.budgets import measure_budgets
 from gitops_ml.training.findings.calibration import expected_calibration_error, measure_calibration
 from gitops_ml.training.findings.claims import check_claims
 from gitops_ml.training.findings.determinism import check_determinism
@@ -26,6 +25,7 @@ from gitops_ml.training.findings.duplicates import find_duplicates
 from gitops_ml.training.findings.fairness import measure_disparities
 from gitops_ml.training.findings.leaks import find_leaks
 from gitops_ml.training.findings.losses import measure_slice_losses
+from gitops_ml.training.findings.model_cost import measure_cost
 from gitops_ml.training.findings.negative_flips import find_negative_flips
 from gitops_ml.training.findings.robustness import check_robustness
 from gitops_ml.training.findings.signature import compare_signatures
@@ -64,7 +64,7 @@ def test_an_integer_column_may_become_a_float_column() -> None:
         )
     )
     assert result is not None
-    assert (result.added, result.removed, result.type_changes, result.labels) == (("z",), ("y",), {}, ("maybe", "yes"))
+    assert (result.added, result.removed, result.retyped, result.labels) == (("z",), ("y",), {}, ("maybe", "yes"))
     assert not result.is_compatible
 
 
@@ -78,7 +78,7 @@ def test_a_float_column_may_not_become_an_integer_column() -> None:
         )
     )
     assert result is not None
-    assert result.type_changes == {"x": ("float64", "int64")}
+    assert result.retyped == {"x": ("float64", "int64")}
 
 
 def test_recorded_metrics_are_checked() -> None:
@@ -439,17 +439,17 @@ def test_a_version_of_other_inputs_is_not_trained_again(tmp_path: Path) -> None:
     assert "other data" in str(result.unknown)
 
 
-def test_budgets_are_measured_beside_the_champion(tmp_path: Path) -> None:
+def test_cost_is_measured_beside_the_champion(tmp_path: Path) -> None:
     """The latency of both versions is measured, and the size of the challenger in its file and in memory."""
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)
-    result = measure_budgets(replace(inputs, champion=inputs.challenger))
+    result = measure_cost(replace(inputs, champion=inputs.challenger))
     assert result is not None
     assert result.champion_ms is not None
     assert 0 < result.p95_ms < 1000 * result.champion_ms
     assert result.file_mib == 1.0
     big = Pipeline([*selecting_pipeline().steps])
     big.ballast = np.zeros(2**17)
-    heavy = measure_budgets(loaded_inputs(big, tmp_path))
+    heavy = measure_cost(loaded_inputs(big, tmp_path))
     assert heavy is not None
     assert heavy.memory_mib > 1.0
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from gitops_ml.explanations import Attribution, compute_attribution, explain
+from gitops_ml.explanations import AttributionBaseline, compute_attribution_baseline, explain
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.flips import Flips, find_flips
 from unit.comparison_inputs import (
@@ -114,9 +114,9 @@ def test_a_flip_has_an_explanation() -> None:
     held = frame(["no", "yes"] * 4, a=np.arange(8.0), b=[1.0, 2.0] * 4, c=[0.5] * 8, d=[0, 0, 1, 1] * 2)
     rows = held[["a", "b", "c", "d"]]
     model = Pipeline([("estimator", LogisticRegression())]).fit(rows, held["label"])
-    linear = {"model": model, "attribution": compute_attribution(model, rows, "label")}
+    linear = {"model": model, "attribution_baseline": compute_attribution_baseline(model, rows, "label")}
     challenger, champion = label_predictions(["yes"] * 8, [0.9] * 8), label_predictions(["no"] * 8, [0.1] * 8)
-    not_linear = {**linear, "attribution": Attribution(unavailable="it is not linear")}
+    not_linear = {**linear, "attribution_baseline": AttributionBaseline(unavailable="it is not linear")}
     for fields, is_explained in (({}, False), (not_linear, False), (linear, True)):
         flips = find_flips(
             comparison_input(held, scored_version("2", challenger, held, **fields), scored_version("1", champion, held))
@@ -126,7 +126,7 @@ def test_a_flip_has_an_explanation() -> None:
         assert flips.examples[0].champion_why is None
         assert (explanation is not None) == is_explained
     assert explanation
-    exact = explain(model, compute_attribution(model, rows, "label"), rows)
+    exact = explain(model, compute_attribution_baseline(model, rows, "label"), rows)
     assert [(each.column, each.contribution) for each in explanation.reasons] == exact.largest_contributions(0, 3)
     assert (explanation.of, explanation.unit) == ("yes", "log-odds")
 

@@ -19,7 +19,6 @@ from gitops_ml.training.compare import Comparison, compare
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
 from gitops_ml.training.evidence import Evidence, gather
 from gitops_ml.training.findings.behaviour import BehaviourTest
-from gitops_ml.training.findings.budgets import Budgets
 from gitops_ml.training.findings.calibration import Calibration
 from gitops_ml.training.findings.claims import Claim
 from gitops_ml.training.findings.determinism import Determinism
@@ -27,6 +26,7 @@ from gitops_ml.training.findings.duplicates import DuplicateRows
 from gitops_ml.training.findings.fairness import Disparity
 from gitops_ml.training.findings.leaks import Leak
 from gitops_ml.training.findings.losses import SliceLoss, SliceLosses
+from gitops_ml.training.findings.model_cost import ModelCost
 from gitops_ml.training.findings.negative_flips import NegativeFlips
 from gitops_ml.training.findings.provenance import Provenance
 from gitops_ml.training.findings.robustness import Robustness
@@ -150,7 +150,7 @@ def refusing_gates(evidence: Evidence) -> tuple[str, ...]:
 
 def signature(**changes: Any) -> SignatureChanges:
     """Signature changes between two versions."""
-    return SignatureChanges(**{"added": (), "removed": (), "type_changes": {}, "labels": (), **changes})
+    return SignatureChanges(**{"added": (), "removed": (), "retyped": {}, "labels": (), **changes})
 
 
 def provenance(**changes: Any) -> Provenance:
@@ -176,9 +176,9 @@ def disparity(value: float) -> tuple[Disparity, ...]:
     return (Disparity(attribute="kind", measure="equal_opportunity", value=value, groups={"a": 50, "b": 60}),)
 
 
-def budgets(**changes: Any) -> Budgets:
+def model_cost(**changes: Any) -> ModelCost:
     """Low costs, except for these changes."""
-    return Budgets(**{"p95_ms": 5.0, "champion_ms": 4.0, "file_mib": 1.0, "memory_mib": 1.0, **changes})
+    return ModelCost(**{"p95_ms": 5.0, "champion_ms": 4.0, "file_mib": 1.0, "memory_mib": 1.0, **changes})
 
 
 def behaviour_test(broken: str | None) -> tuple[BehaviourTest, ...]:
@@ -196,7 +196,7 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     ),
     "SCHEMA": (
         evidence_with(signature=signature()),
-        evidence_with(signature=signature(added=("x9",), type_changes={"x1": ("str", "float64")}, labels=("maybe",))),
+        evidence_with(signature=signature(added=("x9",), retyped={"x1": ("str", "float64")}, labels=("maybe",))),
         "Column 'x9' is new; column 'x1' is float64, was str; label 'maybe' is new or removed. Clients would",
     ),
     "PROVENANCE": (
@@ -299,13 +299,13 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
         "differ by up to 0.01; at most 1e-06 is allowed. Pass `seed`",
     ),
     "LATENCY": (
-        evidence_with(budgets=budgets()),
-        evidence_with(budgets=budgets(p95_ms=90.0)),
+        evidence_with(budgets=model_cost()),
+        evidence_with(budgets=model_cost(p95_ms=90.0)),
         "predictions take at most 90.0 ms, the champion's 4.0 ms. Allowed are 100 ms and 20 times",
     ),
     "SIZE": (
-        evidence_with(budgets=budgets()),
-        evidence_with(budgets=budgets(memory_mib=200.0)),
+        evidence_with(budgets=model_cost()),
+        evidence_with(budgets=model_cost(memory_mib=200.0)),
         "in memory, the model takes 200.0 MiB (150 MiB are allowed).",
     ),
 }
@@ -420,7 +420,11 @@ def evidence_of_accuracy(better: int, worse: int) -> Evidence:
 CHAMPIONS: dict[str, tuple[Make, bool, str]] = {
     "better": (evidence_of(2, 1), True, "Policy improve passes"),
     "better, improve alone": (evidence_of(2, 1, config=improve_only()), True, "Policy improve passes"),
-    "better, but not by the margin": (evidence_of(2, 1, config=improve_only(margin=0.5)), False, "must lie above 0.5;"),
+    "better, but not by the margin": (
+        evidence_of(2, 1, config=improve_only(margin=0.5)),
+        False,
+        "must be greater than 0.5;",
+    ),
     "a little better, within chance": (
         partial(gathered_evidence, predictions_of(1.05, seed=1), predictions_of(1)),
         False,
@@ -431,12 +435,16 @@ CHAMPIONS: dict[str, tuple[Make, bool, str]] = {
     "a tie": (evidence_of(2, 2), False, "Policy improve fails: a tie; the champion stays."),
     "a tie on newer data": (evidence_of(2, 2, new=0.2), True, "Policy refresh passes"),
     "a tie on newer data, improve alone": (evidence_of(2, 2, new=0.2, config=improve_only()), False, "a tie"),
-    "a tie on data with too little new": (evidence_of(2, 2, new=0.05), False, "10% of the data must be new; 5% is."),
+    "a tie on data with too little new": (
+        evidence_of(2, 2, new=0.05),
+        False,
+        "10% of the data must be new to the champion; 5% is.",
+    ),
     "a tie on exactly the share": (evidence_of(2, 2, new=0.1), True, "Policy refresh passes"),
     "slightly worse on newer data": (
         evidence_of(1.99, 2, new=0.2, config=refresh_only(refresh_margin=0.05)),
         True,
-        "must lie above -0.05",
+        "must be greater than -0.05",
     ),
     "right more often by chance": (
         partial(evidence_of_accuracy, 18, 10),

@@ -15,7 +15,7 @@ from gitops_ml.registry.ledger import (
     append_facts,
     desired_record,
     is_held,
-    is_last_verified,
+    is_latest_verification,
     is_verified,
     lifted_hold_path,
     load_facts,
@@ -112,12 +112,12 @@ def test_a_verification_is_for_one_image() -> None:
 def test_the_last_verification_in_the_environment_counts() -> None:
     """After another version was verified, the image must be published again; a hold or an override publishes none."""
     in_staging = verified(2, "staging")
-    assert is_last_verified([verified(3), in_staging], record(3))
-    assert is_last_verified([verified(3), held(4), override(3, 2)], record(3))
-    assert is_last_verified([verified(3), expired("c")], record(3)), "an expired merge was never deployed"
-    assert not is_last_verified([verified(3), verified(2)], record(3))
-    assert is_last_verified([verified(3), verified(2), verified(3)], record(3))
-    assert not is_last_verified([], record(3))
+    assert is_latest_verification([verified(3), in_staging], record(3))
+    assert is_latest_verification([verified(3), held(4), override(3, 2)], record(3))
+    assert is_latest_verification([verified(3), expired("c")], record(3)), "an expired merge was never deployed"
+    assert not is_latest_verification([verified(3), verified(2)], record(3))
+    assert is_latest_verification([verified(3), verified(2), verified(3)], record(3))
+    assert not is_latest_verification([], record(3))
 
 
 def test_the_ledger_keeps_the_order_of_facts_without_duplicates(project: Project) -> None:
@@ -129,8 +129,8 @@ def test_the_ledger_keeps_the_order_of_facts_without_duplicates(project: Project
     assert load_facts(branch.root) == [verified(1), held(2), expired("c")]
 
 
-def test_a_line_that_is_not_a_fact_is_refused_with_its_number(tmp_path: Path) -> None:
+def test_an_invalid_line_is_refused_with_its_number(tmp_path: Path) -> None:
     """A damaged ledger stops every command, because its facts are trusted."""
     (tmp_path / FILE).write_text(verified(1).model_dump_json() + '\n{"kind": "held"}\n')
-    with pytest.raises(IntegrityError, match="line 2"):
+    with pytest.raises(IntegrityError, match="line 2 is not a valid entry"):
         load_facts(tmp_path)

@@ -46,7 +46,7 @@ FIRST = propose(
 
 @pytest.mark.parametrize(("name", "proposal"), {"better": BETTER, "first": FIRST}.items())
 def test_body_equals_golden_file(name: str, proposal: PromotionProposal) -> None:
-    """The verdict comes first, then gates and figures, then how to try, merge and refuse the version."""
+    """The verdict comes first, then gates and figures, then how to try, merge and reject the version."""
     body = promotion_text.render_body(proposal, "0123456789ab")
     assert body == (GOLDEN / f"body-{name}.md").read_text(encoding="utf-8")
 
@@ -91,7 +91,7 @@ def test_body_stays_within_githubs_limit(repeat: int) -> None:
     body = promotion_text.render_body(propose(hostile_comparison(repeat)), "0123456789ab")
     assert len(body) <= 60_000
     assert body.startswith("## ")
-    assert "**Close** to refuse it" in body
+    assert "**Close** to reject it" in body
     assert body.count("<details>") == body.count("</details>")
 
 

@@ -308,7 +308,7 @@ def test_a_clone_on_another_path_reads_the_store(trained: Project, remote: Path,
     other = Project(tmp_path / "other" / "clone")
     trained.git("clone", "--quiet", str(remote), str(other.root))
     result = other.must("train")
-    assert "version 1 was made from the same" in result.out
+    assert "version 1 was trained with the same" in result.out
     assert result.outputs["digest"] == manifest.digest_file(trained.root / ".gitops" / "run" / manifest.FILE)
 
 

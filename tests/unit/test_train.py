@@ -330,7 +330,7 @@ def test_the_same_training_is_not_repeated(project: Project) -> None:
     project.commit()
     (project.root / ".gitops" / "run" / "manifest.json").write_text("stale")
     second = project.must("train")
-    assert "Nothing to train: version 1 was made from the same data, code, training tables and lock" in second.out
+    assert "Nothing to train: version 1 was trained with the same data, code, training settings and lock" in second.out
     assert second.outputs == first.outputs
     manifest.verify(project.root / ".gitops" / "run", first.outputs["digest"])
     assert project.must("register").outputs["version"] == "1"

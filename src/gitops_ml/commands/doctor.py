@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gitops_ml.config import Repository
     from gitops_ml.doctor_checks import CheckRow
 
-INVALID = "model.toml is not valid, so the store is not known."
+INVALID_CONFIG = "model.toml is not valid, so the location of the store cannot be read."
 
 
 @click.command()
@@ -26,15 +26,17 @@ def command(project: Path, environment: str | None) -> None:
 
     The checks cover the clone, the store and GitHub. They change nothing.
     """
-    rows = list(_examine(_find_root(project), environment))
-    _show(rows)
+    rows = list(_run_checks(_find_root(project), environment))
+    _show_rows(rows)
     problems = [row.id for row in rows if row.verdict == "problem"]
     if problems:
-        raise ProblemsFound(f"{len(problems)} problem(s): {', '.join(problems)}.", "The table says how to fix each.")
+        raise ProblemsFound(
+            f"{len(problems)} problem(s): {', '.join(problems)}.", "The table says how to fix each of them."
+        )
 
 
 def _find_root(project: Path) -> Path:
-    """Return the folder that holds model.toml, which need not be valid."""
+    """Return the folder that contains model.toml, without checking that the file is valid."""
     from gitops_ml.config import FILE
 
     start = project.resolve()
@@ -42,24 +44,24 @@ def _find_root(project: Path) -> Path:
     if root is None:
         raise ConfigError(
             f"There is no {FILE} in {start} or above it.",
-            "Go to the generated repository, or name it with `--project`.",
+            "Run the command in the generated repository, or pass its folder with `--project`.",
         )
     return root
 
 
-def _examine(root: Path, environment: str | None) -> "list[CheckRow]":
-    """Return the results of all checks: model.toml, the clone, the store, GitHub."""
+def _run_checks(root: Path, environment: str | None) -> "list[CheckRow]":
+    """Run all checks, and return their results: model.toml, the clone, the store, GitHub."""
     from gitops_ml import locks
     from gitops_ml.forge import clone_checks
 
-    configured, repository = _check_configuration(root)
-    local = [check.run(root) for check in (*clone_checks.CHECKS, *locks.CHECKS)]
+    config_row, repository = _check_config(root)
+    local_rows = [check.run(root) for check in (*clone_checks.CHECKS, *locks.CHECKS)]
     environment = resolve_environment(repository, environment) if repository else environment or "production"
-    return [configured, *local, *_check_store(repository), *_check_github(root, repository, environment)]
+    return [config_row, *local_rows, *_check_store(repository), *_check_github(root, repository, environment)]
 
 
-def _check_configuration(root: Path) -> "tuple[CheckRow, Repository | None]":
-    """Return whether model.toml is valid, and the repository if it is."""
+def _check_config(root: Path) -> "tuple[CheckRow, Repository | None]":
+    """Return the result of the check of model.toml, and the repository; None if model.toml is not valid."""
     from gitops_ml.config import find_repository
     from gitops_ml.doctor_checks import CheckRow
 
@@ -70,22 +72,22 @@ def _check_configuration(root: Path) -> "tuple[CheckRow, Repository | None]":
 
 
 def _check_store(repository: "Repository | None") -> "list[CheckRow]":
-    """Return the results of the store's checks."""
+    """Run the checks of the store, and return their results."""
     from gitops_ml.registry import store_checks
 
     if repository is None:
-        return [check.unknown_row(INVALID) for check in store_checks.CHECKS]
+        return [check.unknown_row(INVALID_CONFIG) for check in store_checks.CHECKS]
     with console.progress("doctor") as progress:
         progress("check the store")
-        subject, (first, *others) = store_checks.open_store_context(repository), store_checks.CHECKS
-        reached = first.run(subject)
-        if reached.verdict != "ok":
-            return [reached, *(check.unknown_row("The store cannot be reached.") for check in others)]
-        return [reached, *(check.run(subject) for check in others)]
+        context, (first, *others) = store_checks.open_store_context(repository), store_checks.CHECKS
+        connection = first.run(context)
+        if connection.verdict != "ok":
+            return [connection, *(check.unknown_row("The store cannot be reached.") for check in others)]
+        return [connection, *(check.run(context) for check in others)]
 
 
 def _check_github(root: Path, repository: "Repository | None", environment: str) -> "list[CheckRow]":
-    """Return the results of GitHub's checks; they are unknown without a token or a connection."""
+    """Run the checks of GitHub, and return their results; without a token or a connection they are unknown."""
     from gitops_ml.config import StoreConfig
     from gitops_ml.forge import github_checks
     from gitops_ml.forge.github import connect
@@ -95,22 +97,22 @@ def _check_github(root: Path, repository: "Repository | None", environment: str)
     with console.progress("doctor") as progress:
         progress("check GitHub")
         try:
-            subject = github_checks.open_repository(connect(root), root, environment, branch)
+            remote = github_checks.open_repository(connect(root), root, environment, branch)
         except GitopsError as error:
             return [
                 first.to_row(github_checks.connection_result(error)),
                 *(check.unknown_row(error.problem) for check in others),
             ]
-        return [check.run(subject) for check in github_checks.CHECKS]
+        return [check.run(remote) for check in github_checks.CHECKS]
 
 
-def _show(rows: "list[CheckRow]") -> None:
-    """Print the table, and add it to the step summary."""
+def _show_rows(rows: "list[CheckRow]") -> None:
+    """Print the table, and add it to the GitHub Actions job summary."""
     from collections import Counter
 
     from gitops_ml.forge.markdown import format_table
 
-    headers, cells = ["check", "verdict", "result and fix"], [[row.id, row.verdict, row.text] for row in rows]
+    headers, cells = ["check", "status", "result and fix"], [[row.id, row.verdict, row.text] for row in rows]
     counts = Counter(row.verdict for row in rows)
     total = f"{len(rows)} checks: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}."
     console.table("Doctor", headers, cells)

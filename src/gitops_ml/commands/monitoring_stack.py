@@ -12,20 +12,22 @@ TARGET_KIND = "compose"
 
 
 def require_compose(repository: "Repository", environment: str) -> None:
-    """Require a Compose target, because the monitoring stack runs as containers beside it.
+    """Check that the environment is deployed with Compose, because the monitoring stack runs as containers beside it.
 
     Args:
         repository: The local clone.
         environment: Name of the environment.
 
     Raises:
-        ConfigError: The environment has a target of another kind.
+        ConfigError: The environment has a deployment target of another kind.
     """
     kind = repository.config.target(environment).kind
     if kind != TARGET_KIND:
         raise ConfigError(
-            f'The target of {environment} is "{kind}", but --monitoring starts containers only beside "{TARGET_KIND}".',
-            "Let your own Prometheus scrape the servers: `gitops docs monitoring`, Prometheus and Grafana.",
+            f'Environment {environment} has a deployment target of kind "{kind}"; --monitoring works only with '
+            f'"{TARGET_KIND}".',
+            "Run `gitops deploy` without --monitoring, and let your own Prometheus scrape the servers. The section "
+            '"Prometheus and Grafana" of `gitops docs monitoring` describes how.',
         )
 
 
@@ -34,7 +36,7 @@ def start_monitoring_stack(repository: "Repository", environment: str) -> None:
 
     Args:
         repository: The local clone.
-        environment: Name of the environment, which must have a Compose target.
+        environment: Name of the environment, whose deployment target must be of kind "compose".
 
     Raises:
         ContainerError: The containers could not be started; the deployed server was not changed.

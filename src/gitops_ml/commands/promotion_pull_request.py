@@ -242,6 +242,7 @@ def _describe_promotion(
         plot_urls=plot_urls(store, wanted.run, github.page),
         empty_card_keys=tuple(find_empty_keys(repository.config.card)),
         evidence_key=comparison.bound.key if comparison.bound else "",
+        is_served=repository.config.target(wanted.environment).kind != "none",
     )  # fmt: skip
 
 

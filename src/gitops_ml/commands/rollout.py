@@ -38,12 +38,12 @@ class EnvironmentState:
     Attributes:
         entries: Versions of the record on main, newest first.
         facts: Ledger facts without lifted holds, oldest first.
-        wanted: Record of the version that should serve; None when no version may serve.
+        desired: Record of the version that should serve; None when no version may serve.
     """
 
     entries: "list[HistoryEntry]"
     facts: list[ledger.AnyFact]
-    wanted: "Record | None"
+    desired: "Record | None"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def converge_or_fail(context: DeployContext) -> None:
     """
     failure = converge(context)
     if failure:
-        served = load_state(context).wanted
+        served = load_state(context).desired
         instead = f"version {served.version} serves" if served else "nothing serves"
         if context.follows_main:
             instead = "merge the rollback pull request to replace it"
@@ -123,7 +123,7 @@ def load_state(context: DeployContext) -> EnvironmentState:
 
 
 def converge(context: DeployContext) -> FailedVersion | None:
-    """Deploy the wanted version, or the last verified one if it fails; then update aliases, release and pull requests.
+    """Deploy the desired version, or the last verified one if it fails; then update aliases, release and pull requests.
 
     Args:
         context: The environment.
@@ -153,14 +153,14 @@ def converge(context: DeployContext) -> FailedVersion | None:
 
 
 def _deploy_and_report(context: DeployContext, state: EnvironmentState, logs: str = "") -> FailedVersion | None:
-    """Deploy the wanted version; on an error, still open the pull request and the issue about main's version."""
+    """Deploy the desired version; on an error, still open the pull request and the issue about main's version."""
     try:
-        failure = _deploy_wanted(context, state)
+        failure = _deploy_desired(context, state)
         if failure:
             console.echo_quoted(f"Version {failure.record.version} printed:", CONTROL_CHARACTERS.sub("", failure.logs))
             _require_unverified(state, failure)
     except GitopsError:
-        if state.entries and state.entries[0].record != state.wanted:
+        if state.entries and state.entries[0].record != state.desired:
             _report_main(context, state, logs)
         raise
     return failure
@@ -189,38 +189,38 @@ def _require_unverified(state: EnvironmentState, failure: FailedVersion) -> None
         )
 
 
-def _deploy_wanted(context: DeployContext, state: EnvironmentState) -> FailedVersion | None:
-    """Deploy and verify the wanted version; return it if it failed its smoke test."""
-    wanted = state.wanted
-    if wanted is None:
+def _deploy_desired(context: DeployContext, state: EnvironmentState) -> FailedVersion | None:
+    """Deploy and verify the desired version; return it if it failed its smoke test."""
+    desired = state.desired
+    if desired is None:
         context.announce(
             f"No version may serve in {context.environment}." if state.entries else "No version was promoted yet."
         )
         _stop_serving(context, state)
         return None
-    verified = ledger.is_verified(state.facts, wanted)
+    verified = ledger.is_verified(state.facts, desired)
     if (
         verified
         and not context.keeps_serving
-        and (wanted.image is None or ledger.is_last_verified(state.facts, wanted))
+        and (desired.image is None or ledger.is_latest_verification(state.facts, desired))
     ):
-        context.announce(f"Nothing to do: version {wanted.version} is verified in {context.environment}.")
+        context.announce(f"Nothing to do: version {desired.version} is verified in {context.environment}.")
         return None
-    if context.follows_main and state.entries[0].record != wanted:
+    if context.follows_main and state.entries[0].record != desired:
         context.announce(
-            f"Version {wanted.version} should serve, but main names another version, and Argo CD follows main: merge "
+            f"Version {desired.version} should serve, but main names another version, and Argo CD follows main: merge "
             "the rollback pull request."
         )
         return None
-    target = context.choose_target(wanted)
+    target = context.choose_target(desired)
     running = target.running()
     # With Argo CD the running image is not known here.
-    serves_wanted = running is not None and running.digest == wanted.digest and running.image in (wanted.image, None)
-    if running and serves_wanted and running.drift:
-        context.announce(f"Version {wanted.version} is started again: {running.drift}.")
-    elif running and serves_wanted and (verified or running.url):
-        return _verify_running(context, state, wanted, target, running, verified)
-    return _roll_out(context, state, wanted, target)
+    serves_desired = running is not None and running.digest == desired.digest and running.image in (desired.image, None)
+    if running and serves_desired and running.drift:
+        context.announce(f"Version {desired.version} is started again: {running.drift}.")
+    elif running and serves_desired and (verified or running.url):
+        return _verify_running(context, state, desired, target, running, verified)
+    return _roll_out(context, state, desired, target)
 
 
 def _stop_serving(context: DeployContext, state: EnvironmentState) -> None:
@@ -234,40 +234,40 @@ def _stop_serving(context: DeployContext, state: EnvironmentState) -> None:
 
 
 def _verify_running(
-    context: DeployContext, state: EnvironmentState, wanted: "Record", target: "Target", running: "RunningVersion",
+    context: DeployContext, state: EnvironmentState, desired: "Record", target: "Target", running: "RunningVersion",
     is_verified: bool,
 ) -> FailedVersion | None:  # fmt: skip
     """Run the smoke test of a version that serves but is not verified; remove the rest of an interrupted run."""
     target.discard()
     if is_verified:
-        context.announce(f"Nothing to do: version {wanted.version} serves in {context.environment} and is verified.")
+        context.announce(f"Nothing to do: version {desired.version} serves in {context.environment} and is verified.")
         console.set_output("url", running.url or "")
         return None
-    rollout = context.prepare_rollout(wanted)
+    rollout = context.prepare_rollout(desired)
     failures = context.smoke_test(running.url or "", rollout, lambda: True, shared=True)
     if failures:
         # The version that replaces it stops it, or `_stop_serving` does.
-        return FailedVersion(wanted, " ".join(failures), target.logs())
-    _record_verified(context, state, wanted, rollout, running)
+        return FailedVersion(desired, " ".join(failures), target.logs())
+    _record_verified(context, state, desired, rollout, running)
     return None
 
 
 def _roll_out(
-    context: DeployContext, state: EnvironmentState, wanted: "Record", target: "Target"
+    context: DeployContext, state: EnvironmentState, desired: "Record", target: "Target"
 ) -> FailedVersion | None:
     """Start the version beside the one that serves, run its smoke test, and switch to it."""
-    rollout = context.prepare_rollout(wanted)
+    rollout = context.prepare_rollout(desired)
     address = target.start(rollout)
     with _abandon_on_error(target):
         failures = context.smoke_test(address, rollout, target.is_alive, target.is_ready, shared=context.follows_main)
         if failures:
-            return FailedVersion(wanted, " ".join(failures), target.discard())
-        if _is_superseded(context, wanted):
+            return FailedVersion(desired, " ".join(failures), target.discard())
+        if _is_superseded(context, desired):
             target.discard()
             context.announce("Main changed during this run; the workflow run of the newer commit deploys it.")
             return None
         target.switch(rollout)
-    _record_verified(context, state, wanted, rollout, target.running() if context.keeps_serving else None)
+    _record_verified(context, state, desired, rollout, target.running() if context.keeps_serving else None)
     return None
 
 
@@ -282,25 +282,25 @@ def _abandon_on_error(target: "Target") -> "Iterator[None]":
         raise
 
 
-def _is_superseded(context: DeployContext, wanted: "Record") -> bool:
+def _is_superseded(context: DeployContext, desired: "Record") -> bool:
     """Return whether another version, or none, should serve by now."""
-    now = load_state(context).wanted
-    return now is None or now.digest != wanted.digest
+    now = load_state(context).desired
+    return now is None or now.digest != desired.digest
 
 
 def _record_verified(
     context: DeployContext,
     state: EnvironmentState,
-    wanted: "Record",
+    desired: "Record",
     rollout: "Rollout",
     running: "RunningVersion | None",
 ) -> None:
     """Write `verified` to the ledger: once, or, when the target does not keep serving, at each new publication."""
-    is_recorded = ledger.is_verified if context.keeps_serving else ledger.is_last_verified
-    if not is_recorded(state.facts, wanted):
+    is_recorded = ledger.is_verified if context.keeps_serving else ledger.is_latest_verification
+    if not is_recorded(state.facts, desired):
         fact = ledger.Verified(
-            environment=context.environment, digest=wanted.digest, at=datetime.now(UTC), by=context.actor,
-            image=wanted.image,
+            environment=context.environment, digest=desired.digest, at=datetime.now(UTC), by=context.actor,
+            image=desired.image,
         )  # fmt: skip
         ledger.append_facts(open_ledger(context.repository, context.store), fact)
     url = running.url if running else None
@@ -324,13 +324,13 @@ def _hold(context: DeployContext, failure: FailedVersion) -> None:
 
 def _release(context: DeployContext, state: EnvironmentState) -> None:
     """Create the tag and the GitHub release of a version that is verified in the last environment."""
-    wanted = state.wanted
+    desired = state.desired
     last = context.environment == context.repository.config.deploy.environments[-1]
-    if not (wanted and last and context.github and ledger.is_verified(state.facts, wanted)):
+    if not (desired and last and context.github and ledger.is_verified(state.facts, desired)):
         return
-    entry = next(entry for entry in state.entries if entry.record == wanted)
+    entry = next(entry for entry in state.entries if entry.record == desired)
     card = git.read_file(context.repository.root, entry.commit, CARD) or ""
-    title = f"{wanted.model} {wanted.release}: version {wanted.version}"
-    page = context.retry(releases.ensure_release, context.github, wanted.release, entry.commit, title, card or title)
+    title = f"{desired.model} {desired.release}: version {desired.version}"
+    page = context.retry(releases.ensure_release, context.github, desired.release, entry.commit, title, card or title)
     if page:
         context.announce(f"Released {page}.")

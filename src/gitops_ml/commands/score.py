@@ -156,7 +156,7 @@ def score_version(
     return ScoredVersion(
         number, digest, described, key_sample, reference, predictions, own_code=predictions_now is None, model=model,
         folder=folder,
-        fingerprints=fingerprints, attribution=explanations.read_attribution(folder),
+        fingerprints=fingerprints, attribution_baseline=explanations.read_attribution_baseline(folder),
     )  # fmt: skip
 
 

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: .gitops/run]")
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder.  [default: .gitops/run]")
 @click.option(
     "--force", is_flag=True, envvar="GITOPS_FORCE", help="Train even if a version with the same inputs exists."
 )
 @click.pass_obj
 def command(project: Path, out: Path | None, force: bool) -> None:
-    """Fit the pipeline and write a run folder.
+    """Train the model and write its files and metrics to a run folder.
 
-    The files of the folder are pinned by its digest. If a version with the same data, code, training tables and lock
-    exists, it is downloaded instead.
+    The command prints a digest of the folder's files. If a version with the same data, code, training settings of
+    model.toml and lock file exists, it is downloaded instead of training again.
     """
     from gitops_ml import user_package
     from gitops_ml.commands.validate import validate_data
@@ -40,7 +40,7 @@ def command(project: Path, out: Path | None, force: bool) -> None:
     if digest is None:
         with console.progress("train") as progress:
             digest = train(repository, package, prepared, out, forced=force, progress=progress)
-        _show(out, digest)
+        _show_metrics(out, digest)
     console.set_output("digest", digest)
     console.set_output("training", prepared.lineage.training)
 
@@ -61,21 +61,23 @@ def _download_existing(repository: "Repository", lineage: "Lineage", out: Path) 
         shutil.rmtree(out)
     download_version(store, model, version.number, version.digest, out)
     console.echo(
-        f"Nothing to train: version {version.number} was made from the same data, code, training tables and lock "
-        f"({lineage.training[:19]}). Use `--force` to train it again."
+        f"Nothing to train: version {version.number} was trained with the same data, code, training settings and lock "
+        f"file ({lineage.training[:19]}). Use `--force` to train again."
     )
-    console.append_summary(f"➖ Nothing to train: version {version.number} was made from the same inputs.")
+    console.append_summary(f"➖ Nothing to train: version {version.number} was trained with the same inputs.")
     return version.digest
 
 
-def _show(out: Path, digest: str) -> None:
+def _show_metrics(out: Path, digest: str) -> None:
+    """Print the metrics on the holdout, the numbers of rows and the digest, and add the metrics to the step summary."""
     from gitops_ml import run
     from gitops_ml.forge.markdown import format_number, format_table
 
     described = run.read_run(out, digest)
+    headers = ["metric", "value on the holdout"]
     rows = [[name, format_number(value)] for name, value in described.metrics.items()]
-    console.table("Trained", ["metric", "on the holdout"], rows)
+    console.table("Metrics of the trained model", headers, rows)
     trained = described.lineage.rows - described.lineage.holdout_rows
     console.echo(f"{trained} training rows, {described.lineage.holdout_rows} holdout rows.")
-    console.echo(f"{console.relative_path(out)} has the digest {digest}.")
-    console.append_summary(f"### Trained\n\n{format_table(['metric', 'on the holdout'], rows)}")
+    console.echo(f"The run folder {console.relative_path(out)} has the digest {digest}.")
+    console.append_summary(f"### Metrics of the trained model\n\n{format_table(headers, rows)}")

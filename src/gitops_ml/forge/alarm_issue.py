@@ -1,6 +1,6 @@
-"""The issue about an alarm: opened once, updated when its text changes, closed when the alarm is over.
+"""The issue about an alarm: opened once, updated while the alarm is active, and closed when it ends.
 
-It is found by its exact title and its author. https://docs.github.com/rest/issues/issues
+An issue is identified by its exact title and its author. https://docs.github.com/rest/issues/issues
 """
 
 import re
@@ -12,6 +12,8 @@ from gitops_ml.forge.github import GitHub
 from gitops_ml.forge.markdown import collapse, escape, format_percent, format_table, shorten
 from gitops_ml.secrets import redact
 
+# All kinds of findings, as in `monitoring.window.Kind`. "No traffic" is only a warning and opens no issue today; it is
+# in the list so that the issues of every kind are closed, also if its verdict becomes an alarm.
 KINDS = (
     "Data drift", "Prediction drift", "Performance decay", "Missing values", "Refused requests", "Failed requests",
     "Slow requests", "No traffic",
@@ -27,7 +29,7 @@ RUNBOOK = "docs/runbook.md#alarms"
 
 @dataclass(frozen=True)
 class BinShares:
-    """The shares of one bin of a distribution.
+    """Shares of the rows in one bin of a distribution.
 
     Attributes:
         name: Range or value of the bin.
@@ -42,11 +44,11 @@ class BinShares:
 
 @dataclass(frozen=True)
 class AlarmWindow:
-    """The result of one of the last windows.
+    """Result of one monitoring window.
 
     Attributes:
         until: End of the window.
-        verdict: Verdict of this window alone.
+        verdict: Verdict of this window, without the other windows.
         value: Measured value; None if it could not be measured.
         alarm: Alarm threshold.
         rows: Number of predicted rows.
@@ -61,12 +63,12 @@ class AlarmWindow:
 
 @dataclass(frozen=True)
 class AlarmPart:
-    """A column, or a metric, for which the alarm was raised.
+    """One column or metric of an alarm.
 
     Attributes:
         subject: Name of the column or the metric; empty if there is none.
-        message: Text of the newest finding.
-        windows: The last windows, newest first.
+        message: Text of the finding in the newest window.
+        windows: Last monitoring windows, newest first.
         bins: Distribution in training and in the window; empty if there is none.
     """
 
@@ -78,18 +80,18 @@ class AlarmPart:
 
 @dataclass(frozen=True)
 class AlarmIssue:
-    """The content of an issue about an alarm.
+    """Content of an issue about an alarm.
 
     Attributes:
         environment: Environment of the alarm.
         model: Name of the registered model.
         version: Registry version number of the version that serves.
-        kind: Kind of the findings.
+        kind: Kind of the findings, such as "data drift".
         since: Start of the alarm.
-        parts: One part, or the columns that drift together.
+        parts: One column or metric; several columns if they drift together.
         is_grouped: True if the issue is about several columns together.
-        next_step: Text about what happens next, in Markdown that is already escaped.
-        run_url: URL of the run that evaluated the last window; empty outside of a workflow.
+        next_step: Next step, such as a training that was started, as escaped Markdown.
+        run_url: URL of the workflow run that evaluated the last window; empty outside of GitHub Actions.
     """
 
     environment: str
@@ -104,7 +106,7 @@ class AlarmIssue:
 
     @property
     def title(self) -> str:
-        """The title, by which the issue is found."""
+        """Title, which identifies the issue."""
         subject = GROUP_SUBJECT if self.is_grouped else shorten(self.parts[0].subject, TITLE_LIMIT)
         return redact(f"{self.kind.capitalize()} in {self.environment}{f': {subject}' if subject else ''}")
 
@@ -125,36 +127,36 @@ class AlarmIssue:
         ]
         details = [_render_part(part, is_collapsed=is_list) for part in self.parts[:MAX_DISTRIBUTIONS]]
         run = (
-            f"[This run]({self.run_url}) evaluated the last window; its artefact `monitoring` contains the full "
-            "report. "
+            f"[This workflow run]({self.run_url}) evaluated the last window; its artefact `monitoring` contains the "
+            "full report. "
             if self.run_url
             else ""
         )
         foot = (
             f"{run}The [runbook]({repository_url}/blob/main/{RUNBOOK}) says what to do, and `gitops docs monitoring` "
-            "explains the figures. This issue is updated as long as the alarm lasts, and closed automatically when the "
-            "alarm is over or another version serves. If you close it yourself, it stays closed until the alarm is "
-            "over."
+            "explains the values. This issue is updated while the alarm is active, and closed automatically when the "
+            "alarm ends or another version serves. If you close it yourself, it is not reopened for this alarm; a new "
+            "alarm opens a new issue."
         )
         text = redact("\n\n".join([*head, *details]))
         return f"{text[: LIMIT - len(foot) - 10]}\n\n---\n{foot}\n"
 
 
 def update_issue(github: GitHub, alarm: AlarmIssue) -> str:
-    """Open or update the issue about an alarm, unless a person closed it since the alarm began.
+    """Open or update the issue about an alarm; an issue that a person closed since the alarm began stays closed.
 
     Args:
         github: The repository.
         alarm: Content of the issue.
 
     Returns:
-        A sentence with the issue's URL and what was done.
+        A sentence with the issue's URL and the change that was made.
     """
     body, issue = alarm.render_body(github.page), issues.find_open(github, alarm.title)
     if issue is None:
         closed = issues.find_closed_by_person(github, alarm.title, alarm.since)
         if closed:
-            return f"{closed['html_url']} was closed by a person, and stays closed until the alarm is over."
+            return f"{closed['html_url']} was closed by a person. It is not reopened for this alarm."
         created = github.send("POST", "/issues", {"title": alarm.title, "body": body})
         return f"Opened {created['html_url']}: {alarm.title}."
     # GitHub may return other line ends than those that were sent.
@@ -165,12 +167,12 @@ def update_issue(github: GitHub, alarm: AlarmIssue) -> str:
 
 
 def close_other_issues(github: GitHub, environment: str, titles: set[str]) -> list[str]:
-    """Close every open issue about an alarm of an environment, except those with the given titles.
+    """Close the open issues about alarms in an environment, except those with the given titles.
 
     Args:
         github: The repository.
-        environment: Environment of the alarms.
-        titles: Titles of the issues to keep open.
+        environment: Environment whose issues are closed.
+        titles: Titles of the issues to keep open: one for each alarm that is active.
 
     Returns:
         The URLs of the closed issues.

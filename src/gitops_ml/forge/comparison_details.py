@@ -63,13 +63,13 @@ def _render_slices(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     """Return the slices on which the challenger is worst compared with the champion, or worst of all."""
     slices, measured, metric = comparison["slices"], comparison["slices_measured"], comparison["metric"]
     if not slices:
-        return collapse("Slices: none is large enough", "A slice needs at least 30 held-out rows.")
+        return collapse("Slices: no slice is large enough", "A slice needs at least 30 held-out rows.")
     worst, champion = slices[0], comparison["champion"] if comparison["verdict"] != "champion" else None
     where = f"where {shorten(worst['name'])} ({worst['rows']} rows)"
     if champion is None:
-        summary = f"{metric} is worst, {format_number(worst['challenger'])}, {where}"
+        summary = f"the worst {metric} is {format_number(worst['challenger'])}, {where}"
     elif worst["loss"] > 0:
-        summary = f"the challenger loses most against the champion, {format_number(worst['loss'])}, {where}"
+        summary = f"the largest loss of the challenger is {format_number(worst['loss'])}, {where}"
     else:
         summary = "the challenger is not worse than the champion on any slice"
     rows = [
@@ -84,7 +84,7 @@ def _render_slices(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
         f"is one value of a column, or one quartile of it, with at least 30 held-out rows.{gain} Among many slices, "
         "some are bad by chance alone."
     )
-    return collapse(f"Slices: {summary}; {measured} measured", hint, _cut_table("slices", cuts, headers, rows))
+    return collapse(f"Slices ({measured} measured): {summary}", hint, _cut_table("slices", cuts, headers, rows))
 
 
 def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
@@ -92,8 +92,9 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     flips = comparison["flips"]
     if flips is None or comparison["verdict"] == "champion":
         return ""
+    definition = escape(_define_flip(flips["rule"]))
     if not flips["count"]:
-        return collapse(f"Predictions flip on none of {flips['rows']} rows", escape(f"A row flips if {flips['rule']}."))
+        return collapse(f"Predictions flip on none of {flips['rows']} rows", definition)
     summary = (
         f"Predictions flip on {flips['count']} of {flips['rows']} rows ({format_percent(flips['rate'])}): "
         f"{flips['better']} for the better, {flips['worse']} for the worse"
@@ -106,7 +107,7 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     ]  # fmt: skip
     has_probabilities = any(it["champion_probability"] is not None for it in flips["examples"])
     probability = ", with the probability of the prediction" if has_probabilities else ""
-    hint = f"A row flips if {flips['rule']}. The largest flips{probability}:"
+    hint = f"{definition} The largest flips{probability}:"
     headers = ["key", "label", "champion", "challenger"]
     for name in ("champion", "challenger"):
         explained = f"{name}_why"
@@ -115,7 +116,14 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
             rows = [[*row, _format_contributions(it.get(explained))]
                     for row, it in zip(rows, flips["examples"], strict=True)]  # fmt: skip
     unit = escape(_explain_contributions(flips["examples"]))
-    return collapse(summary, escape(hint), _cut_table("flips", cuts, headers, rows), unit)
+    return collapse(summary, hint, _cut_table("flips", cuts, headers, rows), unit)
+
+
+def _define_flip(rule: str) -> str:
+    """Return the rule of a comparison as a sentence."""
+    if rule == "the label differs":
+        return "A prediction flips if champion and challenger predict different labels."
+    return f"A prediction flips if {rule}."
 
 
 def _format_contributions(explanation: dict[str, Any] | None) -> str:
@@ -132,10 +140,10 @@ def _explain_contributions(examples: Sequence[dict[str, Any]]) -> str:
     if not explanations:
         return ""
     units = " or ".join(sorted({str(it["unit"]) for it in explanations}))
-    of_class = "" if all(it["of"] is None for it in explanations) else " of the named class"
+    favoured = "" if all(it["of"] is None for it in explanations) else " Positive values favour the named class."
     return (
         "A contribution is the change of the prediction that a column causes, compared with an average training row. "
-        f"Unit: {shorten(units)}{of_class}."
+        f"Unit: {shorten(units)}.{favoured}"
     )
 
 

@@ -41,6 +41,8 @@ def describe_proposed_version(comparison: dict[str, Any]) -> str:
     """
     proposed = comparison["rival"]
     result = "is worse and will be replaced" if proposed["beaten"] else "is not worse and stays"
+    if not proposed["side"]["metrics"]:  # it cannot be compared
+        result = "will be replaced"
     return f"Version {proposed['side']['version']}, which the open pull request proposes, {result}."
 
 

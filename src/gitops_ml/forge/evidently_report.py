@@ -1,8 +1,9 @@
-"""Evidently's report on two samples: a script that runs in an environment of its own, without gitops.
+"""Script that writes Evidently's report on two samples.
 
     python evidently_report.py REFERENCE.parquet CURRENT.parquet PAGE.html
 
-Evidently needs an older pandas than this repository. requirements/evidently.txt pins its environment.
+Evidently needs an older pandas than the library. Therefore the script runs in its own Python environment, which
+requirements/evidently.txt pins, and it cannot import `gitops_ml`.
 """
 
 import sys
@@ -14,7 +15,7 @@ MAX_CATEGORIES = 50
 
 
 def main(reference: str, current: str, page: str) -> None:
-    """Write the HTML page.
+    """Write the HTML page with Evidently's data drift and data summary of both samples.
 
     Args:
         reference: Path of the Parquet file with the reference rows.
@@ -37,9 +38,10 @@ def main(reference: str, current: str, page: str) -> None:
 
 
 def _split_columns(frames: dict[str, pd.DataFrame]) -> tuple[list[str], list[str]]:
-    """Return the numerical and the categorical columns.
+    """Return the names of the numerical columns and of the categorical columns.
 
-    Columns that are empty in one of the samples, or that have more than MAX_CATEGORIES texts, are left out.
+    Two kinds of columns are left out: those without a value in one of the samples, and those that are not numerical and
+    have more than MAX_CATEGORIES distinct values.
     """
     numerical, categorical = [], []
     for name in frames["reference"].columns:

@@ -1,4 +1,4 @@
-"""Parts that every HTML page has. A page is one file, runs only its own scripts, and needs no network."""
+"""Common parts of the HTML pages. A page is one file, runs only its own scripts, and needs no network."""
 
 import base64
 import hashlib
@@ -49,7 +49,10 @@ for (const [name, figure] of Object.entries(figures)) {
 
 
 class Markup(str):
-    """HTML that was built from escaped text."""
+    """HTML that the functions of this module insert without escaping it.
+
+    Text from data must already be escaped when a `Markup` is built.
+    """
 
     __slots__ = ()
 
@@ -58,10 +61,10 @@ def render_page(title: str, body: str, figures: Sequence[PageFigure] = (), style
     """Return a whole HTML page.
 
     Args:
-        title: Title of the browser's tab.
-        body: HTML in which text that came from data is escaped.
-        figures: Figures whose sections are in the body.
-        style: CSS in addition to the common style.
+        title: Title of the browser tab. This function escapes it.
+        body: HTML. Text from data in it must already be escaped.
+        figures: Figures whose sections are in the body. Text from data in them must already be escaped.
+        style: CSS in addition to the common style, inserted unchanged. It must not contain text from data.
     """
     scripts = _scripts() if figures else ()
     # The policy allows only these scripts, whatever the body contains, and forbids every request.
@@ -90,7 +93,7 @@ def render_figure(figure: PageFigure) -> str:
     """Return the HTML section in which a figure is drawn.
 
     Args:
-        figure: The figure; its title and caption are escaped already.
+        figure: The figure. Its name, title and caption must already be escaped.
     """
     text = f"<h3>{figure.title}</h3>\n<p>{figure.caption}</p>"
     return f'<section>\n{text}\n<div id="{figure.name}"></div>\n</section>\n'
@@ -100,8 +103,8 @@ def collapse_html(summary: str, body: str) -> str:
     """Return HTML that is collapsed below its summary.
 
     Args:
-        summary: The visible line, which is escaped.
-        body: HTML.
+        summary: The visible line. This function escapes it.
+        body: HTML. Text from data in it must already be escaped.
     """
     return f"<details><summary>{escape_html(summary)}</summary>\n{body}</details>\n"
 
@@ -110,8 +113,8 @@ def render_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> st
     """Return an HTML table.
 
     Args:
-        headers: Column headers, which are escaped.
-        rows: Cells, which are escaped unless they are `Markup`.
+        headers: Column headers. This function escapes them.
+        rows: Cells. This function escapes each cell that is not `Markup`.
     """
     head = "".join(f"<th>{escape_html(header)}</th>" for header in headers)
     lines = ["".join(f"<td>{render_value(cell)}</td>" for cell in row) for row in rows]
@@ -122,16 +125,16 @@ def render_badge(verdict: str) -> Markup:
     """Return a verdict as a coloured badge.
 
     Args:
-        verdict: The text, which is escaped.
+        verdict: Text of the badge. This function escapes it.
     """
     return Markup(f'<span class="badge {BADGE_CLASSES.get(verdict, "")}">{escape_html(verdict)}</span>')
 
 
 def render_value(value: object) -> str:
-    """Return a value as HTML, escaped unless it is `Markup`.
+    """Return a value as HTML.
 
     Args:
-        value: Any value; its string form is used.
+        value: Any value. This function escapes its string form, unless the value is `Markup`.
     """
     return value if isinstance(value, Markup) else escape_html(value)
 

@@ -38,8 +38,7 @@ def render_model_card(record: dict[str, Any], comparison: dict[str, Any], card: 
     """
     title = f"# Model card: {escape(record['model'])} {record['release']}"
     note = (
-        "`gitops promote` writes this page at each promotion, so changes to it are lost. To change the texts, edit "
-        "`[card]` in model.toml."
+        "`gitops promote` overwrites this file at each promotion; edit `[card]` in model.toml instead."
     )
     sections = {
         "Model details": _render_details(record, card),
@@ -70,7 +69,7 @@ def _render_details(record: dict[str, Any], card: CardConfig) -> str:
         ["predictions", f"one of {classes}, with the probability of each" if classes else "a number"],
     ]
     lines = [
-        f"- **Digest of the files**: `{record['digest']}`",
+        f"- **Digest of the model version**: `{record['digest']}`",
         f"- **Image**: `{record['image']}`" if record["image"] else "- **Image**: none",
         f"- **Owner**: {_card_text(card, 'owner')}",
         f"- **Licence**: {_card_text(card, 'licence')}",
@@ -86,11 +85,8 @@ def _weakest_slice(comparison: dict[str, Any]) -> str:
     metric = comparison["metric"]
     worst_of = max if metric in LOWER_IS_BETTER else min
     worst = worst_of(slices, key=lambda it: it["challenger"])
-    where = f"where {escape(shorten(worst['name']))} ({worst['rows']} held-out rows)"
-    return (
-        f"Of the slices below, the model is weakest {where}: {escape(metric)} is {format_number(worst['challenger'])} "
-        "there."
-    )
+    where = f"{escape(shorten(worst['name']))} ({worst['rows']} held-out rows)"
+    return f"The weakest of the slices below is {where}: {escape(metric)} is {format_number(worst['challenger'])}."
 
 
 def _render_data(record: dict[str, Any]) -> str:
@@ -125,7 +121,8 @@ def _render_metrics(comparison: dict[str, Any]) -> str:
     columns["baseline"] = _format_metrics(comparison["baseline"])
     rows = [[name, *(column.get(name, format_number(None)) for column in columns.values())] for name in metrics]
     sentence = (
-        f"Measured on {comparison['rows']} held-out rows. {escape(comparison['metric'])} decides between versions."
+        f"Measured on {comparison['rows']} held-out rows. {escape(comparison['metric'])} is the primary metric, which "
+        "decides between versions."
     )
     sentence += f" {explain_metrics(metrics)}"
     if intervals:

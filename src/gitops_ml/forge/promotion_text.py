@@ -35,6 +35,7 @@ class PromotionProposal:
         plot_urls: URLs of the plots of the training run, by name.
         empty_card_keys: Empty keys of `[card]` in model.toml, which only people can fill in.
         evidence_key: Key of the state of main that the comparison is bound to; empty if it is unknown.
+        is_served: Whether the environment has a server, so that the merge deploys the version to it.
     """
 
     environment: str
@@ -48,6 +49,7 @@ class PromotionProposal:
     plot_urls: Mapping[str, str] = field(default_factory=dict)
     empty_card_keys: tuple[str, ...] = ()
     evidence_key: str = ""
+    is_served: bool = True
 
     @property
     def short_digest(self) -> str:
@@ -215,12 +217,15 @@ git fetch origin && git switch --detach origin/main && make setup
 def _render_decision(proposal: PromotionProposal) -> str:
     run = f" Created by [this run]({proposal.run_url})." if proposal.run_url else ""
     environment = escape(proposal.environment)
+    deployment = f"deploys it to {environment}"
+    if not proposal.is_served:
+        deployment = f"runs its smoke test (the deployment target of {environment} is `none`, so no server is changed)"
     return (
         f"**Merge** to make version {proposal.version} the champion of {environment} as release {proposal.release}. "
-        f"The merge changes `registry/{environment}.json` and the model card. **Close** to refuse it: this version is "
-        "not proposed again, but a later one may be. If a better version passes the gates, this pull request is "
-        "updated.\n\n"
-        "The comparison is valid for main as it is now. If the data, the split, the code, the lock file, the gates or "
-        "the champion change, the status `required` turns red and the version is compared again. If it is merged "
-        f"nevertheless, it is not rolled out.{run}"
+        f"The merge changes `registry/{environment}.json` and the model card, and {deployment}. **Close** to reject "
+        "it: this version is not proposed again, but a later one may be. If a better version passes the gates, this "
+        "pull request is updated.\n\n"
+        "The comparison is valid for the current commit of main. If the data, the split, the code, the lock file, the "
+        "gates or the champion change, the status check `required` fails and the version is compared again. If the "
+        f"pull request is merged although the check fails, the version is not deployed.{run}"
     )

@@ -50,7 +50,7 @@ class Rollback:
     Attributes:
         environment: Environment of the rollback.
         model: Name of the registered model.
-        removed: Version that main names, and that must not serve.
+        removed: Version that the record on main names, and that must not serve.
         restored: Version that serves instead; None if no version was ever verified.
         reason: Reason of the rollback, which may be a text of a person.
         is_expired: True if the removed version is not at fault, but was merged with expired evidence.
@@ -76,7 +76,7 @@ class Rollback:
     def body(self) -> str:
         """The body of the pull request, in Markdown."""
         serving = self.restored.description if self.restored else "nothing, because no version was ever verified"
-        record = f"names version {self.restored.version} again" if self.restored else "names no version any more"
+        record = f"names version {self.restored.version} again" if self.restored else "names no version"
         return redact(f"""## ⏪ {self._heading}
 
 **Reason**: {escape(self.reason)}
@@ -93,8 +93,8 @@ change what serves. **Close** to leave main as it is: {self._consequence_of_clos
         version, environment = self.removed.version, escape(self.environment)
         if self.is_expired:
             return (
-                f"Version {version} is not rolled out in {environment}, because its evidence had expired when it was "
-                "merged"
+                f"Version {version} was not deployed to {environment}, because its comparison was out of date when it "
+                "was merged"
             )
         return f"Version {version} no longer serves in {environment}"
 
@@ -103,9 +103,10 @@ change what serves. **Close** to leave main as it is: {self._consequence_of_clos
         version = self.removed.version
         if self.is_expired:
             return (
-                f"version {version} is still not rolled out.\n\n**No fault of version {version} is known**, and it is "
-                "not held. It is compared again with main as it is now. If it passes every gate, a new pull request "
-                "proposes it. Merge that one; then this one is closed automatically."
+                f"version {version} stays undeployed.\n\n**Recommended: first wait for the new comparison.** No fault of "
+                f"version {version} is known, and it is not held. It is compared again on the current commit of main. "
+                "If it passes every gate, a new pull request proposes it. Merge that pull request; then this one is "
+                "closed automatically. If a gate refuses the version, merge this pull request."
                 f"\n\n{EXPIRED_MARKER}"
             )
         return (

@@ -40,7 +40,7 @@ def check_service_health(monitoring: MonitoringConfig, counts: WindowCounts) -> 
 def _check_traffic(counts: WindowCounts, requests: int) -> Finding:
     quiet = not counts.rows and not requests
     text = (
-        "There were no requests. Check that callers can open_location the servers."
+        "There were no requests. Check that callers can reach the servers."
         if quiet
         else f"{counts.rows} rows were predicted."
     )

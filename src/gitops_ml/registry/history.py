@@ -110,7 +110,7 @@ def desired_state_at(
     main = entries[0].record
     assert main is not None  # noqa: S101 (there is no desired record if main has none)
     verified = ledger.is_verified(known, desired)
-    still_serving = None if verified else ledger.last_verified(record.records_since_removal(entries), known)
+    still_serving = None if verified else ledger.find_fallback_record(record.records_since_removal(entries), known)
     return DesiredState(
         entry=next(entry for entry in entries if entry.record == desired),
         verified=next(

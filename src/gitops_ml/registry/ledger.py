@@ -1,13 +1,16 @@
-"""The ledger: facts about deployments, appended to the store branch, and what follows from them.
+"""The ledger: an append-only log of deployment events in ledger.jsonl on the store branch, and the desired record
+computed from it.
+
+Each line is one entry, a fact of one of these kinds:
 
 - `verified`: this digest passed its smoke test in this environment.
 - `held`: this digest may neither run nor be promoted.
-- `override`: this digest runs whatever main says, until a given time or until main names the same digest.
+- `override`: this digest runs instead of the one that main names; `find_override` has the rule of when it ends.
 - `asked`: this digest was to be compared with the champion of the environment. It does not change what serves.
 - `expired`: the evidence behind this merge no longer held when it was merged, so the merge is ignored.
 
-Every reconciler computes the same desired record from main's records and the ledger. A hold ends by pull request only:
-registry/lifted/ on main has one file for each hold that was lifted.
+Every reconciler computes the same desired record from main's records and the ledger. A hold can be lifted only by a
+pull request, which adds a file to registry/lifted/.
 """
 
 from collections.abc import Sequence
@@ -25,6 +28,12 @@ from gitops_ml.run import Document
 
 FILE = "ledger.jsonl"
 LIFTED = f"{FOLDER}/lifted"
+RESTORE = (
+    "Restore an earlier version of the file (if [store] in model.toml names another branch than `mlflow`, use that "
+    "name). Check out the branch: `git fetch origin mlflow && git worktree add --detach ../store FETCH_HEAD && cd "
+    f"../store`. Choose a commit before the edit: `git log -p -- {FILE}`. Then run `git checkout COMMIT -- {FILE} && "
+    "git commit -m 'Restore the ledger' && git push origin HEAD:mlflow`."
+)
 
 
 class Fact(Document):
@@ -70,7 +79,7 @@ class Held(Fact):
 
 
 class Override(Fact):
-    """Fact that a version runs until a given time, whatever main says.
+    """Fact that a version runs instead of the one that main names, until a given time at the latest.
 
     Attributes:
         kind: Name of the kind of fact.
@@ -136,7 +145,7 @@ def load_facts(folder: Path) -> list[AnyFact]:
         folder: Checkout of the store branch.
 
     Raises:
-        IntegrityError: A line is not a fact.
+        IntegrityError: A line is not a valid entry.
     """
     file = folder / FILE
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
@@ -146,7 +155,8 @@ def load_facts(folder: Path) -> list[AnyFact]:
             facts.append(_FACT.validate_json(line))
         except ValidationError as error:
             raise IntegrityError(
-                f"{FILE} on the store branch: line {number} is not a fact.", "Restore it from Git: `git log`."
+                f"{FILE} on the store branch: line {number} is not a valid entry. A person probably edited the file.",
+                RESTORE,
             ) from error
     return facts
 
@@ -226,8 +236,8 @@ def is_verified(facts: Sequence[Fact], record: Record) -> bool:
     return any((f.digest, f.image) == (record.digest, record.image) for f in verified)
 
 
-def is_last_verified(facts: Sequence[Fact], record: Record) -> bool:
-    """Return whether the last verification in the record's environment was of the record's version and image.
+def is_latest_verification(facts: Sequence[Fact], record: Record) -> bool:
+    """Return whether the latest `verified` entry of the record's environment is about its version and image.
 
     Args:
         facts: The ledger, oldest first.
@@ -291,7 +301,7 @@ def desired_record(
     """Return the record of the version that should serve.
 
     An override comes first. Otherwise it is the record on main, unless its version is held or its evidence had expired
-    when it was merged; then it is the last verified record.
+    when it was merged; then it is the fallback record.
 
     Args:
         entries: Records of one environment on main, newest first.
@@ -308,12 +318,12 @@ def desired_record(
     if override:
         return next(r for r in records if r.digest == override.digest)
     if is_held(facts, records[0].environment, records[0].digest) or find_expiry(facts, entries[0]):
-        return last_verified(records, facts)
+        return find_fallback_record(records, facts)
     return records[0]
 
 
-def last_verified(records: Sequence[Record], facts: Sequence[Fact]) -> Record | None:
-    """Return the newest record whose version passed its smoke test and is not held; None if there is none.
+def find_fallback_record(records: Sequence[Record], facts: Sequence[Fact]) -> Record | None:
+    """Return the record that serves while the desired one may not: the newest one that is verified and not held.
 
     Args:
         records: Records of one environment, newest first.
@@ -328,7 +338,11 @@ def find_override(
 ) -> Override | None:
     """Return the override in force.
 
-    It is the newest override that has not ended, whose version is not held, and whose version main has not named since.
+    Of the overrides whose time has not passed, only the newest counts. It is in force if all of this holds:
+
+    - Its version was on main since the record was last removed.
+    - Its version is not held.
+    - No change of the record on main since the override was written names its version.
 
     Args:
         entries: Records of one environment on main, newest first.

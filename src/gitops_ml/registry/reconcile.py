@@ -87,7 +87,7 @@ def champion_record(entries: Sequence[record.HistoryEntry], facts: Sequence[ledg
     desired = ledger.desired_record(entries, facts)
     if desired is None or ledger.is_verified(facts, desired):
         return desired
-    return ledger.last_verified(record.records_since_removal(entries), facts)
+    return ledger.find_fallback_record(record.records_since_removal(entries), facts)
 
 
 def open_ledger(repository: Repository, store: Store | None = None) -> Branch:

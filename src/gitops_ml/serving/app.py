@@ -170,7 +170,7 @@ def _explain_option(request: Request) -> bool:
 async def _read_content(request: Request, max_mib: int) -> bytes:
     """Return the body; stop reading as soon as it is larger than allowed."""
     max_bytes, parts, size = max_mib * 2**20, list[bytes](), 0
-    too_large = ApiError(413, f"The body is larger than {max_mib} MiB, the limit. Send it in parts.")
+    too_large = ApiError(413, f"The body is larger than the limit of {max_mib} MiB. Split it into smaller requests.")
     if int(request.headers.get("content-length", "0") or 0) > max_bytes:
         raise too_large
     try:

@@ -175,7 +175,9 @@ def _decoded_size(column: pa.ChunkedArray) -> int:
 def _check_size(size: int, limits: ServingConfig) -> None:
     max_mib = UNPACKED_FACTOR * limits.max_body_mib
     if size > max_mib * 2**20:
-        raise ApiError(413, f"The unpacked body is larger than {max_mib} MiB, the limit. Send it in parts.")
+        raise ApiError(
+            413, f"The unpacked body is larger than the limit of {max_mib} MiB. Split it into smaller requests."
+        )
 
 
 def _first_line(error: Exception) -> str:

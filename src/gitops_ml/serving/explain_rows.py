@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gitops_ml.explanations import Attribution, NotExplainable, explain
+from gitops_ml.explanations import AttributionBaseline, NotExplainable, explain
 from gitops_ml.serving.api_error import ApiError, RequestProblem
 
 if TYPE_CHECKING:
@@ -18,32 +18,34 @@ MAX_COLUMNS = 5
 NO_REASONS = "no_reasons"
 
 
-def check_explainable(attribution: Attribution, rows: int) -> None:
+def check_explainable(attribution_baseline: AttributionBaseline, rows: int) -> None:
     """Check that the version has explanations, and that the request does not have too many rows to explain.
 
     Args:
-        attribution: Averages of the version that contributions are measured from.
+        attribution_baseline: Averages of the version that contributions are measured from.
         rows: Number of rows in the request.
 
     Raises:
         ApiError: 422 if predictions of the version cannot be explained; 413 if there are too many rows.
     """
-    if attribution.unavailable:
-        raise _unavailable(attribution.unavailable)
+    if attribution_baseline.unavailable:
+        raise _unavailable(attribution_baseline.unavailable)
     if rows > MAX_ROWS:
         raise ApiError(
             413,
-            f"The request has {rows} rows, and at most {MAX_ROWS} rows are explained per request. Split the request, or "
-            "omit `explain`.",
+            f"The request has {rows} rows, and at most {MAX_ROWS} rows are explained per request. Split the request, "
+            "or omit `explain`.",
         )
 
 
-def explain_rows(model: "Pipeline", attribution: Attribution, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def explain_rows(
+    model: "Pipeline", attribution_baseline: AttributionBaseline, rows: pd.DataFrame
+) -> list[dict[str, Any]]:
     """Return the explanation of each row's prediction.
 
     Args:
         model: Fitted pipeline.
-        attribution: Averages of the version that contributions are measured from.
+        attribution_baseline: Averages of the version that contributions are measured from.
         rows: Rows of the request; shape (n, columns).
 
     Returns:
@@ -55,7 +57,7 @@ def explain_rows(model: "Pipeline", attribution: Attribution, rows: pd.DataFrame
         ApiError: 422 if the predictions of the version, or of a row, cannot be explained.
     """
     try:
-        explanations = explain(model, attribution, rows)
+        explanations = explain(model, attribution_baseline, rows)
     except NotExplainable as error:
         raise _unavailable(str(error)) from None
     documents = []
@@ -89,7 +91,7 @@ def _unavailable(reason: str) -> ApiError:
 
 
 def _to_json(rows: pd.DataFrame, row: int, column: str) -> Any:
-    """Return a value as a JSON type; None for a missing value, and for a feature that is not a column of the request."""
+    """Return a value as a JSON type; None for a missing value, or if the request has no such column."""
     value = rows[column].iloc[row] if column in rows.columns else None
     if value is None or pd.isna(value):
         return None

@@ -137,8 +137,10 @@ class Service:
             ApiError: As in `predict`; or the predictions cannot be explained, or there are too many rows.
         """
         rows = self._read_rows(content_type, body)
-        check_explainable(self.attribution, len(rows))
-        return PredictionResult(rows, self._predict_rows(rows), explain_rows(self.model, self.attribution, rows))
+        check_explainable(self.attribution_baseline, len(rows))
+        return PredictionResult(
+            rows, self._predict_rows(rows), explain_rows(self.model, self.attribution_baseline, rows)
+        )
 
     def _read_rows(self, content_type: str, body: bytes) -> "pd.DataFrame":
         if not self.ready:
@@ -164,9 +166,9 @@ class Service:
         return predictions
 
     @cached_property
-    def attribution(self) -> explanations.Attribution:
+    def attribution_baseline(self) -> explanations.AttributionBaseline:
         """The data that explanations are computed from, or the reason why there are none."""
-        return explanations.read_attribution(self.folder)
+        return explanations.read_attribution_baseline(self.folder)
 
     @cached_property
     def example_rows(self) -> list[dict[str, Any]]:

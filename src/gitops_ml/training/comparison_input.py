@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gitops_ml.config import Config, Repository
-from gitops_ml.explanations import Attribution
+from gitops_ml.explanations import AttributionBaseline
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Run
 from gitops_ml.training.review import Review
@@ -35,7 +35,7 @@ class ScoredVersion:
         model: Loaded model; None if only its own commit can load it.
         folder: Verified folder with its files.
         fingerprints: Fingerprints of its rows; None if an older version of the library trained it.
-        attribution: Data that explanations of its predictions need; None if an older version of the library trained it.
+        attribution_baseline: Data that explanations of its predictions need; None if an older version of the library trained it.
     """
 
     number: str
@@ -48,7 +48,7 @@ class ScoredVersion:
     model: "Pipeline | None" = None
     folder: Path | None = None
     fingerprints: RowFingerprints | None = None
-    attribution: Attribution | None = None
+    attribution_baseline: AttributionBaseline | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from gitops_ml.predictions import Predictions, predict
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
 from gitops_ml.training.findings.behaviour import BehaviourTest, run_behaviour_tests
-from gitops_ml.training.findings.budgets import Budgets, measure_budgets
 from gitops_ml.training.findings.calibration import Calibration, measure_calibration
 from gitops_ml.training.findings.claims import Claim, check_claims
 from gitops_ml.training.findings.determinism import Determinism, check_determinism
@@ -21,6 +20,7 @@ from gitops_ml.training.findings.duplicates import DuplicateRows, find_duplicate
 from gitops_ml.training.findings.fairness import Disparity, measure_disparities
 from gitops_ml.training.findings.leaks import Leak, find_leaks
 from gitops_ml.training.findings.losses import SliceLosses, measure_slice_losses
+from gitops_ml.training.findings.model_cost import ModelCost, measure_cost
 from gitops_ml.training.findings.negative_flips import NegativeFlips, find_negative_flips
 from gitops_ml.training.findings.provenance import Provenance, check_provenance
 from gitops_ml.training.findings.robustness import Robustness, check_robustness
@@ -64,7 +64,7 @@ class Evidence(Document):
         behaviour: Results of the user's behaviour tests; None if there are none.
         robustness: Results with reordered and missing columns; None if the model is not loaded.
         determinism: Result of a second training; None if only predictions are compared.
-        budgets: Latency and size; None if the model is not loaded.
+        budgets: Cost of the model (latency and size); None if the model is not loaded.
     """
 
     # NaN is kept: a gate that reads the evidence again must see the same values.
@@ -94,7 +94,7 @@ class Evidence(Document):
     behaviour: tuple[BehaviourTest, ...] | None = None
     robustness: Robustness | None = None
     determinism: Determinism | None = None
-    budgets: Budgets | None = None
+    budgets: ModelCost | None = None
 
     def value(self, whose: str) -> float:
         """Return the metric that decides; NaN if there is none.
@@ -136,7 +136,7 @@ def gather(inputs: ComparisonInput) -> Evidence:
         behaviour=run_behaviour_tests(inputs),
         robustness=check_robustness(inputs),
         determinism=check_determinism(inputs),
-        budgets=measure_budgets(inputs),
+        budgets=measure_cost(inputs),
     )
     return _add_champion(evidence, inputs, inputs.champion) if inputs.champion else evidence
 

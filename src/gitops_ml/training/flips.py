@@ -176,11 +176,11 @@ def predicted_probability(predictions: Predictions) -> Array:
 
 def _explain(inputs: ComparisonInput, scored: ScoredVersion, rows: Array) -> list[FlipExplanation | None]:
     """Return explanations of a version's predictions; None for each row if the model is not loaded, or not linear."""
-    if scored.model is None or scored.attribution is None or not len(rows):
+    if scored.model is None or scored.attribution_baseline is None or not len(rows):
         return [None] * len(rows)
     features = inputs.prepared.held_out[list(scored.run.columns)].iloc[rows]
     try:
-        explanations = explain(scored.model, scored.attribution, features)
+        explanations = explain(scored.model, scored.attribution_baseline, features)
     except NotExplainable:
         return [None] * len(rows)
     return [_explanation_of_row(explanations, row) for row in range(len(rows))]

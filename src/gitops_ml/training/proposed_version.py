@@ -1,4 +1,4 @@
-"""The version that the open promotion pull request proposes, judged against the challenger like a champion."""
+"""Compare the challenger with the version that the open promotion pull request already proposes."""
 
 from collections.abc import Collection
 
@@ -12,13 +12,13 @@ from gitops_ml.training.split import explain_incomparable_splits
 
 
 class ProposedVersion(Document):
-    """The version that the open promotion pull request proposes, compared with the challenger.
+    """Result of the comparison of the challenger with the proposed version.
 
     Attributes:
         side: Description of the proposed version.
-        beaten: True if the challenger may replace it in the pull request.
+        beaten: True if the challenger may replace the proposed version in the pull request.
         message: Explanation for reviewers.
-        value: The challenger's gain over it, for which larger is better; None if it cannot be measured.
+        value: The challenger's gain over the proposed version; larger is better; None if it cannot be measured.
         low: Lower end of the gain's interval.
         high: Upper end of the gain's interval.
     """
@@ -32,7 +32,7 @@ class ProposedVersion(Document):
 
 
 def evaluate_proposed(inputs: ComparisonInput, evidence: Evidence, proposed: ScoredVersion) -> ProposedVersion:
-    """Evaluate the gate CHAMPION with the proposed version in the champion's place.
+    """Evaluate the gate CHAMPION with the proposed version in place of the champion.
 
     Args:
         inputs: Versions to compare.
@@ -61,29 +61,37 @@ def explain_incomparable(
     current_columns: Collection[str],
     current_split: SplitConfig,
 ) -> str | None:
-    """Return why a proposed version cannot be compared with the current data and split; None if it can.
+    """Return why a proposed version cannot be compared on the current data and split; None if it can.
+
+    The text contains every reason.
 
     Args:
         version: Version number in the registry.
-        columns: Columns that the version needs.
-        split: Split that the version was trained with.
+        columns: Columns that the proposed version needs.
+        split: Split that the proposed version was trained with.
         current_columns: Columns of the current data.
         current_split: Split in model.toml.
     """
-    missing = [name for name in columns if name not in current_columns]
+    reasons = []
+    missing = [repr(name) for name in columns if name not in current_columns]
     if missing:
-        return f"it needs the column {missing[0]!r}, which the data no longer has"
-    return explain_incomparable_splits(split, current_split, f"version {version}")
+        noun = "column" if len(missing) == 1 else "columns"
+        reasons.append(f"version {version} needs the {noun} {', '.join(missing)}, which the current data does not have")
+    changed_split = explain_incomparable_splits(split, current_split, f"version {version}")
+    return "; ".join([*reasons, changed_split] if changed_split else reasons) or None
 
 
 def mark_incomparable(proposed: ComparedVersion, reason: str) -> ProposedVersion:
-    """Return a proposed version that the challenger replaces because it cannot be compared.
+    """Return the result for a proposed version that cannot be compared: the challenger replaces it.
 
-    The challenger was judged with the current split and data, and a person still decides whether to merge it.
+    The gates evaluated the challenger on the current data and split. A person still decides whether to merge it.
 
     Args:
         proposed: Description of the proposed version.
-        reason: Reason why it cannot be compared.
+        reason: Reason why the proposed version cannot be compared.
     """
-    message = f"It cannot be compared: {reason}. The challenger, which was judged with the current split, replaces it."
+    message = (
+        f"Version {proposed.version} cannot be compared with the challenger: {reason}. The challenger was evaluated on "
+        f"the current data and split, so it replaces version {proposed.version} in the pull request."
+    )
     return ProposedVersion(side=proposed, beaten=True, message=message)

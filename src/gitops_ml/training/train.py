@@ -16,7 +16,7 @@ import pandas as pd
 from gitops_ml import run
 from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError
-from gitops_ml.explanations import compute_attribution
+from gitops_ml.explanations import compute_attribution_baseline
 from gitops_ml.manifest import FILE as MANIFEST
 from gitops_ml.manifest import write_manifest
 from gitops_ml.model_file import save_model
@@ -133,8 +133,8 @@ def train(
             fingerprint_rows(prepared.rows, prepared.held_out, config.data.key, target).model_dump(),
         )
         _write(
-            partial / run.ATTRIBUTION,
-            compute_attribution(model, features, target).model_dump(mode="json"),
+            partial / run.ATTRIBUTION_BASELINE,
+            compute_attribution_baseline(model, features, target).model_dump(mode="json"),
         )
         progress("draw")
         _draw(repository, model, rows, labels, predictions, partial / run.PLOTS)

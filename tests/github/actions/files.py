@@ -7,11 +7,11 @@ from pathlib import Path
 
 def select_files(lines: list[str], workspace: Path, hidden: bool) -> dict[str, Path]:
     """Return the selected files, by their names in the artifact."""
-    wanted = [_absolute(line, workspace) for line in lines if not line.startswith("!")]
-    unwanted = {file for line in lines if line.startswith("!") for file in _below(_absolute(line[1:], workspace))}
-    found = sorted({file for pattern in wanted for file in _below(pattern)} - unwanted)
-    files = [file for file in found if hidden or not _is_hidden(file, workspace)]
-    root = _root(wanted, files)
+    included = [_absolute(line, workspace) for line in lines if not line.startswith("!")]
+    excluded = {file for line in lines if line.startswith("!") for file in _below(_absolute(line[1:], workspace))}
+    matches = sorted({file for pattern in included for file in _below(pattern)} - excluded)
+    files = [file for file in matches if hidden or not _is_hidden(file, workspace)]
+    root = _root(included, files)
     return {str(file.relative_to(root)): file for file in files}
 
 
@@ -22,10 +22,10 @@ def _absolute(line: str, workspace: Path) -> str:
 
 def _below(pattern: str) -> set[Path]:
     """Return the files that match a pattern, and the files in matching folders."""
-    found: set[Path] = set()
+    matches: set[Path] = set()
     for name in map(Path, glob.glob(pattern, recursive=True, include_hidden=True)):
-        found.update([name] if name.is_file() else (file for file in name.rglob("*") if file.is_file()))
-    return found
+        matches.update([name] if name.is_file() else (file for file in name.rglob("*") if file.is_file()))
+    return matches
 
 
 def _is_hidden(file: Path, workspace: Path) -> bool:
@@ -35,18 +35,18 @@ def _is_hidden(file: Path, workspace: Path) -> bool:
     return any(part.startswith(".") for part in inside.parts)
 
 
-def _root(wanted: list[str], files: list[Path]) -> Path:
+def _root(included: list[str], files: list[Path]) -> Path:
     """Return the folder that names are relative to: the searched folder, or the common parent of several."""
-    searched = _searched(wanted)
+    searched = _searched(included)
     if len(searched) > 1:
         return Path(os.path.commonpath(searched))
     only = Path(searched[0])
     return only.parent if files == [only] else only
 
 
-def _searched(wanted: list[str]) -> list[str]:
+def _searched(included: list[str]) -> list[str]:
     """Return the part of each pattern before its first wildcard, without those below another."""
-    starts = {_start(pattern) for pattern in wanted}
+    starts = {_start(pattern) for pattern in included}
     return sorted(str(one) for one in starts if not any(other in one.parents for other in starts))
 
 

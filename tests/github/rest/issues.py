@@ -52,13 +52,13 @@ def sort_items(call: Call, items: list[Any], issue_of: Callable[[Any], Issue], d
 def list_issues(call: Call) -> list[dict[str, Any]]:
     """List issues and pull requests, newest first."""
     state, creator = call.query.get("state", "open"), call.query.get("creator")
-    wanted = {name.strip().lower() for name in call.query.get("labels", "").split(",") if name.strip()}
+    labels = {name.strip().lower() for name in call.query.get("labels", "").split(",") if name.strip()}
     chosen = [
         issue
         for issue in call.hub.state.issues.values()
         if state in {"all", issue.state}
         and creator in {None, issue.user.login}
-        and wanted <= set(issue.labels)
+        and labels <= set(issue.labels)
         and issue.updated >= call.query.get("since", "")
     ]
     return [

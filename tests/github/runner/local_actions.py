@@ -23,17 +23,17 @@ def find(workflow: Workflow, repository: Repository, sha: str) -> dict[str, Loca
     Raises:
         InvalidWorkflow: The file of an action is invalid.
     """
-    found: dict[str, LocalAction] = {}
+    actions: dict[str, LocalAction] = {}
     pending = used_actions(workflow.steps)
     while pending:
         uses = pending.pop()
-        if uses in found or not is_local(uses):
+        if uses in actions or not is_local(uses):
             continue
         text = _text(repository, sha, uses)
         if text is not None:
-            found[uses] = _parse(uses, text)
-            pending += used_actions(found[uses].steps)
-    return found
+            actions[uses] = _parse(uses, text)
+            pending += used_actions(actions[uses].steps)
+    return actions
 
 
 def third_party(workflow: Workflow) -> set[str]:

@@ -17,7 +17,7 @@ def matches(patterns: Iterable[str], name: str) -> bool:
 
 def _regex(pattern: str) -> re.Pattern[str]:
     """Return a pattern as a regular expression: only `**` matches slashes; `?` and `+` repeat a character."""
-    return re.compile("".join(_piece(*found.groups("")) for found in PIECE.finditer(pattern)))
+    return re.compile("".join(_piece(*match.groups("")) for match in PIECE.finditer(pattern)))
 
 
 def _piece(folders: str, anything: str, star: str, repeat: str, letters: str, escaped: str, other: str) -> str:

@@ -97,7 +97,7 @@ def _gate() -> yaml.MappingNode:
 def _replace(node: yaml.Node, token: str) -> None:
     """Replace the token in every expression below a node."""
     if isinstance(node, yaml.ScalarNode):
-        node.value = EMBEDDED.sub(lambda found: TOKEN.sub(token, found[0]), node.value)
+        node.value = EMBEDDED.sub(lambda value: TOKEN.sub(token, value[0]), node.value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _replace(value, token)
@@ -118,9 +118,9 @@ def _get(node: yaml.MappingNode, name: str) -> yaml.Node | None:
 
 def _get_or_add(node: yaml.MappingNode, name: str) -> yaml.MappingNode:
     """Return the mapping under a key; add it if it is missing."""
-    found = _get(node, name)
-    if isinstance(found, yaml.MappingNode):
-        return found
+    value = _get(node, name)
+    if isinstance(value, yaml.MappingNode):
+        return value
     mapping = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=False)
     node.value = [pair for pair in node.value if pair[0].value != name] + [(_scalar(name), mapping)]
     return mapping

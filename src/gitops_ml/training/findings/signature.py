@@ -10,19 +10,19 @@ class SignatureChanges(Document):
     Attributes:
         added: Columns that only the challenger has; clients must add them to their requests.
         removed: Columns that only the champion has; clients must remove them from their requests.
-        type_changes: Columns whose new type does not accept the old values: the champion's type, the challenger's.
+        retyped: Columns whose new type does not accept the old values: the champion's type, the challenger's.
         labels: Labels that only one of the two versions predicts.
     """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    type_changes: dict[str, tuple[str, str]]
+    retyped: dict[str, tuple[str, str]]
     labels: tuple[str, ...]
 
     @property
     def is_compatible(self) -> bool:
         """True if clients of the champion can use the challenger without changes."""
-        return not (self.added or self.removed or self.type_changes or self.labels)
+        return not (self.added or self.removed or self.retyped or self.labels)
 
 
 def compare_signatures(inputs: ComparisonInput) -> SignatureChanges | None:
@@ -41,7 +41,7 @@ def compare_signatures(inputs: ComparisonInput) -> SignatureChanges | None:
     return SignatureChanges(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
-        type_changes={
+        retyped={
             name: (before[name], kind) for name, kind in after.items()
             if name in before and not _accepts(kind, before[name])
         },

@@ -84,14 +84,14 @@ class LatencyGate(Gate):
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if the 95th percentile is within both limits; both versions were timed in turns on one machine."""
-        budgets, rules = evidence.budgets, evidence.rules.latency
-        if budgets is None:
+        cost, rules = evidence.budgets, evidence.rules.latency
+        if cost is None:
             return self.not_applicable(NOT_LOADED)
-        slower = budgets.champion_ms is not None and budgets.p95_ms > rules.times * budgets.champion_ms
-        comparison = f", the champion's {budgets.champion_ms:.1f} ms" if budgets.champion_ms is not None else ""
+        slower = cost.champion_ms is not None and cost.p95_ms > rules.times * cost.champion_ms
+        comparison = f", the champion's {cost.champion_ms:.1f} ms" if cost.champion_ms is not None else ""
         return self.outcome(
-            budgets.p95_ms <= rules.p95_ms and not slower, {"value": budgets.p95_ms, "threshold": rules.p95_ms},
-            latency=budgets.p95_ms, comparison=comparison, limit=rules.p95_ms, times=rules.times,
+            cost.p95_ms <= rules.p95_ms and not slower, {"value": cost.p95_ms, "threshold": rules.p95_ms},
+            latency=cost.p95_ms, comparison=comparison, limit=rules.p95_ms, times=rules.times,
         )  # fmt: skip
 
 
@@ -106,11 +106,11 @@ class SizeGate(Gate):
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if the file and the model in memory are within their limits."""
-        budgets, rules = evidence.budgets, evidence.rules.size
-        if budgets is None:
+        cost, rules = evidence.budgets, evidence.rules.size
+        if cost is None:
             return self.not_applicable(NOT_LOADED)
         return self.outcome(
-            budgets.file_mib <= rules.file_mib and budgets.memory_mib <= rules.memory_mib,
-            {"value": budgets.memory_mib, "threshold": rules.memory_mib},
-            file=budgets.file_mib, file_limit=rules.file_mib, memory=budgets.memory_mib, memory_limit=rules.memory_mib,
+            cost.file_mib <= rules.file_mib and cost.memory_mib <= rules.memory_mib,
+            {"value": cost.memory_mib, "threshold": rules.memory_mib},
+            file=cost.file_mib, file_limit=rules.file_mib, memory=cost.memory_mib, memory_limit=rules.memory_mib,
         )  # fmt: skip

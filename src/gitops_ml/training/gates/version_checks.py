@@ -22,7 +22,7 @@ class SchemaGate(Gate):
         changes = [
             *(f"column {name!r} is new" for name in signature.added),
             *(f"column {name!r} is removed" for name in signature.removed),
-            *(f"column {name!r} is {after}, was {before}" for name, (before, after) in signature.type_changes.items()),
+            *(f"column {name!r} is {after}, was {before}" for name, (before, after) in signature.retyped.items()),
             *(f"label {name!r} is new or removed" for name in signature.labels),
         ]
         text = "; ".join(changes)

@@ -1,4 +1,4 @@
-"""Cost of the model: prediction latency beside the champion's, and size in its file and in memory."""
+"""Cost of a model: its prediction latency, measured together with the champion's, its file size and its memory."""
 
 import pickle
 import time
@@ -19,14 +19,15 @@ ROUNDS = 3
 MIB = 2**20
 
 
-class Budgets(Document):
-    """Latency and size.
+class ModelCost(Document):
+    """Latency and size of the challenger, which the gates LATENCY and SIZE compare with their limits.
 
     Attributes:
-        p95_ms: 95th percentile of the challenger's time for a single row, in milliseconds.
-        champion_ms: The champion's 95th percentile; None if it cannot be loaded here.
+        p95_ms: 95th percentile of the challenger's time for predicting one row, in milliseconds.
+        champion_ms: The same for the champion; None if there is none or it cannot be loaded here.
         file_mib: Size of the model's file in MiB.
-        memory_mib: Size of the model's arrays and objects in memory in MiB.
+        memory_mib: Estimate of the model's memory in MiB: the size of its uncompressed pickle, which is counted while
+            it is written and never stored.
     """
 
     p95_ms: float
@@ -35,11 +36,12 @@ class Budgets(Document):
     memory_mib: float
 
 
-def measure_budgets(inputs: ComparisonInput) -> Budgets | None:
-    """Measure latency and size.
+def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
+    """Measure the latency of the challenger and the champion, and the size of the challenger.
 
-    Champion and challenger predict in turns, so that other load on the machine slows both. The fastest of three rounds
-    counts, since other programs can only slow a model down.
+    A round is 40 predictions of one row by each version. The versions predict in turns, so that other load on the
+    machine slows both. The round with the lowest 95th percentile counts, since other programs can only slow a model
+    down.
 
     Args:
         inputs: Versions to compare.
@@ -51,17 +53,17 @@ def measure_budgets(inputs: ComparisonInput) -> Budgets | None:
     if challenger.model is None or challenger.folder is None:
         return None
     versions = [challenger, *([champion] if champion and champion.model is not None else [])]
-    rounds = np.array([_measure_round(versions, inputs.features) for _ in range(ROUNDS)]).min(axis=0)
-    return Budgets(
-        p95_ms=float(rounds[0]),
-        champion_ms=float(rounds[1]) if len(versions) > 1 else None,
+    best_p95 = np.array([_measure_round(versions, inputs.features) for _ in range(ROUNDS)]).min(axis=0)
+    return ModelCost(
+        p95_ms=float(best_p95[0]),
+        champion_ms=float(best_p95[1]) if len(versions) > 1 else None,
         file_mib=(challenger.folder / run.MODEL).stat().st_size / MIB,
         memory_mib=_memory_bytes(challenger.model) / MIB,
     )
 
 
 def _measure_round(versions: list[ScoredVersion], features: pd.DataFrame) -> list[float]:
-    """Return the 95th percentile of each version's time for a single row, in milliseconds."""
+    """Return the 95th percentile of each version's time for predicting one row, in milliseconds."""
     durations: list[list[float]] = [[] for _ in versions]
     for call in range(CALLS):
         for version, times in zip(versions, durations, strict=True):
@@ -73,20 +75,20 @@ def _measure_round(versions: list[ScoredVersion], features: pd.DataFrame) -> lis
 
 
 class _ByteCounter:
-    """A writable file that only counts bytes."""
+    """A writable file object that counts the bytes written to it and stores none."""
 
     def __init__(self) -> None:
         self.bytes = 0
 
     def write(self, data: Any) -> int:
-        """Count the bytes without storing them."""
+        """Count the bytes, and return their number."""
         size = memoryview(data).nbytes
         self.bytes += size
         return size
 
 
 def _memory_bytes(model: "Pipeline") -> int:
-    """Return the size of the pickled model in bytes; the pickle is neither stored nor loaded."""
+    """Return the size of the model's uncompressed pickle in bytes; the pickle is counted and never stored."""
     counter = _ByteCounter()
     pickle.dump(model, counter, protocol=5)
     return counter.bytes
