@@ -478,9 +478,7 @@ def test_a_merge_on_expired_evidence_is_not_rolled_out(production: Production) -
     """The last verified version serves, no version is held, and one pull request names the change in between."""
     _merge_stale(production)
     output = production.job("deploy")
-    assert (
-        "Version 2 is not rolled out. Between the comparison of version 2 and its merge, the gates changed." in output
-    )
+    assert "Version 2 is not deployed. Between the comparison of version 2 and its merge, the gates changed." in output
     assert production.serves == "1"
     assert [fact["kind"] for fact in production.facts] == ["verified", "expired"]
     assert production.facts[-1]["commit"] == production.git("rev-parse", "main")
@@ -488,7 +486,8 @@ def test_a_merge_on_expired_evidence_is_not_rolled_out(production: Production) -
     assert pull["title"].startswith("Roll back tumour-screening from version 2 to version 1 in production (")
     first, *rest = pull["body"].splitlines()
     assert (
-        first == "## ⏪ Version 2 was not deployed to production, because its comparison was out of date when it was merged"
+        first
+        == "## ⏪ Version 2 was not deployed to production, because its comparison was out of date when it was merged"
     )
     assert "**Reason**: Between the comparison of version 2 and its merge, the gates changed." in rest
     assert "it is not held" in pull["body"]

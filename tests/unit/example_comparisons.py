@@ -63,7 +63,7 @@ EXPLANATION = FlipExplanation(
              Contribution(column="mean_texture", contribution=0.25)),
 )  # fmt: skip
 FLIPS = Flips(
-    rule="the label differs", rows=171, count=7, rate=7 / 171, better=5, worse=2,
+    rule="champion and challenger predict different labels", rows=171, count=7, rate=7 / 171, better=5, worse=2,
     examples=(
         Flip(key="BC-0039", truth="malignant", champion="malignant", champion_probability=0.85, challenger="benign",
              challenger_probability=0.98, challenger_why=EXPLANATION),

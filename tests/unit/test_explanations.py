@@ -217,8 +217,8 @@ def test_a_model_that_is_not_linear_is_not_explained(name: str) -> None:
     estimator, labels = NOT_LINEAR[name]
     model = Pipeline([("features", mixed()), ("estimator", estimator)]).fit(X, labels)
     attribution_baseline = compute_attribution_baseline(model, X, "label")
-    assert attribution_baseline == AttributionBaseline(unavailable=f"{name} is not linear")
-    with pytest.raises(NotExplainable, match=f"{name} is not linear"):
+    assert attribution_baseline == AttributionBaseline(unavailable=f"the estimator {name} is not linear")
+    with pytest.raises(NotExplainable, match=f"the estimator {name} is not linear"):
         explain(model, attribution_baseline, X)
 
 
@@ -233,11 +233,12 @@ class Undecided(linear.LogisticRegression):
 def test_an_estimator_without_decision_function_is_not_explained() -> None:
     """Training does not fail."""
     model = Pipeline([("features", mixed()), ("estimator", Undecided())]).fit(X, LABELS)
-    assert compute_attribution_baseline(model, X, "label") == AttributionBaseline(unavailable="Undecided is not linear")
+    baseline = compute_attribution_baseline(model, X, "label")
+    assert baseline == AttributionBaseline(unavailable="the estimator Undecided is not linear")
 
 
 def test_features_with_other_names_are_not_explained() -> None:
     """Another version of a library than in training may name them differently."""
     model, attribution_baseline, _ = fit_and_explain(mixed(), linear.LogisticRegression())
-    with pytest.raises(NotExplainable, match="other names"):
+    with pytest.raises(NotExplainable, match="feature names differ"):
         explain(model, attribution_baseline.model_copy(update={"columns": ("z",)}), X)

@@ -116,7 +116,7 @@ def test_a_flip_has_an_explanation() -> None:
     model = Pipeline([("estimator", LogisticRegression())]).fit(rows, held["label"])
     linear = {"model": model, "attribution_baseline": compute_attribution_baseline(model, rows, "label")}
     challenger, champion = label_predictions(["yes"] * 8, [0.9] * 8), label_predictions(["no"] * 8, [0.1] * 8)
-    not_linear = {**linear, "attribution_baseline": AttributionBaseline(unavailable="it is not linear")}
+    not_linear = {**linear, "attribution_baseline": AttributionBaseline(unavailable="the estimator is not linear")}
     for fields, is_explained in (({}, False), (not_linear, False), (linear, True)):
         flips = find_flips(
             comparison_input(held, scored_version("2", challenger, held, **fields), scored_version("1", champion, held))

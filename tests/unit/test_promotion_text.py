@@ -13,6 +13,7 @@ from unit.example_comparisons import (
     OLDER,
     PASSED_CHAMPION,
     PROPOSED_WORSE,
+    REPORTS,
     compare,
     hostile_comparison,
     make_version,
@@ -93,6 +94,16 @@ def test_body_stays_within_githubs_limit(repeat: int) -> None:
     assert body.startswith("## ")
     assert "**Close** to reject it" in body
     assert body.count("<details>") == body.count("</details>")
+
+
+def test_body_says_whether_the_merge_changes_a_server() -> None:
+    """An environment without a server tests the version only."""
+    assert "the model card, and deploys the version to production. " in promotion_text.render_body(
+        BETTER, "ffffffffffff"
+    )
+    without_server = promotion_text.render_body(propose(REPORTS["better"], is_served=False), "ffffffffffff")
+    assert "runs its smoke test; no server changes" in without_server
+    assert "deploys the version" not in without_server
 
 
 def test_body_names_the_proposed_version_that_is_replaced() -> None:

@@ -135,8 +135,8 @@ def test_model_without_explanations_gives_reason(at_stage: Callable[[str], Proje
     project.must("train", "--force", "--out", str(project.root / ".gitops" / "forest"))
     forest = start_service(project, project.root / ".gitops" / "forest")
     for service, reason in (
-        (older, "before explanations were part of a version"),
-        (forest, "RandomForestClassifier is not linear"),
+        (older, "trained by a release that did not store explanations"),
+        (forest, "the estimator RandomForestClassifier is not linear"),
     ):
         response = make_caller(service).predict(*encode_body(request_rows(1), "rows"), query="?explain=true")
         assert (response.status, response.json["error"]["code"]) == (422, "no_reasons")

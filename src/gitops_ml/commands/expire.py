@@ -124,7 +124,7 @@ def skip_expired_merge(context: "DeployContext", entries: "Sequence[HistoryEntry
         commit=entries[0].commit, why=reason,
     )  # fmt: skip
     ledger.append_facts(branch, fact)
-    context.announce(f"Version {newest.version} is not rolled out. {reason}")
+    context.announce(f"Version {newest.version} is not deployed. {reason}")
     return True
 
 

@@ -92,7 +92,7 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     flips = comparison["flips"]
     if flips is None or comparison["verdict"] == "champion":
         return ""
-    definition = escape(_define_flip(flips["rule"]))
+    definition = escape(f"A prediction flips if {flips['rule']}.")
     if not flips["count"]:
         return collapse(f"Predictions flip on none of {flips['rows']} rows", definition)
     summary = (
@@ -117,13 +117,6 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
                     for row, it in zip(rows, flips["examples"], strict=True)]  # fmt: skip
     unit = escape(_explain_contributions(flips["examples"]))
     return collapse(summary, hint, _cut_table("flips", cuts, headers, rows), unit)
-
-
-def _define_flip(rule: str) -> str:
-    """Return the rule of a comparison as a sentence."""
-    if rule == "the label differs":
-        return "A prediction flips if champion and challenger predict different labels."
-    return f"A prediction flips if {rule}."
 
 
 def _format_contributions(explanation: dict[str, Any] | None) -> str:

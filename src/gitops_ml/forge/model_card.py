@@ -37,9 +37,7 @@ def render_model_card(record: dict[str, Any], comparison: dict[str, Any], card: 
         card: The table `[card]` of model.toml.
     """
     title = f"# Model card: {escape(record['model'])} {record['release']}"
-    note = (
-        "`gitops promote` overwrites this file at each promotion; edit `[card]` in model.toml instead."
-    )
+    note = "`gitops promote` overwrites this file at each promotion; edit `[card]` in model.toml instead."
     sections = {
         "Model details": _render_details(record, card),
         "Intended use": _card_text(card, "intended_use"),

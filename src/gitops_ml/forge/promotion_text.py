@@ -35,7 +35,7 @@ class PromotionProposal:
         plot_urls: URLs of the plots of the training run, by name.
         empty_card_keys: Empty keys of `[card]` in model.toml, which only people can fill in.
         evidence_key: Key of the state of main that the comparison is bound to; empty if it is unknown.
-        is_served: Whether the environment has a server, so that the merge deploys the version to it.
+        is_served: True if the environment has a server, to which the merge deploys the version.
     """
 
     environment: str
@@ -217,9 +217,9 @@ git fetch origin && git switch --detach origin/main && make setup
 def _render_decision(proposal: PromotionProposal) -> str:
     run = f" Created by [this run]({proposal.run_url})." if proposal.run_url else ""
     environment = escape(proposal.environment)
-    deployment = f"deploys it to {environment}"
+    deployment = f"deploys the version to {environment}"
     if not proposal.is_served:
-        deployment = f"runs its smoke test (the deployment target of {environment} is `none`, so no server is changed)"
+        deployment = f"runs its smoke test; no server changes, because {environment} has the deployment target `none`"
     return (
         f"**Merge** to make version {proposal.version} the champion of {environment} as release {proposal.release}. "
         f"The merge changes `registry/{environment}.json` and the model card, and {deployment}. **Close** to reject "

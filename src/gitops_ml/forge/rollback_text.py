@@ -103,10 +103,10 @@ change what serves. **Close** to leave main as it is: {self._consequence_of_clos
         version = self.removed.version
         if self.is_expired:
             return (
-                f"version {version} stays undeployed.\n\n**Recommended: first wait for the new comparison.** No fault of "
-                f"version {version} is known, and it is not held. It is compared again on the current commit of main. "
-                "If it passes every gate, a new pull request proposes it. Merge that pull request; then this one is "
-                "closed automatically. If a gate refuses the version, merge this pull request."
+                f"version {version} is still not deployed.\n\n**Recommended: first wait for the new comparison.** No "
+                f"fault of version {version} is known, and it is not held. It is compared again on the current commit "
+                "of main. If it passes every gate, a new pull request proposes it. Merge that pull request; then this "
+                "one is closed automatically. If a gate refuses the version, merge this pull request."
                 f"\n\n{EXPIRED_MARKER}"
             )
         return (

@@ -35,7 +35,8 @@ class ScoredVersion:
         model: Loaded model; None if only its own commit can load it.
         folder: Verified folder with its files.
         fingerprints: Fingerprints of its rows; None if an older version of the library trained it.
-        attribution_baseline: Data that explanations of its predictions need; None if an older version of the library trained it.
+        attribution_baseline: Data that explanations of its predictions need; None if an older version of the library
+            trained it.
     """
 
     number: str
