@@ -95,7 +95,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID.keys())
-@pytest.mark.parametrize("part", [1, 37, 400])
+@pytest.mark.parametrize("part", [pytest.param(1, marks=pytest.mark.slow), 37, 400])
 def test_the_training_rows_are_counted_as_training_counted_them(
     said: Callable[[np.random.Generator, int], Predictions], part: int
 ) -> None:

@@ -189,6 +189,7 @@ def test_in_a_job_all_of_main_is_fetched(
     assert f"merged by Ada, commit {merge[:9]}" in clone.must("status").out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_report_writes_a_folder_to_publish(at_stage: Callable[[str], Project]) -> None:
     """The status first, with a link to what monitoring has seen; before there is a window, it says so."""

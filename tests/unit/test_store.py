@@ -94,6 +94,7 @@ def test_a_store_can_be_opened_after_another_in_one_process(registered: Project)
     assert numbers(registered) == ["1"]
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_training_are_one_version(trained: Project) -> None:
     """Two machines that trained the same thing at the same moment register one version."""
     trained.must("register")

@@ -324,6 +324,7 @@ def test_what_training_depends_on_changes_its_digest(project: Project, change: C
     assert prepared(project)[2].lineage.training != before
 
 
+@pytest.mark.slow
 def test_the_same_training_is_not_done_twice(project: Project) -> None:
     """The version that it made is fetched instead, with the reason, and goes on as if it were new."""
     first = project.must("train")

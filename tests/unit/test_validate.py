@@ -299,6 +299,7 @@ def test_bad_data_is_refused(project: Project, spoil: Break, code: int, sentence
     assert project.git("branch", "--list", "mlflow") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["missing file", "missing key"])
 def test_training_stops_where_validating_stops(project: Project, name: str) -> None:
     """The same sentence and exit code; nothing is written, here or in the store."""
