@@ -30,7 +30,7 @@ FOLDERS = {
 # needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
 LONGEST = (
     "test_journey", "containers", "test_watch", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
-    "test_deploy", "test_promotion", "test_ingest", "test_targets", "test_monitor", "test_train", "test_validate",
+    "test_deploy", "test_promotion", "test_ingest", "test_train", "test_monitor", "test_validate", "test_targets",
 )  # fmt: skip
 LARGE = {"containers", "test_journey", "test_watch", "test_bakes", "test_demo"}
 

@@ -107,6 +107,7 @@ def test_two_proposals_never_meet_in_one_file(staged: Project) -> None:
         staged.git("merge", "--quiet", "--no-ff", "--no-edit", f"promote/{name}")
 
 
+@pytest.mark.slow
 def test_a_hold_anywhere_keeps_it_everywhere(staged: Project) -> None:
     """What is bad in production is not proposed to staging again."""
     write(staged, verified(staged, 48))
@@ -132,6 +133,7 @@ def test_it_soaks_anew_once_a_hold_has_ended(staged: Project) -> None:
     assert ready(staged) == ago(3) + timedelta(hours=24)
 
 
+@pytest.mark.slow
 def test_it_soaks_anew_when_it_comes_back(staged: Project) -> None:
     """What another version has replaced in between begins again with the merge that restores it."""
     write(staged, verified(staged, 48))

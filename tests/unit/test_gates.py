@@ -452,6 +452,7 @@ def test_the_interval_does_not_depend_on_how_many_are_measured_at_once(monkeypat
     assert gathered(says(1.2), says(1)).champion_gain == together
 
 
+@pytest.mark.slow
 def test_the_interval_is_about_the_gain() -> None:
     """It holds the gain, is the same for the same seed, and a higher confidence widens it."""
     usual, sure = (configured("= 100", f"= 4000\nconfidence = {level}") for level in (0.95, 0.999))

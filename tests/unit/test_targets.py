@@ -147,6 +147,7 @@ def test_in_a_job_nothing_runs_without_an_image(tmp_path: Path, monkeypatch: pyt
         choose(made, "production", None)
 
 
+@pytest.mark.slow
 def test_what_is_ready_and_cannot_be_reached_is_an_error(at_stage: Callable[[str], Project]) -> None:
     """A bridge or a firewall is no reason to hold a version; one that never gets ready is."""
     project = at_stage("promoted")
@@ -350,6 +351,7 @@ def test_argocd_is_waited_for(site: Site, tmp_path: Path) -> None:
     assert (running.digest, running.url) == (ONE.digest, site.url)
 
 
+@pytest.mark.slow
 def test_argocd_that_has_not_synced_is_an_error(site: Site, tmp_path: Path) -> None:
     """The old version still answers; nobody knows anything bad about the new one."""
     site.digest = ONE.digest
@@ -357,6 +359,7 @@ def test_argocd_that_has_not_synced_is_an_error(site: Site, tmp_path: Path) -> N
         argo(tmp_path, site.url).start(TWO)
 
 
+@pytest.mark.slow
 def test_argocd_is_waited_for_until_no_old_pod_answers(site: Site, tmp_path: Path) -> None:
     """While one pod after the other is replaced, the address answers with both versions."""
     site.digest, site.old = TWO.digest, ONE.digest

@@ -240,12 +240,14 @@ def hasty(project: Project) -> Service:
     return replace(service, repository=replace(service.repository, config=short))
 
 
+@pytest.mark.slow
 def test_a_body_that_never_ends_is_not_waited_for(project: Project) -> None:
     """408 after `timeout_seconds`."""
     answer = caller_of(hasty(project)).ask("/predict", [b"{"], "POST", stall=True, content_type=JSON)
     assert (answer.status, answer.json["error"]["code"]) == (408, "too_slow")
 
 
+@pytest.mark.slow
 def test_a_prediction_that_takes_too_long_is_given_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """504 after `timeout_seconds`; the next request is answered."""
     service = hasty(project)
