@@ -107,6 +107,7 @@ def test_two_proposals_change_no_file_in_common(staged: Project) -> None:
         staged.git("merge", "--quiet", "--no-ff", "--no-edit", f"promote/{name}")
 
 
+@pytest.mark.slow
 def test_a_hold_in_one_environment_blocks_all(staged: Project) -> None:
     """A version that is held in production is not proposed to staging either."""
     append(staged, verified(staged, 48))
@@ -132,6 +133,7 @@ def test_the_soak_time_starts_again_after_a_lifted_hold(staged: Project) -> None
     assert staging_soak_end(staged) == ago(3) + timedelta(hours=24)
 
 
+@pytest.mark.slow
 def test_the_soak_time_starts_again_when_a_version_is_restored(staged: Project) -> None:
     """After another version, it starts at the merge that restores the record."""
     append(staged, verified(staged, 48))

@@ -109,7 +109,7 @@ PREDICTIONS = {
 
 
 @pytest.mark.parametrize("predict_rows", PREDICTIONS.values(), ids=PREDICTIONS.keys())
-@pytest.mark.parametrize("part", [1, 37, 400])
+@pytest.mark.parametrize("part", [pytest.param(1, marks=pytest.mark.slow), 37, 400])
 def test_training_rows_have_same_counts_as_in_training(
     predict_rows: Callable[[np.random.Generator, int], Predictions], part: int
 ) -> None:

@@ -492,6 +492,7 @@ def test_the_interval_is_independent_of_the_batch_size(monkeypatch: pytest.Monke
     assert gathered_evidence(predictions_of(1.2), predictions_of(1)).champion_gain == interval
 
 
+@pytest.mark.slow
 def test_the_interval_contains_the_gain() -> None:
     """It is the same for the same seed, and wider for a higher confidence."""
     low_confidence, high_confidence = (configured("= 100", f"= 4000\nconfidence = {level}") for level in (0.95, 0.999))

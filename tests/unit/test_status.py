@@ -199,6 +199,7 @@ def test_all_of_main_is_fetched_in_workflow(
     assert f"merged by Ada, commit {merge[:9]}" in clone.must("status").out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_report_writes_folder(at_stage: Callable[[str], Project]) -> None:
     """The status page links to the monitoring page, which exists before the first window."""

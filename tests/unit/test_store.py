@@ -94,6 +94,7 @@ def test_a_process_can_open_one_store_after_another(registered: Project) -> None
     assert version_numbers(registered) == ["1"]
 
 
+@pytest.mark.slow
 def test_two_runs_of_the_same_training_are_one_version(trained: Project) -> None:
     """If two machines train the same at the same time, they register one version."""
     trained.must("register")

@@ -147,6 +147,7 @@ def test_a_job_runs_no_version_without_an_image(tmp_path: Path, monkeypatch: pyt
         choose_target(clone, "production", None)
 
 
+@pytest.mark.slow
 def test_a_ready_server_that_cannot_be_reached_is_an_error(at_stage: Callable[[str], Project]) -> None:
     """A version is held if it does not become ready, but not for a fault of the network."""
     project = at_stage("promoted")
@@ -357,6 +358,7 @@ def test_the_argocd_target_waits_for_the_version(endpoint: Endpoint, tmp_path: P
     assert (running.digest, running.url) == (ONE.digest, endpoint.url)
 
 
+@pytest.mark.slow
 def test_argocd_that_has_not_synced_is_an_error(endpoint: Endpoint, tmp_path: Path) -> None:
     """If the old version still answers, nothing is known about the new one."""
     endpoint.digest = ONE.digest
@@ -364,6 +366,7 @@ def test_argocd_that_has_not_synced_is_an_error(endpoint: Endpoint, tmp_path: Pa
         argocd_target(tmp_path, endpoint.url).start(TWO)
 
 
+@pytest.mark.slow
 def test_the_argocd_target_waits_until_no_old_pod_answers(endpoint: Endpoint, tmp_path: Path) -> None:
     """While pods are replaced one after the other, the server answers with both versions."""
     endpoint.digest, endpoint.old = TWO.digest, ONE.digest

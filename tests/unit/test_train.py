@@ -322,6 +322,7 @@ def test_training_inputs_change_the_training_digest(project: Project, change: Ca
     assert prepare_project(project)[2].lineage.training != earlier
 
 
+@pytest.mark.slow
 def test_the_same_training_is_not_repeated(project: Project) -> None:
     """The existing version is downloaded instead, with the reason, and later steps use it like a new one."""
     first = project.must("train")

@@ -305,6 +305,7 @@ def test_bad_data_is_refused(project: Project, change: Change, code: int, messag
     assert project.git("branch", "--list", "mlflow") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["missing file", "missing key"])
 def test_training_refuses_invalid_data(project: Project, name: str) -> None:
     """Message and exit code are the same; nothing is written to the folder or the store."""

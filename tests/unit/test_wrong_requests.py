@@ -255,6 +255,7 @@ def service_with_short_timeout(project: Project) -> Service:
     return replace(service, repository=replace(service.repository, config=changed))
 
 
+@pytest.mark.slow
 def test_body_that_never_ends_times_out(project: Project) -> None:
     """Respond with 408 after `timeout_seconds`."""
     response = make_caller(service_with_short_timeout(project)).request(
@@ -263,6 +264,7 @@ def test_body_that_never_ends_times_out(project: Project) -> None:
     assert (response.status, response.json["error"]["code"]) == (408, "too_slow")
 
 
+@pytest.mark.slow
 def test_slow_prediction_times_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Respond with 504 after `timeout_seconds`, and answer the next request."""
     service = service_with_short_timeout(project)
