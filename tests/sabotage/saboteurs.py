@@ -53,7 +53,7 @@ HONEST = Saboteur("a better model", changes.better, None)
 SABOTEURS = (
     Saboteur("shuffled labels", changes.shuffled_labels, "BASELINE", "always predicts the most common label has 0.5000",
              start="empty"),
-    Saboteur("a constant model", changes.constant, "BASELINE", "gain is [0.0000, 0.0000]", start="empty"),
+    Saboteur("a constant model", changes.constant, "BASELINE", "confidence interval [+0.0000, +0.0000]", start="empty"),
     Saboteur("predictions that are NaN", changes.not_a_number, "FINITE", "2 of the challenger's 933 predictions",
              also=dict.fromkeys(("FLOOR", "BASELINE", "CHAMPION"), NO_NUMBER)),
     Saboteur("another signature", changes.another_signature, "SCHEMA", "Column 'x8' is new"),
