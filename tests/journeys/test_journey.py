@@ -106,7 +106,7 @@ def _a_worse_estimator_leaves_the_offer(github: Contributor) -> None:
     green(ended, "ci.yml", "train.yml")
     runs = [run for run in github.server.runs.values() if (run.workflow, run.event.sha) == ("train.yml", push)]
     of_push = next(run for run in runs if run.event.name == "push")
-    assert f"Left {github.pull['html_url']}" in of_push.jobs["promote"].summary
+    assert f"{github.pull['html_url']} was not changed" in of_push.jobs["promote"].summary
     assert "your package changed. Version 1 is compared again." in of_push.jobs["expire"].summary
     assert github.statuses(head)[0] == ("required", "failure")
     now = offer(github)
@@ -135,7 +135,7 @@ def _a_person_closes_it_and_it_stays_closed(github: Contributor) -> None:
     github.request("POST", "/actions/workflows/train.yml/dispatches", ref="main")
     ended = github.wait_for_runs()
     green(ended, "train.yml")
-    assert "a person closed" in ended["train.yml"].jobs["promote"].summary
+    assert "a user closed" in ended["train.yml"].jobs["promote"].summary
     assert {pull["state"] for pull in github.pulls} == {"closed"}
 
 

@@ -118,7 +118,7 @@ def test_a_closed_proposal_is_not_repeated(offered: PreparedHub) -> None:
     """That digest stays refused; a new one may be proposed, also on the existing branch."""
     offered.close(offered.pull["number"])
     offered.clear_requests()
-    assert "a person closed" in offered.promote("1")
+    assert "a user closed" in offered.promote("1")
     assert [write for write in offered.writes if write[1] != f"{offered.hub.html_url}.git"] == offered.writes
     assert [pull["state"] for pull in offered.pulls] == ["closed"]
     offered.promote("2")
@@ -134,7 +134,7 @@ def test_the_alias_challenger_goes_when_the_pull_request_is_closed(offered: Prep
 def test_a_deleted_branch_is_created_again_for_a_new_version(offered: PreparedHub) -> None:
     """Deleting the branch closes the pull request, which refuses only that version."""
     offered.git_as_person("push", "--quiet", "origin", f":{BRANCH}")
-    assert "a person closed" in offered.promote("1")
+    assert "a user closed" in offered.promote("1")
     offered.promote("2")
     assert offered.record(BRANCH)["version"] == "2"
     assert [pull["state"] for pull in offered.pulls] == ["closed", "open"]
