@@ -199,7 +199,7 @@ def test_a_better_version_replaces_it(production: Production) -> None:
     """Release 1.1.0; the old process ends, and callers never reach a server that is not ready."""
     production.ship("1")
     with _callers(production) as statuses:
-        assert f"{production.url} answers" in production.ship("2-over-champion-1")
+        assert f"{production.url} serves it" in production.ship("2-over-champion-1")
     assert (len(statuses) > 100, set(statuses)) == (True, {200})
     assert production.serves == "2"
     assert production.request("GET", "/releases/tags/v1.1.0")["name"].endswith("version 2")
