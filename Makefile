@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEMPLATE := <<cookiecutter.project_slug>>
 FIRST := install --quiet --disable-pip-version-check --no-compile --require-hashes -r "$(TEMPLATE)/requirements/build.txt"
-# uv with the settings that pip has on this machine.
+# uv with this machine's settings of pip.
 UV := PYTHONPATH=src $(BIN)/python -m gitops_ml.uv
 PIN := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 LOCKS := build serve train dev
-# What has all that the tests need has all that the demo needs.
+# The tests' environment includes the packages of the demo.
 DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
 CODE := src tests hooks benchmarks hatch_build.py
 PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
@@ -15,28 +15,28 @@ PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(DEMO) ## Generate a repository, push it to a GitHub on this machine, and watch its workflows ship two models
+demo: $(DEMO) ## Generate a repository, push it to a local GitHub, and watch its workflows ship two models
 	$(BIN)/python tests/demo.py
 
-# Each processor has a process of its own: more threads would only get in the way.
+# One process for each processor: more threads would only slow them down.
 check: export OMP_NUM_THREADS := 1
-check: setup ## Lint, types, and the quick tests of library and template: in two minutes
+check: setup ## Lint, types, and the quick tests of library and template, in two minutes
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow" tests/unit tests/template
 
-# What is in no other folder than those two is slow (tests/conftest.py): nothing runs twice, and nothing is left out.
+# Tests in other folders than these two are slow (tests/conftest.py), so that each test runs exactly once.
 test: check tools ## Run every test
 	$(PYTEST) -m slow
 
-part: setup tools ## Run the tests that markers name: make part MARKERS="journey and not faults"
+part: setup tools ## Run the tests with some markers: make part MARKERS="journey and not faults"
 	$(PYTEST) -m "$(MARKERS)"
 
-bench: setup ## Measure what the library costs, as a table
+bench: setup ## Measure the costs of the library, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
-setup: .venv/dev ## Python packages from hash-pinned locks, and the library from src, into .venv
+setup: .venv/dev ## Install hash-pinned packages, and the library from src, into .venv
 .venv/dev: requirements/dev.txt pyproject.toml
 .venv/demo: requirements/demo.txt
 .venv/dev .venv/demo:
@@ -47,10 +47,10 @@ setup: .venv/dev ## Python packages from hash-pinned locks, and the library from
 	$(if $(filter dev,$(@F)),$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .)
 	@touch $@
 
-tools: ## Programs that the tests need beside Python: a browser, an SSH server, container engines
+tools: ## Install programs for the tests: a browser, an SSH server, container engines
 	@tests/install-tools
 
-# A generated repository locks by itself; the template takes what it finds.
+# A generated repository makes the locks; the template copies them.
 lock: setup ## Pin the newest packages that the requirements of library and template allow
 	rm -rf .lock
 	$(BIN)/cookiecutter --no-input --default-config --output-dir .lock . project_slug=locked

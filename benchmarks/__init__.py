@@ -1,1 +1,1 @@
-"""What gitops costs beside the libraries that it calls; `make bench` prints one table."""
+"""Benchmarks: the cost of gitops in comparison with the libraries that it calls; `make bench` prints a table."""

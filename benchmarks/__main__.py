@@ -1,6 +1,6 @@
-"""Measure everything and print two tables: `python -m benchmarks`, or `--quick` for a smoke run of a few minutes.
+"""Run all benchmarks and print two tables: `python -m benchmarks`, or `--quick` for a test run of a few minutes.
 
-The full run takes most of an hour on two busy cores, 3 GB of memory, and some gigabytes of the temporary folder.
+The full run needs almost an hour on two cores, 3 GB of memory, and some gigabytes in the temporary folder.
 """
 
 import argparse
@@ -13,28 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import gates, image, library, pull_request, serving, startup, store, train, validate
-from benchmarks.bake import Baked, bake
+from benchmarks.generated import GeneratedRepository, generate
 from benchmarks.table import Figure, table
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured, and how often.
+    """Sizes and repetitions of the benchmarks.
 
     Attributes:
-        starts: How often each command is started.
-        validated: Numbers of rows that are validated, each with how often.
-        trained: Numbers of rows that are trained on beside the sample's own.
-        trainings: How often each training runs.
-        runs: Numbers of runs in the store after which it is measured, ascending.
-        judged: Numbers of held-out rows on which the gate judges, each with how many challengers of each quality.
-        metrics: Whose gain is measured on resamples.
-        resampled: Number of rows that are resampled.
-        resamplings: How often they are.
-        blocks: How many blocks of requests are measured.
-        pushes: How often a new repository is pushed.
-        containers: How often a container is started; 0 leaves the image out, which takes minutes to build.
-        check: Whether `make check` is run, cold and warm.
+        starts: Number of starts of each command.
+        validated: Numbers of rows to validate, each with the number of repetitions.
+        trained: Numbers of rows to train on, in addition to the sample.
+        trainings: Number of repetitions of each training.
+        runs: Numbers of runs in the store at which it is measured, ascending.
+        judged: Numbers of held-out rows that the gate judges, each with the number of challengers of each quality.
+        metrics: Metrics whose gain is measured on resamples.
+        resampled: Number of rows to resample.
+        resamplings: Number of repetitions of the resampling.
+        blocks: Number of blocks of requests.
+        pushes: Number of pushes of a new repository.
+        containers: Number of starts of a container; 0 leaves out the image, which takes minutes to build.
+        check: Whether to run `make check`, with cold and with warm caches.
     """
 
     starts: int
@@ -62,48 +62,50 @@ QUICK = Sizes(
 
 
 def main() -> None:
-    """Bake a repository into a temporary folder, measure there, and leave nothing behind."""
+    """Generate a repository in a temporary folder and run the benchmarks in it; the folder is removed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes, once each: does it run at all?")
-    parser.add_argument("--library", action="store_true", help="the library's wheel, and `make check`, alone")
-    parser.add_argument("--image", action="store_true", help="the image alone: minutes, and gigabytes")
-    asked = parser.parse_args()
-    sizes = QUICK if asked.quick else FULL
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then too
+    parser.add_argument("--quick", action="store_true", help="small sizes, one repetition: test that it runs")
+    parser.add_argument("--library", action="store_true", help="only the library's wheel and `make check`")
+    parser.add_argument("--image", action="store_true", help="only the image: takes minutes, and gigabytes")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # remove the folder then as well
     with tempfile.TemporaryDirectory(prefix="gitops-benchmarks-") as folder:
-        os.environ["TMPDIR"] = folder  # of everything that we start
-        say("generate a repository and set it up")
-        baked = bake(Path(folder))
-        if asked.image:
-            figures = image.measure(baked, FULL.containers, say)
-        elif asked.library:
-            figures = library.measure(baked, say) + library.check(baked, say)
+        os.environ["TMPDIR"] = folder  # for all child processes
+        show_progress("generate a repository and set it up")
+        generated = generate(Path(folder))
+        if options.image:
+            figures = image.measure(generated, FULL.containers, show_progress)
+        elif options.library:
+            figures = library.measure(generated, show_progress) + library.check(generated, show_progress)
         else:
-            figures = measure(baked, sizes)
-        rates = None if asked.image or asked.library else gates.rates(baked, sizes.judged, say)
+            figures = measure(generated, sizes)
+        rates = None if options.image or options.library else gates.rates(generated, sizes.judged, show_progress)
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
     print(table(figures))
     if rates is not None:
-        print("\nHow often the gate CHAMPION promotes a challenger whose true quality is known:\n")
+        print("\nPromotion rates of the gate CHAMPION for challengers of known quality:\n")
         print(gates.grid(rates))
 
 
-def measure(baked: Baked, sizes: Sizes) -> list[Figure]:
-    """Everything, in the order of the table."""
-    figures = library.measure(baked, say) + (library.check(baked, say) if sizes.check else [])
-    figures += startup.measure(baked, sizes.starts, say)
-    figures += validate.measure(baked, sizes.validated, say)
-    figures += train.measure(baked, sizes.trained, sizes.trainings, say)
-    figures += gates.measure(baked, sizes.metrics, sizes.resampled, sizes.resamplings, say)
-    figures += serving.measure(baked, sizes.blocks, say)
-    figures += store.measure(baked, sizes.runs, say)
-    figures += image.measure(baked, sizes.containers, say) if sizes.containers else []
-    return figures + pull_request.measure(baked, sizes.pushes, say)
+def measure(generated: GeneratedRepository, sizes: Sizes) -> list[Figure]:
+    """Run all benchmarks, in the order of the table."""
+    figures = library.measure(generated, show_progress) + (
+        library.check(generated, show_progress) if sizes.check else []
+    )
+    figures += startup.measure(generated, sizes.starts, show_progress)
+    figures += validate.measure(generated, sizes.validated, show_progress)
+    figures += train.measure(generated, sizes.trained, sizes.trainings, show_progress)
+    figures += gates.measure(generated, sizes.metrics, sizes.resampled, sizes.resamplings, show_progress)
+    figures += serving.measure(generated, sizes.blocks, show_progress)
+    figures += store.measure(generated, sizes.runs, show_progress)
+    figures += image.measure(generated, sizes.containers, show_progress) if sizes.containers else []
+    return figures + pull_request.measure(generated, sizes.pushes, show_progress)
 
 
-def say(what: str) -> None:
-    """What is being measured, apart from the table."""
-    print(f"benchmarks: {what}", file=sys.stderr, flush=True)
+def show_progress(step: str) -> None:
+    """Print the current step to standard error."""
+    print(f"benchmarks: {step}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run a command to its end and see what it took."""
+"""Run a command and measure its time and memory."""
 
 import os
 import signal
@@ -11,19 +11,19 @@ from pathlib import Path
 from statistics import median
 from typing import IO
 
-# What would make our processes behave otherwise than a person's: a server, GitHub's files, make's and Python's own.
-FOREIGN = ("MLFLOW_", "GITHUB_", "GITOPS_", "GIT_", "MAKE", "MFLAGS", "PYTHON", "VIRTUAL_ENV")
+# Prefixes of variables that would change the behaviour of a command: of a server, GitHub, make and Python.
+REMOVED_PREFIXES = ("MLFLOW_", "GITHUB_", "GITOPS_", "GIT_", "MAKE", "MFLAGS", "PYTHON", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took.
+    """Time and memory of a process.
 
     Attributes:
-        seconds: From its start to its end, the interpreter's start included.
-        processor: Seconds of all processors, its own and of what it waited for.
-        peak: Bytes of memory at most, of it or of a process that it waited for.
-        output: What it printed.
+        seconds: Elapsed time, including the start of the interpreter.
+        processor: Processor time of the process and its children (seconds).
+        peak: Peak memory of the process or one of its children (bytes).
+        output: Standard output.
     """
 
     seconds: float
@@ -33,7 +33,7 @@ class Cost:
 
 
 def run(*command: str | Path, cwd: Path) -> Cost:
-    """Run one command, which has to succeed; it and what it started are ended when we are interrupted."""
+    """Run a command, which must succeed; an interrupt ends it and its children."""
     arguments = [str(part) for part in command]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
@@ -41,7 +41,7 @@ def run(*command: str | Path, cwd: Path) -> Cost:
             arguments, cwd=cwd, env=environment(), stdout=out, stderr=err, process_group=0
         ) as process:  # fmt: skip
             try:
-                # Popen's own wait does not tell how much memory it was.
+                # Popen's own wait does not return the peak memory.
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
             except BaseException:
@@ -49,14 +49,14 @@ def run(*command: str | Path, cwd: Path) -> Cost:
                 raise
         seconds = time.perf_counter() - began
         if process.returncode:
-            shown = " ".join(arguments)
-            sys.exit(f"benchmarks: {shown} ended with {process.returncode}\n{text(out)}\n{text(err)}")
+            command_line = " ".join(arguments)
+            sys.exit(f"benchmarks: {command_line} ended with {process.returncode}\n{read_all(out)}\n{read_all(err)}")
         unit = 1 if sys.platform == "darwin" else 1024
-        return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, text(out))
+        return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, read_all(out))
 
 
-def often(times: int, *command: str | Path, cwd: Path) -> Cost:
-    """The medians of several runs of one command."""
+def run_repeatedly(times: int, *command: str | Path, cwd: Path) -> Cost:
+    """Run a command several times; return the medians."""
     costs = [run(*command, cwd=cwd) for _ in range(times)]
     seconds, processor, peak = (
         median(values) for values in zip(*((each.seconds, each.processor, each.peak) for each in costs), strict=True)
@@ -65,14 +65,14 @@ def often(times: int, *command: str | Path, cwd: Path) -> Cost:
 
 
 def environment() -> dict[str, str]:
-    """A person's environment, with an identity for commits."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    """Return the environment of a user, with an identity for commits."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_PREFIXES)}
     for role in ("AUTHOR", "COMMITTER"):
-        kept |= {f"GIT_{role}_NAME": "benchmarks", f"GIT_{role}_EMAIL": "benchmarks@users.noreply.github.com"}
-    return kept
+        variables |= {f"GIT_{role}_NAME": "benchmarks", f"GIT_{role}_EMAIL": "benchmarks@users.noreply.github.com"}
+    return variables
 
 
-def text(stream: IO[str]) -> str:
-    """Everything that was written to a file."""
+def read_all(stream: IO[str]) -> str:
+    """Return the whole content of a file."""
     stream.seek(0)
     return stream.read()

@@ -1,47 +1,47 @@
-"""From a push to the promotion pull request, through the real workflows, and how the seconds divide among the steps."""
+"""From a push to the promotion pull request, through the real workflows: total time, and time of each step."""
 
 import shutil
 import time
 from pathlib import Path
 
-from benchmarks.bake import Baked, commit
+from benchmarks.generated import GeneratedRepository, commit
 from benchmarks.process import run
-from benchmarks.table import Figure, Say
+from benchmarks.table import Figure, Progress
+from github.contributor import caches, start_github, warm_cache
 from github.model import Run
-from github.site import caches, site, warm_cache
 
 WORKFLOW = "train.yml"
 POLL = 0.1
 
 
-def measure(baked: Baked, pushes: int, say: Say) -> list[Figure]:
-    """Pushes, each of a better model or of the first, on the local GitHub; CI runs beside, on the same cores."""
-    found: list[tuple[float, float, Run]] = []
+def measure(generated: GeneratedRepository, pushes: int, progress: Progress) -> list[Figure]:
+    """Measure pushes of new repositories to the local GitHub; CI runs at the same time, on the same cores."""
+    results: list[tuple[float, float, Run]] = []
     for number in range(pushes):
-        say(f"push to pull request, {number + 1} of {pushes}")
-        found.append(_push(baked, baked.root.with_name(f"push-{number}")))
-    steps = [_steps(run) for *_, run in found]
+        progress(f"push to pull request, {number + 1} of {pushes}")
+        results.append(_push(generated, generated.root.with_name(f"push-{number}")))
+    steps = [_steps(run) for *_, run in results]
     rows = {
-        "push to pull request: all": [opened for opened, *_ in found],
-        "push to the end of Train: all": [ended for _, ended, _ in found],
+        "push to pull request: all": [opened for opened, *_ in results],
+        "push to the end of Train: all": [ended for _, ended, _ in results],
         **{f"push to the end of Train: {name}": [each[name] for each in steps] for name in steps[0]},
         "push to the end of Train: between the steps": [
-            ended - sum(each.values()) for (_, ended, _), each in zip(found, steps, strict=True)
+            ended - sum(each.values()) for (_, ended, _), each in zip(results, steps, strict=True)
         ],
     }
-    return [Figure(what, "s", _median(values), None, "", pushes) for what, values in rows.items()]
+    return [Figure(name, "s", _median(values), None, "", pushes) for name, values in rows.items()]
 
 
-def _push(baked: Baked, folder: Path) -> tuple[float, float, Run]:
-    """One new repository, pushed once: seconds until the pull request is there, until Train ended, and its run."""
+def _push(generated: GeneratedRepository, folder: Path) -> tuple[float, float, Run]:
+    """Push a new repository; return the seconds until the pull request, and until the end of Train, and its run."""
     folder.mkdir()
-    clone = baked.another(f"{folder.name}-clone")
+    clone = generated.copy_to(f"{folder.name}-clone")
     toml = clone / "model.toml"
-    # No image is built: how long that takes is a matter of the network.
+    # No image is built, for its time depends on the network.
     toml.write_text(toml.read_text().replace('kind = "none"', 'kind = "process"'))
     commit(clone)
-    machine = _machine(baked)
-    with site(folder, clone, env=machine) as github:
+    machine = _machine(generated)
+    with start_github(folder, clone, env=machine) as github:
         began = time.monotonic()
         run("git", "push", "--quiet", "origin", "main", cwd=clone)
         while not github.pulls:
@@ -53,26 +53,26 @@ def _push(baked: Baked, folder: Path) -> tuple[float, float, Run]:
         while train.status != "completed":
             time.sleep(POLL)
         ended = time.monotonic() - began
-        github.settled()
+        github.wait_for_runs()
     shutil.rmtree(folder)
     return opened, ended, train
 
 
-def _machine(baked: Baked) -> dict[str, str]:
-    """Caches for the machines that run workflows, made once."""
-    folder = baked.root.with_name("machine")
+def _machine(generated: GeneratedRepository) -> dict[str, str]:
+    """Return the environment with caches of the machines that run workflows; the caches are filled once."""
+    folder = generated.root.with_name("machine")
     if folder.exists():
         return caches(folder)
-    return warm_cache(folder, baked.root / "requirements")
+    return warm_cache(folder, generated.root / "requirements")
 
 
 def _steps(ended: Run) -> dict[str, float]:
-    """Seconds by the names of the steps, over all jobs, largest first."""
-    found: dict[str, float] = {}
+    """Return the seconds of each step over all jobs, in descending order."""
+    durations: dict[str, float] = {}
     for job in ended.jobs.values():
         for name, _, seconds in job.steps:
-            found[name] = found.get(name, 0.0) + seconds
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+            durations[name] = durations.get(name, 0.0) + seconds
+    return dict(sorted(durations.items(), key=lambda item: -item[1]))
 
 
 def _median(values: list[float]) -> float:

@@ -1,27 +1,27 @@
-"""Serving: what counting adds to a request over HTTP, and what the prediction log does."""
+"""Serving: cost of the metrics and of the prediction log, in the time of a request over HTTP."""
 
 import json
 
-from benchmarks.bake import INSIDE, Baked, commit
+from benchmarks.generated import INSIDE, GeneratedRepository, commit
 from benchmarks.process import run
-from benchmarks.table import Figure, Say
+from benchmarks.table import Figure, Progress
 
-# Rows of a request, with how many requests are one block; the servers are asked by turns, block by block.
+# Numbers of rows of a request, each with the number of requests in a block; blocks alternate between the servers.
 REQUESTS = {1: 128, 1_000: 8}
 PARTS = {"counted": "counts", "logged": "counts and logs"}
 
 
-def measure(baked: Baked, blocks: int, say: Say) -> list[Figure]:
-    """Three servers of the sample's model: one that neither counts nor logs, one that counts, one that does both."""
-    root = baked.another("served")
+def measure(generated: GeneratedRepository, blocks: int, progress: Progress) -> list[Figure]:
+    """Measure three servers of the sample's model: without metrics and log, with metrics, and with both."""
+    root = generated.copy_to("served")
     commit(root)
-    run(baked.gitops, "--project", root, "train", cwd=root)
+    run(generated.gitops, "--project", root, "train", cwd=root)
     figures = []
     for rows, requests in REQUESTS.items():
-        say(f"serve {rows:,} row(s) a request")
-        command = baked.python, INSIDE / "time_requests.py", root, str(rows), str(blocks), str(requests)
-        found = json.loads(run(*command, cwd=root).output)
-        for part, words in PARTS.items():
-            what = f"request of {rows:,} row(s), server {words}"
-            figures.append(Figure(what, "ms", found[part], found["bare"], "does neither", blocks))
+        progress(f"serve {rows:,} row(s) a request")
+        command = generated.python, INSIDE / "time_requests.py", root, str(rows), str(blocks), str(requests)
+        milliseconds = json.loads(run(*command, cwd=root).output)
+        for part, phrase in PARTS.items():
+            name = f"request of {rows:,} row(s), server {phrase}"
+            figures.append(Figure(name, "ms", milliseconds[part], milliseconds["bare"], "does neither", blocks))
     return figures

@@ -1,11 +1,11 @@
-"""The table: what gitops needs, what the bare library call needs, and how often the one is the other."""
+"""The table of results: gitops, the bare library call, and the ratio of both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tabulate import tabulate
 
-Say = Callable[[str], object]
+Progress = Callable[[str], object]
 HEADERS = ("measured", "gitops", "bare", "ratio", "bare is", "median of")
 
 
@@ -14,15 +14,15 @@ class Figure:
     """One line of the table.
 
     Attributes:
-        what: Is measured.
+        name: Name of the measurement.
         unit: "s", "ms", "rows/s", "files" or "B".
-        gitops: Its median.
-        bare: The median of the bare library call; None where there is none.
-        against: What that call is.
-        times: How many values the medians come from.
+        gitops: Median of gitops.
+        bare: Median of the bare library call; None if there is none.
+        against: Description of the bare library call.
+        times: Number of values of the medians.
     """
 
-    what: str
+    name: str
     unit: str
     gitops: float
     bare: float | None
@@ -30,14 +30,14 @@ class Figure:
     times: int
 
     def cells(self) -> tuple[str, ...]:
-        """As people read it."""
-        bare = "" if self.bare is None else shown(self.bare, self.unit)
+        """Return the cells of the line."""
+        bare = "" if self.bare is None else format_value(self.bare, self.unit)
         ratio = f"{self.gitops / self.bare:.2f}" if self.bare else ""
-        return self.what, shown(self.gitops, self.unit), bare, ratio, self.against, str(self.times)
+        return self.name, format_value(self.gitops, self.unit), bare, ratio, self.against, str(self.times)
 
 
-def shown(value: float, unit: str) -> str:
-    """A number with its unit, in about three digits."""
+def format_value(value: float, unit: str) -> str:
+    """Return a number with its unit, with about three digits."""
     if unit == "rows/s":
         return f"{round(value, -3):,.0f} rows/s"
     if unit == "files":
@@ -50,7 +50,7 @@ def shown(value: float, unit: str) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """All figures, as Markdown."""
+    """Return all figures as a Markdown table."""
     align = ("left", "right", "right", "right", "left", "right")
     cells = [figure.cells() for figure in figures]
     return tabulate(cells, HEADERS, tablefmt="pipe", colalign=align, disable_numparse=True)

@@ -1,8 +1,8 @@
-"""Validation: rows a second and peak memory of `gitops validate`, against pandas and pandera on the whole."""
+"""Validation: speed and peak memory of `gitops validate`, in comparison with pandas and pandera on the whole file."""
 
-from benchmarks.bake import INSIDE, Baked
-from benchmarks.process import often, run
-from benchmarks.table import Figure, Say
+from benchmarks.generated import INSIDE, GeneratedRepository
+from benchmarks.process import run, run_repeatedly
+from benchmarks.table import Figure, Progress
 
 MODEL_TOML = """
 [project]
@@ -26,7 +26,7 @@ holdout = 0.3
 metric = "roc_auc"
 """
 
-SCHEMA = '''"""Ten columns: text, categories, whole numbers and others."""
+SCHEMA = '''"""Ten columns: text, categories, integers and others."""
 
 import pandera.pandas as pa
 
@@ -53,21 +53,21 @@ class Schema(pa.DataFrameModel):
 '''
 
 
-def measure(baked: Baked, sizes: dict[int, int], say: Say) -> list[Figure]:
-    """Each number of rows as often as asked; both sides are whole processes that read the same CSV."""
-    root = baked.another("validated")
+def measure(generated: GeneratedRepository, sizes: dict[int, int], progress: Progress) -> list[Figure]:
+    """Measure each number of rows; both sides are processes that read the same CSV file."""
+    root = generated.copy_to("validated")
     (root / "model.toml").write_text(MODEL_TOML, encoding="utf-8")
     (root / "src" / "bench" / "schema.py").write_text(SCHEMA, encoding="utf-8")
     data = root / "data" / "rows.csv"
     figures = []
     for rows, times in sizes.items():
-        say(f"validate {rows:,} rows")
-        run(baked.python, INSIDE / "make_rows.py", data, str(rows), cwd=root)
-        ours = often(times, baked.gitops, "--project", root, "validate", cwd=root)
-        bare = often(times, baked.python, INSIDE / "bare_validate.py", root, data, cwd=root)
-        what, against = f"validate {rows:,} rows", "read_csv + pandera, whole"
-        speeds = rows / ours.seconds, rows / bare.seconds
-        figures.append(Figure(f"{what}: speed", "rows/s", *speeds, against, times))
-        figures.append(Figure(f"{what}: peak memory", "B", ours.peak, bare.peak, against, times))
+        progress(f"validate {rows:,} rows")
+        run(generated.python, INSIDE / "make_rows.py", data, str(rows), cwd=root)
+        cost = run_repeatedly(times, generated.gitops, "--project", root, "validate", cwd=root)
+        bare = run_repeatedly(times, generated.python, INSIDE / "bare_validate.py", root, data, cwd=root)
+        name, against = f"validate {rows:,} rows", "read_csv + pandera, whole"
+        speeds = rows / cost.seconds, rows / bare.seconds
+        figures.append(Figure(f"{name}: speed", "rows/s", *speeds, against, times))
+        figures.append(Figure(f"{name}: peak memory", "B", cost.peak, bare.peak, against, times))
         data.unlink()
     return figures

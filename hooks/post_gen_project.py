@@ -1,10 +1,10 @@
-"""Put the library's wheel in place, pin its hash, and greet with the next three commands."""
+"""Write the library's wheel to the repository, pin its hash, and print the next commands."""
 
 import sys
 
 if not getattr(sys.flags, "safe_path", False):
-    sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
-sys.dont_write_bytecode = True  # the template's folder stays as it is
+    sys.path.pop(0)  # the working directory, which may contain a file called json.py
+sys.dont_write_bytecode = True  # write no files to the template's folder
 
 import importlib.util
 import json
@@ -18,8 +18,8 @@ TEMPLATE = Path(json.loads(r"""<<cookiecutter|jsonify>>""").get("_repo_dir", "")
 BUILDER = Path("src", "gitops_ml", "wheel.py")
 
 
-def parents_folder() -> Path:
-    """Return the folder that cookiecutter works in: while hooks run, it is the template."""
+def cookiecutter_folder() -> Path:
+    """Return the working directory of cookiecutter: while hooks run, it is the template."""
     linux = Path("/proc", str(os.getppid()), "cwd")
     if linux.exists():
         return linux.resolve()
@@ -32,26 +32,26 @@ def parents_folder() -> Path:
 
 
 def is_checkout(folder: Path) -> bool:
-    """Return whether a folder holds the source of the library; another folder may have the template's name."""
+    """Return whether a folder contains the source of the library; other folders may have the template's name."""
     project = folder / "pyproject.toml"
     if not project.is_file() or not (folder / BUILDER).is_file():
         return False
     return bool(tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name") == LIBRARY)
 
 
-def checkout() -> Path:
-    """Return the template's folder: `_repo_dir` is the path as typed, relative to where cookiecutter was started."""
+def find_checkout() -> Path:
+    """Return the template's folder: `_repo_dir` is the path as typed, relative to the directory of the command."""
     typed = Path(os.environ.get("PWD", os.curdir), TEMPLATE)
-    folders = [TEMPLATE] if TEMPLATE.is_absolute() else [parents_folder(), typed]
+    folders = [TEMPLATE] if TEMPLATE.is_absolute() else [cookiecutter_folder(), typed]
     for folder in filter(is_checkout, folders):
         return folder
     sys.exit(
-        f"The template at '{TEMPLATE}' is not a whole checkout: {BUILDER} and a pyproject.toml of {LIBRARY} must lie "
-        "beside it, for the library is built from them. Name the template by its address, its folder, or a zip of it."
+        f"The template at '{TEMPLATE}' is not a whole checkout: it lacks {BUILDER} or the pyproject.toml of {LIBRARY}. "
+        "The library is built from them. Pass the URL of the template, its folder, or a zip file of it."
     )
 
 
-folder = checkout()
+folder = find_checkout()
 spec = importlib.util.spec_from_file_location("wheel", folder / BUILDER)
 assert spec is not None and spec.loader is not None  # noqa: PT018, S101
 wheel = sys.modules["wheel"] = importlib.util.module_from_spec(spec)
@@ -64,5 +64,5 @@ print("""
   cd <<cookiecutter.project_slug>> && git init -b main && git add -A && git commit -m "Start from the template"
   make setup && make loop     # try it here: validate, train, register, compare and propose
   git remote add origin https://github.com/<<cookiecutter.github_owner>>/<<cookiecutter.project_slug>>.git && \
-git push -u origin main     # to an empty repository there: it trains, and opens a pull request that offers the model
+git push -u origin main     # to an empty repository: it trains a model and opens a pull request that proposes it
 """)

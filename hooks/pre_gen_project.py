@@ -1,13 +1,13 @@
-"""Refuse a bad answer in one sentence that shows a good one; change nothing."""
+"""Refuse an invalid answer with a message that shows a valid one; change nothing."""
 
 import sys
 
 if not getattr(sys.flags, "safe_path", False):
-    sys.path.pop(0)  # the folder that this runs from, where anybody may leave a file called json.py
+    sys.path.pop(0)  # the working directory, which may contain a file called json.py
 if sys.version_info < (3, 11):
     sys.exit(
-        "The template needs Python 3.11 or newer, and this cookiecutter runs on %d.%d. Install it for a newer one: "
-        "pipx install --python python3.12 cookiecutter" % sys.version_info[:2]
+        "The template needs Python 3.11 or newer, and this cookiecutter runs on %d.%d. Install cookiecutter for a "
+        "newer Python: pipx install --python python3.12 cookiecutter" % sys.version_info[:2]
     )
 
 import json
@@ -43,25 +43,25 @@ RULES = {
     "task": ("classification|regression", "'classification' or 'regression'"),
     "python_version": (r"3\.1[123]", "'3.11', '3.12' or '3.13'"),
 }
-TAKEN = {"gitops", "gitops_ml", "tests", "data", "registry", "deploy", "docs"}
+RESERVED = {"gitops", "gitops_ml", "tests", "data", "registry", "deploy", "docs"}
 
 
-def refusal(name: str, answer: str) -> "str | None":
-    """Return the sentence that refuses this answer; None when the answer is good."""
-    pattern, good = RULES[name]
+def error_message(name: str, answer: str) -> "str | None":
+    """Return the error message for an answer; None if the answer is valid."""
+    pattern, requirement = RULES[name]
     if not re.fullmatch(pattern, answer):
-        return f"{name} is {answer!r}, but must be {good}."
+        return f"{name} is {answer!r}, but must be {requirement}."
     if name != "package_name":
         return None
-    better = f"choose another, such as '{answer}_model'"
+    hint = f"choose another, such as '{answer}_model'"
     if keyword.iskeyword(answer) or keyword.issoftkeyword(answer):
-        return f"package_name is {answer!r}, a word of Python itself; {better}."
+        return f"package_name is {answer!r}, a keyword of Python; {hint}."
     if answer in sys.stdlib_module_names:
-        return f"package_name is {answer!r}, a module of Python's standard library; {better}."
-    if answer in TAKEN:
-        return f"package_name is {answer!r}, a name that the generated repository uses itself; {better}."
+        return f"package_name is {answer!r}, a module of Python's standard library; {hint}."
+    if answer in RESERVED:
+        return f"package_name is {answer!r}, a name that the generated repository uses; {hint}."
     return None
 
 
-for sentence in filter(None, (refusal(name, ANSWERS[name]) for name in RULES)):
-    sys.exit(sentence)
+for message in filter(None, (error_message(name, ANSWERS[name]) for name in RULES)):
+    sys.exit(message)

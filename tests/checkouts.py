@@ -5,38 +5,38 @@ import shutil
 from pathlib import Path
 
 from gitops_ml.wheel import SOURCES
-from house import TEMPLATE, run
+from repositories import TEMPLATE, run
 
-# What builds the wheel beside its sources, and what says which files are no part of it.
-BESIDE = (".gitignore", ".gitattributes", "hatch_build.py")
-# What Git ignores, and a few more: nothing of this is copied.
-LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".venv", ".gitops")
+# Files beside the sources that build the wheel, or that exclude files from it.
+BUILD_FILES = (".gitignore", ".gitattributes", "hatch_build.py")
+# Files that are not copied: those that Git ignores, and a few more.
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".venv", ".gitops")
 
 
 def copy(folder: Path) -> Path:
-    """Copy what the wheel is built from; return the copy's root."""
+    """Copy the files that the wheel is built from, and return the copy's root."""
     folder.mkdir(parents=True)
-    for name in (*SOURCES, *BESIDE):
+    for name in (*SOURCES, *BUILD_FILES):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (TEMPLATE / name).is_dir():
-            shutil.copytree(TEMPLATE / name, target, ignore=LITTER)
+            shutil.copytree(TEMPLATE / name, target, ignore=IGNORED)
         else:
             shutil.copyfile(TEMPLATE / name, target)
     return folder
 
 
-def small(folder: Path, mark: str = "") -> Path:
+def make_small(folder: Path, mark: str = "") -> Path:
     """Make a checkout with the real hooks and builder, and a template and a library of one file each.
 
     Args:
-        folder: Where to.
+        folder: Folder of the new checkout.
         mark: Text in the library, by which its wheel differs from that of another checkout.
     """
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "src/gitops_ml/wheel.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(TEMPLATE / name, folder / name)
-    shutil.copytree(TEMPLATE / "hooks", folder / "hooks", ignore=LITTER)
+    shutil.copytree(TEMPLATE / "hooks", folder / "hooks", ignore=IGNORED)
     (folder / "src" / "gitops_ml" / "__init__.py").write_text(f'"""The library{mark}."""\n')
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     (folder / "cookiecutter.json").write_text(json.dumps(questions))
@@ -47,7 +47,7 @@ def small(folder: Path, mark: str = "") -> Path:
 
 
 def commit(root: Path, message: str = "start") -> None:
-    """Commit all that lies in a folder; make it a Git repository first."""
+    """Commit all files of a folder; make it a Git repository first."""
     if not (root / ".git").exists():
         run(root, "git", "init", "--quiet", "--initial-branch", "main")
     run(root, "git", "add", "--all")

@@ -1,6 +1,6 @@
-"""What all tests share: markers by folder, who runs beside whom, and repositories to test with.
+"""Shared by all tests: markers by folder, distribution over processes, and repositories to test with.
 
-`pytest tests/unit` reads this too, and has only what the extra `test` installs: fixtures import what they need.
+`pytest tests/unit` reads this file too, with only the packages of the extra `test`: fixtures import what they need.
 """
 
 import os
@@ -12,22 +12,22 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-import memory
-from once import once
+import memory_folder
+from create_once import create_once
 
 if TYPE_CHECKING:
-    from desk import Desk, Driver
-    from engines import Yard
+    from container_engine import ContainerEngine
+    from hub_fixture import CommandWorker, PreparedHub
     from images import Image
 
-# Markers of each folder's tests. Whatever is neither the library's nor the template's own is slow: `make check` is the
-# tests that are not, and `make test` those and the others.
+# Markers of each folder's tests. Only unit and template tests are quick: `make check` runs those that are not slow, and
+# `make test` runs all.
 FOLDERS = {
     "unit": (), "template": (), "github": ("slow",), "journeys": ("slow", "journey"), "sabotage": ("slow", "sabotage"),
     "faults": ("slow", "faults"), "containers": ("slow", "containers"),
 }  # fmt: skip
-# What takes minutes comes first, so that no processor waits for the last file; each file runs in one process, and what
-# needs the container engine in one together. Saboteurs need nobody: each runs wherever there is room.
+# Files that take minutes come first, so that no processor waits for the last one. Each file runs in one process, and
+# all tests that need the container engine share one. Saboteurs are independent: each test runs in any free process.
 LONGEST = (
     "test_journey", "containers", "test_watch", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
     "test_deploy", "test_promotion", "test_ingest", "test_train", "test_monitor", "test_validate", "test_targets",
@@ -36,165 +36,169 @@ LARGE = {"containers", "test_journey", "test_watch", "test_bakes", "test_demo"}
 
 
 def folder(path: Path) -> str:
-    """Name of the folder of tests that a file is in."""
+    """Return the name of the tests' folder that a file is in."""
     return path.relative_to(Path(__file__).parent).parts[0]
 
 
 def group(path: Path) -> str:
-    """Name of what runs in one process, one after the other: a file, or all that needs the container engine."""
+    """Return the group of a file's tests, which run in one process: the file, or "containers"."""
     return "containers" if folder(path) == "containers" else path.stem
 
 
 def pytest_configure() -> None:
-    """One folder in memory for all processes of a test run."""
+    """Create one folder in memory for all processes of a test run."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        memory.begin()
+        memory_folder.create()
 
 
 def pytest_unconfigure() -> None:
-    """It goes with the test run."""
+    """Remove the folder at the end of the test run."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        memory.end()
+        memory_folder.remove()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark it as its folder says; a folder that FOLDERS does not name cannot be run."""
+    """Add the markers of the test's folder; a folder that is not in FOLDERS is an error."""
     for marker in FOLDERS[folder(item.path)]:
         item.add_marker(marker)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first."""
-    order = {name: place for place, name in enumerate(LONGEST)}
+    order = {name: position for position, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(group(item.path), len(LONGEST)))
 
 
-class Together(LoadScopeScheduling):
-    """Which tests run in one process, one after the other.
+class GroupScheduling(LoadScopeScheduling):
+    """Scheduler that runs all tests of a group in one process.
 
-    xdist's own groups are written into the ids of tests, where pytest 9.2 no longer lets it write.
+    xdist's own groups are written into test ids, which pytest 9.2 no longer allows.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        """What a test belongs to."""
+        """Return the group of a test."""
         name = group(Path(self.config.rootpath, nodeid.partition("::")[0]))
         return nodeid if name == "test_saboteurs" else name
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
-    """Whoever hands out the tests."""
-    return Together(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    """Return the scheduler of the tests."""
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of this test run have in common."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    """Folder that all processes of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture
 def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A folder of the test's own: in memory, but for what holds environments and images, which are large."""
+    """Separate folder of a test: in memory, or on disk for groups with large environments and images."""
     if group(request.path) in LARGE:
         yield tmp_path
         return
-    with memory.lent(tmp_path) as lent:
-        yield lent
+    with memory_folder.temporary_folder(tmp_path) as folder_in_memory:
+        yield folder_in_memory
 
 
 @pytest.fixture(scope="session")
 def machine(shared: Path) -> dict[str, str]:
-    """What the machines that run workflows have: caches of packages, where jobs can link them."""
-    from github.site import caches, warm_cache
-    from house import GENERATED
+    """Environment variables of workflow runners: package caches from which jobs can link."""
+    from github.contributor import caches, warm_cache
+    from repositories import GENERATED
 
-    return caches(once(memory.place(shared) / "machine", lambda made: warm_cache(made, GENERATED / "requirements")))
+    return caches(
+        create_once(
+            memory_folder.path_or(shared) / "machine", lambda made: warm_cache(made, GENERATED / "requirements")
+        )
+    )
 
 
 @pytest.fixture(scope="session")
-def hurried(shared: Path, machine: dict[str, str]) -> dict[str, str]:
-    """What they have where packages are installed already, for repositories whose jobs hurry."""
-    from hurry import ready
+def fast_machine(shared: Path, machine: dict[str, str]) -> dict[str, str]:
+    """The same, with an environment of installed packages, for repositories with fast setup."""
+    from fast_setup import set_up_once
 
-    made = once(memory.place(shared) / "ready", lambda place: ready(place, machine))
+    made = create_once(memory_folder.path_or(shared) / "ready", lambda folder: set_up_once(folder, machine))
     return {**machine, "READY": str(made / "repository" / ".venv")}
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with every default answer, set up, on main, with a first champion, verified, and a bare remote."""
-    from house import bake, run, set_up
+    from repositories import bake, run, set_up
 
-    place = tmp_path_factory.mktemp("repository")
-    root = bake(place)
+    parent = tmp_path_factory.mktemp("repository")
+    root = bake(parent)
     set_up(root)
-    run(root, "git", "init", "--quiet", "--bare", "--initial-branch", "main", str(place / "remote.git"))
-    run(root, "git", "remote", "add", "origin", str(place / "remote.git"))
+    run(root, "git", "init", "--quiet", "--bare", "--initial-branch", "main", str(parent / "remote.git"))
+    run(root, "git", "remote", "add", "origin", str(parent / "remote.git"))
     run(root, "git", "push", "--quiet", "origin", "main")
     run(root, "make", "loop")
     run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
     run(root, "git", "push", "--quiet", "origin", "main")
-    run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(place / "state")})
+    run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(parent / "state")})
     return root
 
 
 @pytest.fixture(scope="session")
-def driver(repository: Path) -> "Iterator[Driver]":
-    """The generated repository's Python, warm."""
-    from desk import Driver
+def worker(repository: Path) -> "Iterator[CommandWorker]":
+    """Worker that runs commands with the generated repository's Python."""
+    from hub_fixture import CommandWorker
 
-    started = Driver(repository)
+    started = CommandWorker(repository)
     yield started
     started.stop()
 
 
 @pytest.fixture(scope="session")
-def prepared(repository: Path, driver: "Driver", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(repository: Path, worker: "CommandWorker", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three versions and their comparisons."""
-    from desk import prepare
+    from hub_fixture import prepare
 
-    return prepare(repository, tmp_path_factory.mktemp("prepared"), driver)
+    return prepare(repository, tmp_path_factory.mktemp("prepared"), worker)
 
 
 @pytest.fixture
-def desk(prepared: Path, driver: "Driver", tmp_path: Path) -> "Iterator[Desk]":
+def prepared_hub(prepared: Path, worker: "CommandWorker", tmp_path: Path) -> "Iterator[PreparedHub]":
     """The local GitHub with three registered versions and no pull request; workflows may open one."""
-    from desk import PULLS_ALLOWED, Desk
     from github.server import LocalGitHub
-    from house import run
+    from hub_fixture import PULLS_ALLOWED, PreparedHub
+    from repositories import run
 
     with LocalGitHub(tmp_path / "hub") as hub:
         run(prepared / "remote.git", "git", "push", "--quiet", "--mirror", str(hub.bare))
         clone = tmp_path / "clone"
         run(tmp_path, "cp", "-a", str(prepared / "clone"), str(clone))
-        run(clone, "git", "remote", "set-url", "origin", f"{hub.page}.git")
+        run(clone, "git", "remote", "set-url", "origin", f"{hub.html_url}.git")
         setattr(hub.settings, PULLS_ALLOWED, True)
-        yield Desk(hub, clone, prepared / "comparisons", driver)
+        yield PreparedHub(hub, clone, prepared / "comparisons", worker)
         assert hub.violations == []
 
 
 @pytest.fixture(scope="session")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Yard]":
-    """A container engine and a registry, for each process that needs one; nothing of them is left at the end."""
-    from engines import opened
+def engine(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ContainerEngine]":
+    """Container engine and registry, one for each process that needs it; removed at the end."""
+    from container_engine import start_engine
 
-    with opened(tmp_path_factory.mktemp("yard")) as made:
+    with start_engine(tmp_path_factory.mktemp("engine")) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def images(
-    prepared: Path, driver: "Driver", yard: "Yard", tmp_path_factory: pytest.TempPathFactory
+    prepared: Path, worker: "CommandWorker", engine: "ContainerEngine", tmp_path_factory: pytest.TempPathFactory
 ) -> "tuple[Image, Image]":
-    """Versions 1 and 2, built and pushed as `gitops image` does it."""
-    from images import built
+    """Images of versions 1 and 2, built and pushed by `gitops image`."""
+    from images import build_images
 
-    return built(prepared, driver, yard, tmp_path_factory.mktemp("images") / "clone")
+    return build_images(prepared, worker, engine, tmp_path_factory.mktemp("images") / "clone")
 
 
 @pytest.fixture(autouse=True)
-def _no_strange_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the caller's CI sets must not reach the commands under test."""
+def _remove_ci_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove variables of the caller's CI, which must not reach the commands under test."""
     for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_TRACKING_"))]:
         monkeypatch.delenv(name)

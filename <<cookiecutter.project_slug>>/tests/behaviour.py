@@ -1,8 +1,8 @@
 # yours
-"""What you expect of a model whatever its metrics are: the gate BEHAVIOUR asks this of every challenger.
+"""Requirements for every model, independent of its metrics: the gate BEHAVIOUR runs these tests on every challenger.
 
-Each function that begins with `test_` gets the held-out rows and a function that answers rows; a failing assert refuses
-the challenger, with the first line of the docstring as what was promised.
+Each function whose name begins with `test_` gets the held-out rows and a function that predicts rows. If an assert
+fails, the challenger is refused, and the report shows the first line of the docstring as the broken requirement.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-# One line for each row: the column `prediction`, and for classifiers `probability of LABEL` for each label.
-Answer = Callable[[pd.DataFrame], pd.DataFrame]
+# Returns a row for each input row: the column `prediction`, and for classifiers `probability of LABEL` for each label.
+Predict = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def test_a_row_is_answered_alone(rows: pd.DataFrame, answer: Answer) -> None:
-    """What a row is answered does not hang on the rows around it."""
-    few = rows.iloc[::5]
-    together, apart = answer(rows).loc[few.index], answer(few)
-    assert (together["prediction"] == apart["prediction"]).all(), "some rows get another answer among others"
-    shares = [name for name in apart.columns if name.startswith("probability of ")]
-    assert np.allclose(together[shares], apart[shares]), "some rows get another probability among others"
+def test_predictions_are_independent(rows: pd.DataFrame, predict: Predict) -> None:
+    """The prediction of a row does not depend on the other rows."""
+    sample = rows.iloc[::5]
+    together, apart = predict(rows).loc[sample.index], predict(sample)
+    assert (together["prediction"] == apart["prediction"]).all(), "some predictions depend on the other rows"
+    probabilities = [name for name in apart.columns if name.startswith("probability of ")]
+    assert np.allclose(together[probabilities], apart[probabilities]), "some probabilities depend on the other rows"

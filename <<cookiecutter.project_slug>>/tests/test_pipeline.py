@@ -1,7 +1,7 @@
 # yours
-"""What the pipeline must do; add what its predictions must never depend on.
+"""Tests of the pipeline; add the inputs on which its predictions must never depend.
 
-`pipeline`, `rows` and `target` come from gitops_ml.testing: your pipeline for a seed, your data, and its target.
+`pipeline`, `rows` and `target` are fixtures of gitops_ml.testing: your pipeline for a seed, your data, and its target.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 
 def test_it_fits_and_predicts(rows: pd.DataFrame, target: pd.Series, pipeline: Callable[[int], Pipeline]) -> None:
-    """Every row gets a prediction, and not all get the same."""
+    """Every row gets a prediction, and the predictions differ."""
     predictions = pipeline(0).fit(rows, target).predict(rows)
     assert len(predictions) == len(rows)
     assert len(set(predictions)) > 1
@@ -21,7 +21,7 @@ def test_it_fits_and_predicts(rows: pd.DataFrame, target: pd.Series, pipeline: C
 def test_the_same_seed_gives_the_same_predictions(
     rows: pd.DataFrame, target: pd.Series, pipeline: Callable[[int], Pipeline]
 ) -> None:
-    """Training twice is training once."""
+    """Two trainings with one seed give the same model."""
     first, second = (pipeline(7).fit(rows, target).predict(rows) for _ in range(2))
     assert np.array_equal(first, second)
 

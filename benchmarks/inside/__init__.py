@@ -1,4 +1,4 @@
-"""Scripts for the baked repository's interpreter: the bare library calls, and what makes the data for both sides.
+"""Scripts for the interpreter of the generated repository: bare library calls, and generators of data.
 
-The template's own environment has none of the libraries that they import, which their first lines tell mypy.
+The template's environment does not have the libraries that they import.
 """

@@ -1,4 +1,4 @@
-"""What gitops validate is compared with: bare_validate.py REPOSITORY FILE."""
+"""Validate a whole file, for comparison with gitops validate: bare_validate.py REPOSITORY FILE."""
 
 import importlib
 import sys
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def main(root: str, file: str) -> None:
-    """Read the whole file and check it against the repository's schema at once."""
+    """Read the whole file and validate it with the repository's schema."""
     sys.path.insert(0, f"{root}/src")
     schema = importlib.import_module("bench.schema").Schema.to_schema()
     schema.validate(pd.read_csv(file), lazy=True)

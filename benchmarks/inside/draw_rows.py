@@ -1,4 +1,4 @@
-"""Replace a CSV of sample data by more rows, drawn from it with keys of their own: draw_rows.py FILE ROWS."""
+"""Replace a CSV file by more rows, drawn from it with new keys: draw_rows.py FILE ROWS."""
 
 import sys
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def main(file: str, rows: int) -> None:
-    """The key is the first column."""
+    """Draw rows with replacement; the first column is the key."""
     drawn = pd.read_csv(file).sample(rows, replace=True, random_state=0)
     drawn[drawn.columns[0]] = [f"d{number:09d}" for number in range(rows)]
     drawn.to_csv(file, index=False)

@@ -1,4 +1,4 @@
-"""Write a CSV of ten columns that keeps the schema in benchmarks/validate.py: make_rows.py FILE ROWS."""
+"""Write a CSV file of ten columns that satisfies the schema in benchmarks/validate.py: make_rows.py FILE ROWS."""
 
 import sys
 
@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-PIECE = 500_000
+CHUNK = 500_000
 
 
-def piece(first: int, rows: int) -> pa.Table:
-    """Rows from the number `first` on."""
+def make_chunk(first: int, rows: int) -> pa.Table:
+    """Return rows, numbered from `first`."""
     rng = np.random.default_rng(first)
     score = rng.normal(size=rows).round(4)
     return pa.table(
@@ -30,10 +30,10 @@ def piece(first: int, rows: int) -> pa.Table:
 
 
 def main(file: str, rows: int) -> None:
-    """Piece by piece, so that any number of rows fits into memory."""
-    with pacsv.CSVWriter(file, piece(0, 1).schema) as writer:
-        for first in range(0, rows, PIECE):
-            writer.write_table(piece(first, min(PIECE, rows - first)))
+    """Write the file in chunks, so that any number of rows fits into memory."""
+    with pacsv.CSVWriter(file, make_chunk(0, 1).schema) as writer:
+        for first in range(0, rows, CHUNK):
+            writer.write_table(make_chunk(first, min(CHUNK, rows - first)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Save the fitted pipeline of a sealed run as a plain MLflow model: python save_model.py RUN OUT."""
+"""Save the fitted pipeline of a run as a plain MLflow model: python save_model.py RUN OUT."""
 
 import sys
 from pathlib import Path
 
 import mlflow.sklearn
 
-from gitops_ml.model_file import load
+from gitops_ml.model_file import load_model
 from gitops_ml.run import MODEL
 
-mlflow.sklearn.save_model(load(Path(sys.argv[1]) / MODEL, ()), sys.argv[2], serialization_format="cloudpickle")
+mlflow.sklearn.save_model(load_model(Path(sys.argv[1]) / MODEL, ()), sys.argv[2], serialization_format="cloudpickle")

@@ -1,1 +1,1 @@
-"""From data to a promoted model, as Git sees it: validate, train, register, compare, promote, deploy, monitor."""
+"""GitOps for machine learning models: validate, train, register, compare, promote, deploy and monitor them from Git."""

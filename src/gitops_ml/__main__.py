@@ -1,4 +1,4 @@
-"""`python -m gitops` is `gitops`."""
+"""Run `gitops` as `python -m gitops_ml`."""
 
 from gitops_ml.cli import main
 

@@ -1,4 +1,4 @@
-"""The bins of a reference histogram: how other rows, and other predictions, fall into them."""
+"""Count rows and predictions in the bins of a reference histogram."""
 
 from itertools import pairwise
 from typing import Any
@@ -9,51 +9,93 @@ import pandas as pd
 from gitops_ml.predictions import Predictions
 
 
-def counted(described: dict[str, Any]) -> list[int]:
-    """The counts of a column that was described, bin for bin; the last one is of what is missing."""
-    counts = described["counts"] if "edges" in described else [*described["categories"].values(), described["other"]]
-    return [*counts, described["missing"]]
+def bin_counts(histogram: dict[str, Any]) -> list[int]:
+    """Return the counts of a reference column.
+
+    Args:
+        histogram: A column of the reference, as reference.json holds it.
+
+    Returns:
+        One count for each bin, in the order of `bin_labels`; the last one counts missing values.
+    """
+    counts = histogram["counts"] if "edges" in histogram else [*histogram["categories"].values(), histogram["other"]]
+    return [*counts, histogram["missing"]]
 
 
-def count(column: pd.Series, described: dict[str, Any]) -> list[int] | None:
-    """Count other rows into the bins of a column that was described; None where it has no bins, or not of that type."""
+def count_by_bin(column: pd.Series, histogram: dict[str, Any]) -> list[int] | None:
+    """Count the values of a column in the bins of a reference column.
+
+    Args:
+        column: Values of current rows.
+        histogram: The same column of the reference, as reference.json holds it.
+
+    Returns:
+        One count for each bin, in the order of `bin_labels`; None if the reference has no bins for values of this type.
+    """
     missing, values = int(column.isna().sum()), column.dropna()
-    if is_number(values) != ("edges" in described):
+    if is_numeric(values) != ("edges" in histogram):
         return None
-    if "edges" in described:
-        return [*fill(np.asarray(described["edges"]), values.to_numpy(dtype=float)), missing]
-    if not described["categories"]:
+    if "edges" in histogram:
+        return [*count_between_edges(np.asarray(histogram["edges"]), values.to_numpy(dtype=float)), missing]
+    if not histogram["categories"]:
         return None
-    found = values.astype(str).value_counts()
-    known = [int(found.get(name, 0)) for name in described["categories"]]
-    return [*known, len(values) - sum(known), missing]
+    frequencies = values.astype(str).value_counts()
+    counts = [int(frequencies.get(name, 0)) for name in histogram["categories"]]
+    return [*counts, len(values) - sum(counts), missing]
 
 
-def bins(described: dict[str, Any]) -> list[str]:
-    """The names of the bins, in the order of the counts."""
-    if "edges" not in described:
-        return [*(f"= {name}" for name in described["categories"]), "is anything else", "is missing"]
-    edges = [f"{edge:.4g}" for edge in described["edges"]]
+def bin_labels(histogram: dict[str, Any]) -> list[str]:
+    """Return the labels of the bins of a reference column.
+
+    Args:
+        histogram: A column of the reference, as reference.json holds it.
+
+    Returns:
+        One phrase for each bin, such as "in [1, 2)" or "is missing"; the last one is for missing values.
+    """
+    if "edges" not in histogram:
+        return [*(f"= {name}" for name in histogram["categories"]), "is anything else", "is missing"]
+    edges = [f"{edge:.4g}" for edge in histogram["edges"]]
     if not edges:
         return ["is there", "is missing"]
     inner = [f"in [{low}, {high})" for low, high in pairwise(edges)]
     return [f"< {edges[0]}", *inner, f"≥ {edges[-1]}", "is missing"]
 
 
-def watched(predictions: Predictions, positive: object) -> pd.Series:
-    """What is watched of a prediction: the positive class's probability, the label, or the number."""
+def monitored_values(predictions: Predictions, positive: object) -> pd.Series:
+    """Return the monitored value of each prediction.
+
+    Args:
+        predictions: Predictions of n rows.
+        positive: The positive label of model.toml, or None.
+
+    Returns:
+        Probabilities of the positive class for two classes, labels for more classes, numbers for regression; n values.
+    """
     if predictions.probabilities is None or len(predictions.classes) != 2:
         return pd.Series(predictions.values)
-    place = predictions.classes.index(positive) if positive in predictions.classes else 1
-    return pd.Series(predictions.probabilities[:, place])
+    column = predictions.classes.index(positive) if positive in predictions.classes else 1
+    return pd.Series(predictions.probabilities[:, column])
 
 
-def is_number(values: pd.Series) -> bool:
-    """Whether values are cut by edges; a bool is a category."""
+def is_numeric(values: pd.Series) -> bool:
+    """Return whether values are binned by numeric edges; booleans are categories.
+
+    Args:
+        values: Values of one column.
+    """
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def fill(edges: "np.ndarray[Any, Any]", numbers: "np.ndarray[Any, Any]") -> list[int]:
-    """How many numbers fall between these inner edges."""
-    places = np.searchsorted(edges, numbers, side="right")
-    return [int(number) for number in np.bincount(places, minlength=len(edges) + 1)]
+def count_between_edges(edges: "np.ndarray[Any, Any]", numbers: "np.ndarray[Any, Any]") -> list[int]:
+    """Count numbers between inner edges.
+
+    Args:
+        edges: Inner edges in ascending order, shape (k,).
+        numbers: Numbers to count, shape (n,).
+
+    Returns:
+        Counts of k + 1 bins; a number that equals an edge belongs to the bin above it.
+    """
+    indices = np.searchsorted(edges, numbers, side="right")
+    return [int(number) for number in np.bincount(indices, minlength=len(edges) + 1)]

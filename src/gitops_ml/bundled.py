@@ -1,7 +1,7 @@
-"""Files that commands read and people seldom edit: the library brings them; `deploy` of a repository may replace them.
+"""Configuration files of monitoring and deployment that are part of the library.
 
-`gitops eject NAME` copies one of the parts there. A file of the repository stands in for the library's file of the same
-name; one that is not there is read from the library.
+`gitops eject NAME` copies one of the parts to the folder `deploy` of a repository. A file in that folder replaces the
+library's file of the same name; other files are read from the library.
 """
 
 from pathlib import Path
@@ -10,25 +10,35 @@ DATA = Path(__file__).parent / "data"
 PARTS = ("compose", "prometheus", "grafana")
 
 
-def ejected(root: Path, part: str) -> Path:
-    """Return the folder of a repository that holds its own copy of a part, where there is one."""
+def ejected_folder(root: Path, part: str) -> Path:
+    """Return the folder of a repository for its own copy of a part; the folder may be missing.
+
+    Args:
+        root: Root of the repository.
+        part: One of PARTS.
+    """
     return root / "deploy" / part
 
 
-def file(root: Path, part: str, name: str) -> Path:
-    """Return the file that commands read.
+def find_file(root: Path, part: str, name: str) -> Path:
+    """Return the path of a file: the repository's copy, or else the library's file.
 
     Args:
-        root: The repository.
+        root: Root of the repository.
         part: One of PARTS.
         name: Path of the file below the part.
     """
-    own = ejected(root, part) / name
+    own = ejected_folder(root, part) / name
     return own if own.is_file() else DATA / part / name
 
 
-def files(root: Path, part: str) -> dict[str, Path]:
-    """Return every file of a part that commands read, by its path below the part."""
-    folders = (DATA / part, ejected(root, part))
+def find_files(root: Path, part: str) -> dict[str, Path]:
+    """Return every file of a part, by its path below the part.
+
+    Args:
+        root: Root of the repository.
+        part: One of PARTS.
+    """
+    folders = (DATA / part, ejected_folder(root, part))
     names = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()}
-    return {name: file(root, part, name) for name in sorted(names)}
+    return {name: find_file(root, part, name) for name in sorted(names)}

@@ -1,4 +1,4 @@
-"""The command line. It alone exits; each command composes the rooms and says what came of it."""
+"""The command line: import the command, run it, and turn its errors into messages and exit codes."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gitops_ml import library
-from gitops_ml.console import complain
+from gitops_ml.console import echo_error
 from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
@@ -21,14 +21,14 @@ COMMANDS = (
 
 
 class Commands(click.Group):
-    """The commands, each imported only when it is used or listed."""
+    """A group of commands, each imported only when it is used or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the loop, not of the alphabet."""
+        """Return the names of the commands in the order of the workflow."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
+        """Return a command, which is imported for it."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"gitops_ml.commands.{cmd_name}").command
@@ -40,41 +40,48 @@ class Commands(click.Group):
 @click.version_option(package_name=library.NAME, prog_name="gitops")
 @click.pass_context
 def gitops(context: click.Context, project: Path) -> None:
-    """From data to a promoted model, as Git sees it."""
+    """GitOps for machine learning models: from data to a promoted version."""
     context.obj = project
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code; every way to stop has its own (errors.py)."""
+    """Run one command.
+
+    Args:
+        arguments: Arguments of `gitops`; None for those of this process.
+
+    Returns:
+        The exit code; each class of errors.py has its own.
+    """
     try:
         gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        complain("Interrupted; run the same command again to go on.")
+        echo_error("Interrupted. Run the same command again to continue.")
         return 130
     except GitopsError as error:
-        complain(f"{error.title}: {error.what}\n  {error.next}")
+        echo_error(f"{error.title}: {error.problem}\n  {error.next_step}")
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has seen enough; keep Python from complaining when it closes the pipe.
+        # The reader closed the pipe, such as `head`: prevent a message of Python about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # a bug of ours: keep all of it, show one sentence
-        complain(_bug(error))
+    except Exception as error:  # a bug of the library: write the traceback to a file, show one sentence
+        echo_error(_bug(error))
         return BUG_EXIT_CODE
     return 0
 
 
 def _bug(error: Exception) -> str:
-    """Keep the traceback in a file and say where."""
+    """Write the traceback to a file and return a message that names it."""
     folder = Path(".gitops") if Path("model.toml").exists() else Path()
     report = folder / f"bug-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
     folder.mkdir(exist_ok=True)
-    told = "".join(traceback.format_exception(error))
-    report.write_text(f"gitops {library.version()}, Python {sys.version}\n{sys.argv}\n\n{told}", encoding="utf-8")
+    stack = "".join(traceback.format_exception(error))
+    report.write_text(f"gitops {library.version()}, Python {sys.version}\n{sys.argv}\n\n{stack}", encoding="utf-8")
     return (
         f"A bug in gitops: {type(error).__name__}: {str(error)[:500]}\n"
-        f"  Please report it with the file {report}, which holds the traceback; nothing was lost."
+        f"  Report it, and attach the file {report}: it contains the traceback. No data was lost."
     )

@@ -1,4 +1,4 @@
-"""model.toml as frozen, typed models: one class per table, unknown keys refused."""
+"""Configuration of a model: model.toml as frozen, typed classes, one for each table; unknown keys are refused."""
 
 import datetime
 import difflib
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from gitops_ml.errors import ConfigError
-from gitops_ml.table import Part, Share, Table, Text
-from gitops_ml.watch import Ingest, Log, Monitoring
+from gitops_ml.monitoring_config import IngestConfig, LogConfig, MonitoringConfig
+from gitops_ml.table import Fraction, OpenFraction, Table, Text
 
 FILE = "model.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -19,14 +19,15 @@ Package = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
 Metric = Literal[
     "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
 ]
-REGRESSION = ("r2", "rmse", "mae")
+REGRESSION_METRICS = ("r2", "rmse", "mae")
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
 GateId = Literal[
     "FINITE", "SCHEMA", "PROVENANCE", "CLAIMS", "RULES", "HOLDOUT", "LABELS", "DUPLICATES", "LEAKAGE", "FLOOR",
     "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
     "ROBUSTNESS", "DETERMINISM", "LATENCY", "SIZE",
 ]  # fmt: skip
-# What pydantic says in the words of Python, in those of TOML.
-WORDS = {
+# Messages in the terms of TOML, by pydantic's error type.
+ERROR_TEXTS = {
     "dict_type": "should be a table",
     "model_type": "should be a table",
     "list_type": "should be a list",
@@ -40,29 +41,33 @@ WORDS = {
 }
 
 
-class Project(Table):
-    """What is predicted, and where your code lies."""
+class ProjectConfig(Table):
+    """Name and task of the model, and the package with your code."""
 
-    name: Name = Field(description="The registered model's name.")
-    package: Package = Field(description="Your code: src/<package>.")
-    task: Literal["classification", "regression"] = Field(description="A label or a number.")
-
-
-class Data(Table):
-    """Where the rows come from."""
-
-    path: Text | None = Field(None, description="A CSV or Parquet file, or a glob, inside the repository.")
-    query: Text | None = Field(None, description="A SQL query instead of a path.")
-    url_env: Text = Field("DATABASE_URL", description="The environment variable that holds the SQLAlchemy URL.")
-    key: Text = Field(description="The column that names a row for ever.")
-    target: Text = Field(description="The column that the model predicts.")
-    positive: str | int | None = Field(None, description="The label that two-class metrics look for.")
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
-        ",", description="Between the columns of a CSV."
+    name: Name = Field(description="Name of the registered model.")
+    package: Package = Field(description="Package with your code: src/<package>.")
+    task: Literal["classification", "regression"] = Field(
+        description="Task: classification predicts a label, regression a number."
     )
-    max_mib: int = Field(1024, gt=0, description="Refuse larger data before reading it (MiB).")
-    max_rows: int = Field(50_000_000, gt=0, description="Refuse a query that returns more rows.")
-    chunk_rows: int = Field(100_000, gt=0, description="Rows validated at a time.")
+
+
+class DataConfig(Table):
+    """Source of the rows."""
+
+    path: Text | None = Field(None, description="Path of a CSV or Parquet file in the repository, or a glob.")
+    query: Text | None = Field(None, description="SQL query, instead of `path`.")
+    url_env: Text = Field("DATABASE_URL", description="Environment variable with the SQLAlchemy URL of the database.")
+    key: Text = Field(description="Column that identifies a row for ever.")
+    target: Text = Field(description="Column that the model predicts.")
+    positive: str | int | None = Field(None, description="Positive label of metrics for two classes.")
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
+        ",", description="Delimiter between the columns of a CSV file."
+    )
+    max_mib: int = Field(
+        1024, gt=0, description="Maximum size of the data (MiB); larger data is refused before it is read."
+    )
+    max_rows: int = Field(50_000_000, gt=0, description="Maximum number of rows; a query that returns more is refused.")
+    chunk_rows: int = Field(100_000, gt=0, description="Number of rows validated at a time.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -71,13 +76,13 @@ class Data(Table):
         return self
 
 
-class Split(Table):
-    """Which rows are held out; declared, never guessed."""
+class SplitConfig(Table):
+    """Rule that decides which rows are held out."""
 
-    method: Literal["hash", "group", "time"] = Field(description="How rows are told apart.")
-    column: Text = Field(description="The key, the group, or the date.")
-    holdout: Share | None = Field(None, description="The share of rows held out (hash, group).")
-    cutoff: datetime.date | None = Field(None, description="The first held-out day (time).")
+    method: Literal["hash", "group", "time"] = Field(description="Method that assigns a row to a side of the split.")
+    column: Text = Field(description="Column with the key, the group, or the date.")
+    holdout: OpenFraction | None = Field(None, description="Share of rows held out (hash, group).")
+    cutoff: datetime.date | None = Field(None, description="First day of the holdout (time).")
 
     @model_validator(mode="after")
     def _fits_method(self) -> Self:
@@ -88,345 +93,406 @@ class Split(Table):
         return self
 
 
-class Search(Table):
-    """scikit-learn's search over hyperparameters."""
+class SearchConfig(Table):
+    """Search over hyperparameters with scikit-learn."""
 
-    method: Literal["grid", "random"] = Field("grid", description="Try all, or `iterations` of them.")
-    folds: int = Field(5, ge=2, description="Folds of the cross-validation on the training rows.")
-    iterations: int = Field(20, ge=1, description="How many a random search tries.")
+    method: Literal["grid", "random"] = Field(
+        "grid", description="Search method: grid tries all combinations, random tries `iterations` of them."
+    )
+    folds: int = Field(5, ge=2, description="Number of folds of the cross-validation on the training rows.")
+    iterations: int = Field(20, ge=1, description="Number of combinations that a random search tries.")
     parameters: dict[str, list[Any]] = Field(min_length=1, description="Values to try, by parameter name.")
 
 
-class Training(Table):
-    """How the pipeline is fitted."""
+class TrainingConfig(Table):
+    """Settings of the fit."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="For everything that is random.")
-    parameters: dict[str, Any] = Field({}, description="Given to the pipeline's set_params.")
-    search: Search | None = Field(None, description="Search over hyperparameters; left out: none.")
-
-
-class Evaluation(Table):
-    """What better means."""
-
-    metric: Metric = Field(description="Decides between champion and challenger.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all random numbers.")
+    parameters: dict[str, Any] = Field({}, description="Parameters for the pipeline's set_params.")
+    search: SearchConfig | None = Field(None, description="Search over hyperparameters; none if left out.")
 
 
-class Baseline(Table):
-    """Against a trivial reference estimator."""
+class EvaluationConfig(Table):
+    """Metric that compares two versions."""
 
-    margin: float = Field(0.0, ge=0, description="How much better a challenger must be.")
+    metric: Metric = Field(description="Metric that decides between champion and challenger.")
 
 
-class Champion(Table):
-    """Against the version that the record names."""
+class BaselineConfig(Table):
+    """Comparison with a trivial reference estimator."""
+
+    margin: float = Field(0.0, ge=0, description="Minimum gain of a challenger over the baseline.")
+
+
+class ChampionConfig(Table):
+    """Comparison with the champion."""
 
     policies: tuple[Literal["improve", "refresh"], ...] = Field(
-        ("improve", "refresh"), min_length=1, strict=False, description="One of them must hold."
+        ("improve", "refresh"), min_length=1, strict=False, description="Policies, of which one must hold."
     )
-    margin: float = Field(0.0, ge=0, description="improve: better by more than this.")
-    refresh_margin: float = Field(0.01, ge=0, description="refresh: not worse by more than this.")
-    refresh_share: Share = Field(0.1, description="refresh: at least this share of the data is new to the champion.")
+    margin: float = Field(0.0, ge=0, description="improve: the challenger must be better by more than this.")
+    refresh_margin: float = Field(0.01, ge=0, description="refresh: the challenger may be worse by at most this.")
+    refresh_share: OpenFraction = Field(
+        0.1, description="refresh: minimum share of the data that is new to the champion."
+    )
 
 
-class Signature(Table):
-    """Against the champion's clients."""
+class SignatureConfig(Table):
+    """Compatibility with the champion's callers."""
 
-    breaking: bool = Field(False, description="Let columns and labels change, so that callers must change too.")
-
-
-class Changed(Table):
-    """Rows that the champion's data had."""
-
-    changed: Part = Field(0.0, description="The share of them that may have changed since.")
+    breaking: bool = Field(False, description="Allow changes of columns and labels, which callers must follow.")
 
 
-class Duplicates(Table):
-    """Rows on both sides of the split."""
+class ChangedRowsConfig(Table):
+    """Changes of rows that the champion's data had."""
 
-    share: Part = Field(0.05, description="The share of held-out rows that may have a twin among the training rows.")
+    changed: Fraction = Field(0.0, description="Maximum share of these rows that may have changed.")
 
 
-class Leakage(Table):
-    """A column that knows too much."""
+class DuplicatesConfig(Table):
+    """Duplicates across the two sides of the split."""
+
+    share: Fraction = Field(
+        0.05, description="Maximum share of held-out rows that have a duplicate among the training rows."
+    )
+
+
+class LeakageConfig(Table):
+    """A column that reveals the target."""
 
     alone: Annotated[float, Field(gt=0.5, le=1)] = Field(
-        0.99, description="How well one column alone may predict (roc_auc; regression: r2)."
+        0.99, description="Maximum score of a prediction from one column alone (roc_auc; regression: r2)."
     )
 
 
-class Jump(Table):
-    """A gain that is too good to be true."""
+class JumpConfig(Table):
+    """A gain over the champion that is implausibly large."""
 
     share: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.98, description="The share of the champion's distance to perfection that may vanish at once."
+        0.98, description="Maximum share of the champion's distance to a perfect score that a challenger may gain."
     )
 
 
-class SliceRules(Table):
-    """Parts of the holdout."""
+class SlicesConfig(Table):
+    """Slices of the holdout."""
 
-    margin: float = Field(0.05, ge=0, description="How much a slice may lose, in loss per row.")
-    minimum_rows: int = Field(30, ge=5, description="A smaller slice is not judged.")
-    depth: int = Field(2, ge=1, le=4, description="Of the tree that looks for slices.")
-
-
-class Fairness(Table):
-    """Groups of people, or of whatever must be treated alike."""
-
-    attributes: tuple[Text, ...] = Field((), strict=False, description="Columns that say who belongs to which group.")
-    demographic_parity: Part = Field(0.2, description="Between groups, at most: shares of the positive answer.")
-    equal_opportunity: Part = Field(0.2, description="Between groups, at most: true positive rates.")
-    equalized_odds: Part = Field(0.2, description="Between groups, at most: true or false positive rates.")
-    error: float = Field(0.2, ge=0, description="Between groups, at most: mean absolute errors (regression).")
-    minimum_rows: int = Field(30, ge=5, description="A smaller group is not judged.")
+    margin: float = Field(0.05, ge=0, description="Maximum increase of the loss per row of a slice.")
+    minimum_rows: int = Field(30, ge=5, description="Minimum number of rows of a slice; a smaller slice is not judged.")
+    depth: int = Field(2, ge=1, le=4, description="Depth of the tree that searches for slices.")
 
 
-class Calibration(Table):
-    """Probabilities that mean what they say."""
+class FairnessConfig(Table):
+    """Groups of rows that must be treated alike, such as groups of people."""
 
-    ece: Part = Field(0.1, description="The expected calibration error, at most.")
-    margin: Part = Field(0.01, description="How much worse than the champion's the Brier score may surely be.")
-
-
-class Flips(Table):
-    """Rows that the champion had right."""
-
-    worse: Part = Field(0.1, description="The share of held-out rows that may go from right to wrong.")
-
-
-class Determinism(Table):
-    """Training twice."""
-
-    tolerance: float = Field(1e-6, ge=0, description="How far the predictions of a second training may be off.")
+    attributes: tuple[Text, ...] = Field((), strict=False, description="Columns that define the groups.")
+    demographic_parity: Fraction = Field(
+        0.2, description="Maximum difference between groups: share of positive predictions."
+    )
+    equal_opportunity: Fraction = Field(0.2, description="Maximum difference between groups: true positive rate.")
+    equalized_odds: Fraction = Field(0.2, description="Maximum difference between groups: true or false positive rate.")
+    error: float = Field(0.2, ge=0, description="Maximum difference between groups: mean absolute error (regression).")
+    minimum_rows: int = Field(30, ge=5, description="Minimum number of rows of a group; a smaller group is not judged.")
 
 
-class Latency(Table):
-    """How long one row takes, measured beside the champion."""
+class CalibrationConfig(Table):
+    """Agreement of probabilities with observed frequencies."""
 
-    p95_ms: float = Field(100, gt=0, description="95 of 100 single rows take at most this (milliseconds).")
-    times: float = Field(20, gt=1, description="How many times as long as the champion's, at most.")
-
-
-class Size(Table):
-    """What the model takes."""
-
-    file_mib: float = Field(45, gt=0, description="Of the model's file, at most (MiB).")
-    memory_mib: float = Field(150, gt=0, description="Of the loaded model, at most (MiB).")
+    ece: Fraction = Field(0.1, description="Maximum expected calibration error.")
+    margin: Fraction = Field(
+        0.01, description="Maximum increase of the Brier score over the champion's, at the gates' confidence level."
+    )
 
 
-class Gates(Table):
-    """The rules that a challenger must pass."""
+class FlipsConfig(Table):
+    """Rows that the champion predicts correctly and the challenger does not."""
 
-    off: tuple[GateId, ...] = Field((), strict=False, description="Gates that do not judge; the pull request says so.")
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Of the interval around a gain.")
-    resamples: int = Field(1000, ge=100, le=100_000, description="Paired bootstrap resamples.")
-    minimum_rows: int = Field(100, ge=2, description="A smaller holdout is not enough evidence.")
-    floor: dict[Metric, float] = Field({}, description="What each metric must reach.")
-    baseline: Baseline = Baseline()
-    champion: Champion = Champion()
-    signature: Signature = Signature()
-    holdout: Changed = Changed()
-    labels: Changed = Changed(changed=0.01)
-    duplicates: Duplicates = Duplicates()
-    leakage: Leakage = Leakage()
-    jump: Jump = Jump()
-    slices: SliceRules = SliceRules()
-    fairness: Fairness = Fairness()
-    calibration: Calibration = Calibration()
-    flips: Flips = Flips()
-    determinism: Determinism = Determinism()
-    latency: Latency = Latency()
-    size: Size = Size()
+    worse: Fraction = Field(0.1, description="Maximum share of held-out rows that change from correct to wrong.")
 
 
-class Store(Table):
+class DeterminismConfig(Table):
+    """Difference between two trainings with the same inputs."""
+
+    tolerance: float = Field(1e-6, ge=0, description="Maximum difference of the predictions of a second training.")
+
+
+class LatencyConfig(Table):
+    """Duration of a prediction of one row, measured together with the champion's."""
+
+    p95_ms: float = Field(100, gt=0, description="Maximum 95th percentile of the duration of one row (milliseconds).")
+    times: float = Field(20, gt=1, description="Maximum ratio to the champion's duration.")
+
+
+class SizeConfig(Table):
+    """Size of the model."""
+
+    file_mib: float = Field(45, gt=0, description="Maximum size of the model file (MiB).")
+    memory_mib: float = Field(150, gt=0, description="Maximum memory of the loaded model (MiB).")
+
+
+class GatesConfig(Table):
+    """Gates that a challenger must pass."""
+
+    off: tuple[GateId, ...] = Field(
+        (), strict=False, description="Gates that are switched off; the pull request lists them."
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.95, description="Confidence level of the interval around a gain."
+    )
+    resamples: int = Field(1000, ge=100, le=100_000, description="Number of paired bootstrap resamples.")
+    minimum_rows: int = Field(100, ge=2, description="Minimum number of rows of the holdout.")
+    floor: dict[Metric, float] = Field(
+        {}, description="Threshold of each metric: a minimum, or a maximum where less is better."
+    )
+    baseline: BaselineConfig = BaselineConfig()
+    champion: ChampionConfig = ChampionConfig()
+    signature: SignatureConfig = SignatureConfig()
+    holdout: ChangedRowsConfig = ChangedRowsConfig()
+    labels: ChangedRowsConfig = ChangedRowsConfig(changed=0.01)
+    duplicates: DuplicatesConfig = DuplicatesConfig()
+    leakage: LeakageConfig = LeakageConfig()
+    jump: JumpConfig = JumpConfig()
+    slices: SlicesConfig = SlicesConfig()
+    fairness: FairnessConfig = FairnessConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    flips: FlipsConfig = FlipsConfig()
+    determinism: DeterminismConfig = DeterminismConfig()
+    latency: LatencyConfig = LatencyConfig()
+    size: SizeConfig = SizeConfig()
+
+
+class StoreConfig(Table):
     """The embedded MLflow store."""
 
-    branch: Text = Field("mlflow", description="The branch that carries it.")
-    remote: Text = Field("origin", description="The Git remote that carries the branch.")
-    budget_mib: int = Field(900, gt=0, description="Refuse to grow beyond this (MiB).")
-    retries: int = Field(30, ge=1, le=1000, description="How often to start over when others push.")
+    branch: Text = Field("mlflow", description="Branch that holds the store.")
+    remote: Text = Field("origin", description="Git remote of the branch.")
+    budget_mib: int = Field(900, gt=0, description="Maximum size of the store (MiB).")
+    retries: int = Field(30, ge=1, le=1000, description="Number of retries of a push that conflicts with another push.")
 
 
-class Serving(Table):
-    """What a model file may contain, and what a request may ask for."""
+class ServingConfig(Table):
+    """Types allowed in a model file, and limits of a request."""
 
-    trusted_types: tuple[Text, ...] = Field((), strict=False, description="Types beyond scikit-learn's own.")
-    max_body_mib: int = Field(16, ge=1, le=1024, description="Refuse a larger request before it is read (MiB).")
-    max_rows: int = Field(100_000, ge=1, description="Refuse a request with more rows.")
-    timeout_seconds: int = Field(30, ge=1, le=3600, description="Give up on a request that takes longer.")
+    trusted_types: tuple[Text, ...] = Field((), strict=False, description="Allowed types beyond scikit-learn's own.")
+    max_body_mib: int = Field(
+        16, ge=1, le=1024, description="Maximum size of a request (MiB); a larger one is refused before it is read."
+    )
+    max_rows: int = Field(100_000, ge=1, description="Maximum number of rows of a request.")
+    timeout_seconds: int = Field(30, ge=1, le=3600, description="Maximum duration of a request (seconds).")
 
 
-class Image(Table):
+class ImageConfig(Table):
     """The container image of a version."""
 
-    repository: Text | None = Field(None, description="Where images are pushed; left out: GHCR, named as on GitHub.")
+    repository: Text | None = Field(
+        None, description="Image repository to push to; if left out, GHCR with the repository's name on GitHub."
+    )
     base: Annotated[str, StringConstraints(pattern=r"^\S+@sha256:[0-9a-f]{64}$")] | None = Field(
-        None, description="The image that ours is built on: NAME@sha256:DIGEST."
+        None, description="Base image: NAME@sha256:DIGEST."
     )
-    engine: Literal["auto", "docker", "podman", "buildah"] = Field("auto", description="What builds and runs images.")
+    engine: Literal["auto", "docker", "podman", "buildah"] = Field(
+        "auto", description="Container engine that builds and runs images."
+    )
     signers: Text | None = Field(
-        None, description="Allowed signers, a file in ssh-keygen's format; no other image runs."
+        None, description="File of allowed signers in ssh-keygen's format; images of other signers are not run."
     )
 
 
-class Deploy(Table):
-    """Where a promoted version serves."""
+class DeployConfig(Table):
+    """Environments that promoted versions are deployed to."""
 
     environments: tuple[Name, ...] = Field(
-        ("production",), min_length=1, strict=False, description="In the order of promotion; the last one is the goal."
+        ("production",),
+        min_length=1,
+        strict=False,
+        description="Environments in the order of promotion; the last one is the final one.",
     )
-    override_days: int = Field(7, ge=1, le=365, description="How long `rollback --now` lasts without a merge.")
+    override_days: int = Field(
+        7, ge=1, le=365, description="Number of days that `rollback --now` is valid without a merge."
+    )
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
         if len(set(self.environments)) != len(self.environments):
-            raise ValueError("names an environment twice")
+            raise ValueError("`environments` names an environment twice")
         return self
 
 
-class Target(Table):
-    """How one environment runs a version."""
+class TargetConfig(Table):
+    """Deployment target of one environment."""
 
     kind: Literal["none", "process", "compose", "kubernetes", "argocd"] = Field(
-        "none", description="What runs it; none: tested, and nothing stays up."
+        "none", description="Kind of target; none: the version is tested, and no server keeps running."
     )
-    port: int = Field(8080, ge=1, le=65535, description="Where callers find it (process, compose).")
-    url: Text | None = Field(None, description="Where callers find it (kubernetes, argocd).")
-    namespace: Name = Field("default", description="The namespace (kubernetes, argocd).")
-    replicas: int = Field(2, ge=1, description="How many at least (kubernetes, argocd).")
-    ready_seconds: int = Field(120, ge=1, le=3600, description="How long a version may take to become ready.")
-    soak_hours: float = Field(0, ge=0, description="How long it must have run here before the next environment.")
+    port: int = Field(8080, ge=1, le=65535, description="Port of the service (process, compose).")
+    url: Text | None = Field(None, description="URL of the service (kubernetes, argocd).")
+    namespace: Name = Field("default", description="Namespace (kubernetes, argocd).")
+    replicas: int = Field(2, ge=1, description="Minimum number of replicas (kubernetes, argocd).")
+    ready_seconds: int = Field(120, ge=1, le=3600, description="Maximum time until a version is ready (seconds).")
+    soak_hours: float = Field(0, ge=0, description="Minimum time in this environment before the next one (hours).")
 
 
-class Card(Table):
-    """What only people know about the model; printed in docs/model-card.md."""
+class CardConfig(Table):
+    """Facts about the model that are not measured; printed in docs/model-card.md."""
 
-    owner: str = Field("", description="Who answers for it.")
-    intended_use: str = Field("", description="What it is for, and for whom.")
-    limitations: str = Field("", description="Where it must not be used.")
-    ethical_considerations: str = Field("", description="Whom a wrong answer hurts, and what is done about it.")
-    licence: str = Field("", description="Of the model and of its data.")
+    owner: str = Field("", description="Person or team that is responsible for the model.")
+    intended_use: str = Field("", description="Purpose and users of the model.")
+    limitations: str = Field("", description="Uses for which the model is not suited.")
+    ethical_considerations: str = Field("", description="People whom wrong predictions harm, and measures against it.")
+    licence: str = Field("", description="Licence of the model and of its data.")
 
 
 class Config(Table):
-    """Every choice about one model."""
+    """Configuration of one model: the tables of model.toml."""
 
-    project: Project
-    data: Data
-    split: Split
-    training: Training = Training()
-    evaluation: Evaluation
-    gates: Gates = Gates()
-    slices: dict[Text, Text] = Field({}, description="Slices of your own: a name, and a condition on the columns.")
-    store: Store = Store()
-    serving: Serving = Serving()
-    image: Image = Image()
-    deploy: Deploy = Deploy()
-    targets: dict[Name, Target] = Field({}, description="One table for each environment: [targets.production].")
-    log: Log = Log()
-    monitoring: Monitoring = Monitoring()
-    ingest: Ingest = Ingest()
-    card: Card = Card()
+    project: ProjectConfig
+    data: DataConfig
+    split: SplitConfig
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig
+    gates: GatesConfig = GatesConfig()
+    slices: dict[Text, Text] = Field({}, description="Slices of your own: name, and condition on the columns.")
+    store: StoreConfig = StoreConfig()
+    serving: ServingConfig = ServingConfig()
+    image: ImageConfig = ImageConfig()
+    deploy: DeployConfig = DeployConfig()
+    targets: dict[Name, TargetConfig] = Field(
+        {}, description="One table for each environment, such as [targets.production]."
+    )
+    log: LogConfig = LogConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
+    ingest: IngestConfig = IngestConfig()
+    card: CardConfig = CardConfig()
 
-    def target(self, environment: str) -> Target:
-        """How an environment runs a version; nothing stays up where model.toml does not say."""
-        return self.targets.get(environment, Target())
+    def target(self, environment: str) -> TargetConfig:
+        """Return the target of an environment; the default, kind "none", if model.toml has no table for it.
+
+        Args:
+            environment: Name of the environment.
+        """
+        return self.targets.get(environment, TargetConfig())
 
     @model_validator(mode="after")
     def _targets_are_environments(self) -> Self:
         for name in self.targets:
             if name not in self.deploy.environments:
-                known = ", ".join(self.deploy.environments)
-                raise ValueError(f"[targets.{name}]: {name!r} is not among [deploy] environments ({known})")
+                names = ", ".join(self.deploy.environments)
+                raise ValueError(f"[targets.{name}]: {name!r} is not one of [deploy] environments ({names})")
         return self
 
     @model_validator(mode="after")
-    def _the_log_is_kept(self) -> Self:
-        asks = {"[monitoring]": self.monitoring.source == "log", "[ingest]": self.ingest.source == "outcomes"}
-        for table, asked in asks.items():
-            if asked and not self.log.sink:
-                raise ValueError(f"{table} source: no prediction log is kept; name its `sink` under [log]")
+    def _log_is_configured(self) -> Self:
+        needs_log = {"[monitoring]": self.monitoring.source == "log", "[ingest]": self.ingest.source == "outcomes"}
+        for table, needed in needs_log.items():
+            if needed and not self.log.sink:
+                raise ValueError(f"{table} source needs a prediction log, and none is written; set `sink` under [log]")
         return self
 
     @model_validator(mode="after")
-    def _the_log_is_found(self) -> Self:
-        away = [name for name, target in self.targets.items() if target.kind != "none"]
-        if away and self.log.sink and "://" not in self.log.sink and not self.log.sink.startswith("/"):
+    def _log_is_reachable(self) -> Self:
+        deployed = [name for name, target in self.targets.items() if target.kind != "none"]
+        if deployed and self.log.sink and "://" not in self.log.sink and not self.log.sink.startswith("/"):
             raise ValueError(
-                f"[log] sink: {self.log.sink!r} would be a folder of the clone, and {away[0]} serves elsewhere; "
-                "name an absolute one, or an address"
+                f"[log] sink: {self.log.sink!r} is a folder of the clone, which servers of {deployed[0]} do not have; "
+                "set an absolute path or a URL"
             )
         return self
 
     @model_validator(mode="after")
     def _metrics_fit_task(self) -> Self:
         task = self.project.task
-        fit = [metric for metric in get_args(Metric) if (metric in REGRESSION) == (task == "regression")]
+        allowed = [metric for metric in get_args(Metric) if (metric in REGRESSION_METRICS) == (task == "regression")]
         named = {self.evaluation.metric: "[evaluation] metric", **dict.fromkeys(self.gates.floor, "[gates.floor]")}
-        for metric, where in named.items():
-            if metric not in fit:
-                raise ValueError(f"{where}: {metric!r} does not measure a {task}; {', '.join(fit)} do")
+        for metric, key in named.items():
+            if metric not in allowed:
+                raise ValueError(f"{key}: {metric!r} is no metric of a {task}; use one of {', '.join(allowed)}")
         return self
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A generated repository: where it lies and what its model.toml says."""
+    """A generated repository.
+
+    Attributes:
+        root: Root folder.
+        config: Configuration in its model.toml.
+    """
 
     root: Path
     config: Config
 
     @property
     def scratch(self) -> Path:
-        """Where commands put what Git must not see."""
+        """Folder for temporary files, which Git ignores."""
         return self.root / ".gitops"
 
 
-def find(start: Path) -> Repository:
-    """The repository around `start`: the nearest folder upwards that holds a model.toml.
+def find_repository(start: Path) -> Repository:
+    """Find the repository around a folder: the nearest folder upwards that holds a model.toml.
+
+    Args:
+        start: Folder where the search starts.
+
+    Returns:
+        The repository with its configuration.
 
     Raises:
-        ConfigError: There is none, or it is not as it must be.
+        ConfigError: There is no model.toml, or it is invalid.
     """
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
-            return Repository(folder, load(folder / FILE))
+            return Repository(folder, load_config(folder / FILE))
     raise ConfigError(
-        f"There is no {FILE} in {start} or above it.", "Go to the generated repository, or name it with `--project`."
+        f"There is no {FILE} in {start} or above it.",
+        "Change to the folder of the generated repository, or pass it with `--project`.",
     )
 
 
-def load(file: Path) -> Config:
-    """Read and check one model.toml.
+def load_config(file: Path) -> Config:
+    """Read and validate a model.toml.
+
+    Args:
+        file: Path of the file.
+
+    Returns:
+        The configuration.
 
     Raises:
-        ConfigError: Not readable, not TOML, or a key is unknown, missing or out of range; all are listed.
+        ConfigError: The file is not readable or not TOML, or keys are unknown, missing or out of range; all are listed.
     """
     try:
         text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file.name} cannot be read: {error}.", "It must be a text file in UTF-8.") from error
-    return parse(text)
+        raise ConfigError(f"{file.name} cannot be read: {error}.", "Save it as text in UTF-8.") from error
+    return parse_config(text)
 
 
-def parse(text: str) -> Config:
-    """Check the text of a model.toml; raises ConfigError as `load` does."""
+def parse_config(text: str) -> Config:
+    """Validate the text of a model.toml.
+
+    Args:
+        text: Content of the file.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: The text is not TOML, or keys are unknown, missing or out of range; all are listed.
+    """
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{FILE} is not TOML: {error}.", "Mend that line; strings need quotes.") from error
+        raise ConfigError(f"{FILE} is not TOML: {error}.", "Fix this line; strings need quotes.") from error
     except ValidationError as error:
-        found: list[dict[str, Any]] = [dict(item) for item in error.errors()]
-        # A wrong item of a list also leaves the list too short; one sentence is enough.
-        inner = [item for item in found if not any(_within(other["loc"], item["loc"]) for other in found)]
-        lines = [_sentence(item) for item in inner]
-        raise ConfigError("\n".join(lines), f"Mend {FILE}; `gitops config` shows every key and its default.") from error
+        errors: list[dict[str, Any]] = [dict(item) for item in error.errors()]
+        # A wrong item of a list also makes the list too short; one message is enough.
+        inner = [item for item in errors if not any(_is_within(other["loc"], item["loc"]) for other in errors)]
+        lines = [_message(item) for item in inner]
+        raise ConfigError("\n".join(lines), f"Fix {FILE}; `gitops config` shows every key and its default.") from error
 
 
-def schema() -> dict[str, Any]:
-    """The JSON schema of model.toml, for editors."""
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of model.toml, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),
@@ -434,42 +500,42 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _within(place: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
-    return len(place) > len(other) and place[: len(other)] == other
+def _is_within(path: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
 
 
-def _sentence(error: dict[str, Any]) -> str:
-    """One line for one of pydantic's complaints: file, table, key, what is wrong, what is allowed."""
+def _message(error: dict[str, Any]) -> str:
+    """Return one line for an error of pydantic: file, table, key, the invalid value, and the values allowed."""
     *table, key = [part for part in error["loc"] if isinstance(part, str) and part != "[key]"] or [""]
-    where = f"{FILE}: [{'.'.join(table)}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
+    location = f"{FILE}: [{'.'.join(table)}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
     if error["type"] == "extra_forbidden" or "[key]" in error["loc"]:
-        known = _keys(table) if error["type"] == "extra_forbidden" else list(get_args(Metric))
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"Perhaps you meant {near[0]!r}." if near else f"Known here: {', '.join(known)}."
-        return f"{where} is unknown. {hint}"
+        allowed = _keys(table) if error["type"] == "extra_forbidden" else list(get_args(Metric))
+        near = difflib.get_close_matches(key, allowed, n=1)
+        hint = f"Perhaps you meant {near[0]!r}." if near else f"Allowed here: {', '.join(allowed)}."
+        return f"{location} is unknown. {hint}"
     if error["type"] == "missing":
-        return f"{where} is missing. {_description(table, key)}"
+        return f"{location} is missing. {_description(table, key)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] == "value_error":
-        return f"{where}: {message}."
-    return f"{where} is {error['input']!r}, but {WORDS.get(error['type'], message)}."
+        return f"{location}: {message}."
+    return f"{location} is {error['input']!r}, but {ERROR_TEXTS.get(error['type'], message)}."
 
 
 def _keys(table: list[str]) -> list[str]:
-    """The keys that the table at this path knows."""
+    """Return the keys of the table at this path."""
     return list(_model(table).model_fields)
 
 
 def _description(table: list[str], key: str) -> str:
-    """What a key is for, or the table when the key is a whole table."""
+    """Return the description of a key, or of a table if the key is a table."""
     return _model(table).model_fields[key].description or str(_model([*table, key]).__doc__)
 
 
 def _model(table: list[str]) -> type[BaseModel]:
-    """The class behind the table at this path."""
+    """Return the class of the table at this path."""
     model: type[BaseModel] = Config
     for part in table:
         field = model.model_fields.get(part)
-        kinds = (getattr(field.annotation, "__args__", None) or (field.annotation,)) if field else ()
-        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+        types = (getattr(field.annotation, "__args__", None) or (field.annotation,)) if field else ()
+        model = next((type_ for type_ in types if isinstance(type_, type) and issubclass(type_, BaseModel)), model)
     return model

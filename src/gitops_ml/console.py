@@ -1,4 +1,4 @@
-"""What commands show: tables and progress on a terminal, plain lines in CI, summaries and outputs for Actions."""
+"""Output of commands: tables and progress on a terminal, plain lines in CI, summaries and outputs in GitHub Actions."""
 
 import os
 import sys
@@ -9,73 +9,96 @@ from pathlib import Path
 import click
 
 
-def say(text: str = "") -> None:
-    """One or more lines for a person."""
-    print(_inert(text), flush=True)
+def echo(text: str = "") -> None:
+    """Print text to standard output, without commands that GitHub's runner would obey.
+
+    Args:
+        text: One or more lines.
+    """
+    print(_defuse(text), flush=True)
 
 
-def complain(text: str) -> None:
-    """The same on standard error."""
-    print(_inert(text), file=sys.stderr, flush=True)
+def echo_error(text: str) -> None:
+    """Print text to standard error, without commands that GitHub's runner would obey.
+
+    Args:
+        text: One or more lines.
+    """
+    print(_defuse(text), file=sys.stderr, flush=True)
 
 
-def quote(title: str, text: str) -> None:
-    """What another program printed, each line behind a bar; nothing where it printed nothing."""
+def echo_quoted(title: str, text: str) -> None:
+    """Print the output of another program, each line behind a bar; print nothing if it is empty.
+
+    Args:
+        title: Line above the output.
+        text: Output of the program.
+    """
     lines = text.strip().splitlines()
     if lines:
-        say("\n".join([title, *(f"| {line}" for line in lines)]))
+        echo("\n".join([title, *(f"| {line}" for line in lines)]))
 
 
-def _inert(text: str) -> str:
-    """Without commands to GitHub's runner: two colons that begin a line, with or without spaces, and `##[` anywhere."""
+def _defuse(text: str) -> str:
+    """Return text without commands to GitHub's runner: lines that begin with two colons, and `##[` anywhere."""
     lines = text.replace("##[", "# #[").splitlines()
     return "\n".join(f"| {line}" if line.lstrip().startswith("::") else line for line in lines)
 
 
 def warn(text: str) -> None:
-    """A word that GitHub shows above the changed files; elsewhere, a line on standard error."""
+    """Show a warning: an annotation in GitHub Actions, a line on standard error elsewhere.
+
+    Args:
+        text: Text of the warning; line breaks become spaces.
+    """
     line = " ".join(text.split())
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(f"::warning title=gitops::{line.replace('%', '%25')}", flush=True)
     else:
-        complain(line)
+        echo_error(line)
 
 
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as wide as the terminal allows; in CI and in pipes, as wide as it needs to be."""
+    """Print a table, as wide as the terminal; in CI and in pipes, as wide as its content.
+
+    Args:
+        title: Title above the table.
+        headers: Headers of the columns.
+        rows: Cells of each row.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
-    console = Console(width=wide, highlight=False)
-    shown = Table(title=title, title_justify="left", title_style="bold")
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
+    console = Console(width=width, highlight=False)
+    layout = Table(title=title, title_justify="left", title_style="bold")
     for header in headers:
-        shown.add_column(header, overflow="fold")
+        layout.add_column(header, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(str(cell)) for cell in row))
-    console.print(shown)
+        layout.add_row(*(Text(str(cell)) for cell in row))
+    console.print(layout)
 
 
 def markdown(text: str, *, paged: bool = False) -> None:
-    """Markdown, laid out on a terminal; as it is in CI, in pipes, and where `rich` is not installed.
+    """Print Markdown: formatted on a terminal, unchanged in CI, in pipes, and without `rich`.
 
     Args:
-        text: What to show.
-        paged: It may be long: a terminal's pager shows it.
+        text: Markdown.
+        paged: Use a pager on a terminal, for long text.
     """
     if not sys.stdout.isatty():
-        say(text.strip())
+        echo(text.strip())
         return
-    shown = _laid_out(text)
+    formatted = _format_markdown(text)
     if paged:
-        click.echo_via_pager(shown, color=True)
+        click.echo_via_pager(formatted, color=True)
     else:
-        click.echo(shown)
+        click.echo(formatted)
 
 
-def _laid_out(text: str) -> str:
-    """Markdown as a terminal shows it."""
+def _format_markdown(text: str) -> str:
+    """Return Markdown with the escape sequences of a terminal."""
     try:
         from rich.console import Console
         from rich.markdown import Markdown
@@ -87,18 +110,31 @@ def _laid_out(text: str) -> str:
     return captured.get()
 
 
-def near(path: Path) -> Path:
-    """The path as a person would type it from here."""
+def relative_path(path: Path) -> Path:
+    """Return a path relative to the working directory if it is below it, or else unchanged.
+
+    Args:
+        path: Absolute path.
+    """
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def summarise(markdown: str) -> None:
-    """Add to the step summary, where GitHub Actions runs us."""
+def append_summary(markdown: str) -> None:
+    """Append to the summary of the step in GitHub Actions; do nothing elsewhere.
+
+    Args:
+        markdown: Markdown to append.
+    """
     _append("GITHUB_STEP_SUMMARY", markdown)
 
 
-def output(name: str, value: str) -> None:
-    """Set an output of the step, where GitHub Actions runs us."""
+def set_output(name: str, value: str) -> None:
+    """Set an output of the step in GitHub Actions; do nothing elsewhere.
+
+    Args:
+        name: Name of the output.
+        value: Value of the output; line breaks become spaces.
+    """
     _append("GITHUB_OUTPUT", f"{name}={' '.join(value.split())}")
 
 
@@ -110,9 +146,16 @@ def _append(variable: str, text: str) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Show what is being done: one living line on a terminal, a plain line for each step elsewhere."""
+    """Show the progress of a task: one line that changes on a terminal, a line for each step elsewhere.
+
+    Args:
+        title: Name of the task.
+
+    Yields:
+        A function that shows the current step.
+    """
     if not sys.stderr.isatty():
-        yield lambda step: complain(f"{title}: {step}")
+        yield lambda step: echo_error(f"{title}: {step}")
         return
     from rich.console import Console
 

@@ -1,38 +1,39 @@
-"""One class per way to stop, each with its own exit code and a next step.
+"""One exception class for each way to stop, with its own exit code and a next step.
 
-A message has three beats: what failed and where, what that usually means, what to do next. *Failed* is a definite
-bad answer; *Error* means that we could not find out. Exit code 2 (usage) belongs to the command-line parser.
+A message has three parts: what failed and where, what that usually means, and what to do next. *Failed* is a definite
+negative result; *Error* means that the result could not be determined. Exit code 2 (usage) belongs to the command-line
+parser.
 """
 
 from typing import ClassVar
 
 
 class GitopsError(Exception):
-    """A way to stop that a person can act on.
+    """A failure that a user can act on.
 
     Attributes:
-        what: What failed, and where (file, table, column, row).
-        next: What to do about it.
+        problem: Description of the failure, and its location (file, table, column, row).
+        next_step: Instruction for the user.
     """
 
     exit_code: ClassVar[int] = 70
     title: ClassVar[str] = "Stopped"
 
-    def __init__(self, what: str, next: str) -> None:
-        super().__init__(f"{what}\n{next}")
-        self.what = what
-        self.next = next
+    def __init__(self, problem: str, next_step: str) -> None:
+        super().__init__(f"{problem}\n{next_step}")
+        self.problem = problem
+        self.next_step = next_step
 
 
 class ConfigError(GitopsError):
-    """model.toml, or what it points to, is not as it must be."""
+    """model.toml, or a file that it names, is invalid."""
 
     exit_code = 3
     title = "Configuration"
 
 
 class DataRefused(GitopsError):
-    """The data was read and breaks the schema."""
+    """The data was read and violates the schema."""
 
     exit_code = 4
     title = "Data refused"
@@ -46,63 +47,63 @@ class DataUnreadable(GitopsError):
 
 
 class GateRefused(GitopsError):
-    """A gate said no, and the caller asked for an exit code."""
+    """A gate refused the version, and the caller asked for an exit code."""
 
     exit_code = 6
     title = "Gate refused"
 
 
 class AlarmRaised(GateRefused):
-    """Production is in alarm, and the caller asked for an exit code."""
+    """Monitoring raised an alarm, and the caller asked for an exit code."""
 
     title = "Alarm"
 
 
 class StoreError(GitopsError):
-    """The MLflow store, or Git behind it, did not do what was asked."""
+    """An operation of the MLflow store, or of Git behind it, failed."""
 
     exit_code = 7
     title = "Store"
 
 
 class ForgeError(GitopsError):
-    """GitHub did not do what was asked, or could not be asked.
+    """A request to GitHub failed, or GitHub could not be reached.
 
     Attributes:
-        status: Of its answer; None where there was none.
+        status: HTTP status of the response; None without a response.
     """
 
     exit_code = 8
     title = "GitHub"
 
-    def __init__(self, what: str, next: str, status: int | None = None) -> None:
-        super().__init__(what, next)
+    def __init__(self, problem: str, next_step: str, status: int | None = None) -> None:
+        super().__init__(problem, next_step)
         self.status = status
 
 
 class ContainerError(GitopsError):
-    """The container engine, the registry or the place of deployment did not do what was asked; nobody knows more."""
+    """An operation of the container engine, the image registry or the target failed; the outcome is unknown."""
 
     exit_code = 9
     title = "Container"
 
 
 class VerificationFailed(GitopsError):
-    """A version gave a definite bad answer where it was tried, or was to serve; whoever raises says what serves."""
+    """A version failed its smoke test or did not become ready; the message names the version that serves."""
 
     exit_code = 10
     title = "Verification"
 
 
 class NotReproduced(GitopsError):
-    """A version that was made again from its lineage says something else."""
+    """A version that was trained again from its lineage returns other predictions."""
 
     exit_code = 15
     title = "Not reproduced"
 
 
 class MonitoringError(GitopsError):
-    """What is to be watched could not be looked at; that is no alarm."""
+    """The data for monitoring could not be collected; this is not an alarm."""
 
     exit_code = 16
     title = "Monitoring"
@@ -115,7 +116,7 @@ class PullRequestsForbidden(ForgeError):
 
 
 class ChecksFailed(GitopsError):
-    """CI found something; the log of the job that failed says what."""
+    """A CI job failed; its log has the details."""
 
     exit_code = 14
     title = "CI"
@@ -129,7 +130,7 @@ class IntegrityError(GitopsError):
 
 
 class ProblemsFound(GitopsError):
-    """The doctor found what would fail, or a rule that nobody keeps."""
+    """The doctor found a setting that will fail, or a rule that is not enforced."""
 
     exit_code = 13
     title = "Doctor"

@@ -1,4 +1,4 @@
-"""Git, as commands run it."""
+"""Run Git, and read revisions, branches and files with it."""
 
 import base64
 import os
@@ -10,12 +10,12 @@ from gitops_ml.errors import StoreError
 
 TIMEOUT = 600
 # Branches that propose a change to main: `promote/production` and the like.
-PROPOSALS = ("promote", "rollback", "lift", "data")
-DATA = "data/ingest"  # the one that proposes new rows
-# Machines commit too; a person's own identity is used where there is one.
-# GitHub shows this address as its own bot, and gives it to nobody.
+PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data")
+DATA_BRANCH = "data/ingest"  # the branch that proposes new rows
+# Identity of commits by workflows; the identity of the user is preferred if it is configured.
+# GitHub shows this address as its own bot, and no account can have it.
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
-IDENTITY = {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": EMAIL}
+COMMITTER = {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": EMAIL}
 AUTHOR = {"GIT_AUTHOR_NAME": "gitops", "GIT_AUTHOR_EMAIL": EMAIL}
 
 
@@ -23,22 +23,32 @@ class GitError(StoreError):
     """A git command failed.
 
     Attributes:
-        stderr: What git said.
+        stderr: Error output of git.
     """
 
     def __init__(self, command: str, stderr: str) -> None:
-        super().__init__(f"`git {command}` failed: {stderr}", "Mend what git names, then run the same command again.")
+        super().__init__(f"`git {command}` failed: {stderr}", "Fix what git reports, then run the same command again.")
         self.stderr = stderr
 
 
 def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
-    """Run git in a folder and return what it printed, without the last line's end.
+    """Run git in a folder.
+
+    Args:
+        root: Working directory.
+        *args: Command and options of git.
+        env: Variables to add to the environment.
+        stdin: Text for standard input; None for no input.
+
+    Returns:
+        Standard output without trailing line breaks.
 
     Raises:
         GitError: git is missing, took longer than ten minutes, or ended with an error.
     """
-    # A question for a password would wait for ever where nobody is there to answer.
-    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **settings(credentials()), **(env or {})}
+    # A prompt for a password would block a workflow for ever.
+    credentials = config_environment(credential_settings())
+    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **credentials, **(env or {})}
     try:
         done = subprocess.run(
             ["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT,
@@ -51,8 +61,12 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
     return done.stdout.rstrip("\n")
 
 
-def settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Environment that gives git these settings, after those that the environment names already."""
+def config_environment(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return environment variables that pass settings to git, after those that the environment already has.
+
+    Args:
+        pairs: Keys and values of the settings.
+    """
     first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     env = {"GIT_CONFIG_COUNT": str(first + len(pairs))} if pairs else {}
     for number, (key, value) in enumerate(pairs, first):
@@ -60,10 +74,10 @@ def settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return env
 
 
-def credentials() -> list[tuple[str, str]]:
-    """In a job of GitHub Actions, settings that carry its token to its server and no other; they are kept in no file.
+def credential_settings() -> list[tuple[str, str]]:
+    """Return settings that authenticate with GitHub in a job of GitHub Actions; they are written to no file.
 
-    Empty elsewhere: a person's git knows how to reach the person's remotes.
+    The token is sent to GitHub's server only. The list is empty elsewhere: a user's git has its own credentials.
     """
     token, server = os.environ.get("GITHUB_TOKEN"), os.environ.get("GITHUB_SERVER_URL")
     if not in_actions() or not token or not server:
@@ -75,31 +89,49 @@ def credentials() -> list[tuple[str, str]]:
 
 
 def in_actions() -> bool:
-    """Whether a job of GitHub Actions runs us."""
+    """Return whether this process runs in GitHub Actions."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def refresh(root: Path) -> None:
-    """Bring what the clone knows of main and of the proposals up to date, with the whole history of both.
+def fetch_branches(root: Path) -> None:
+    """Fetch main and the branches of proposals, with their whole history.
 
-    A job's checkout holds a single commit, and others may have pushed since it was made.
+    A job's checkout holds a single commit, and the remote may have changed since it was made.
+
+    Args:
+        root: Root of the clone.
+
+    Raises:
+        GitError: The remote cannot be reached.
     """
     shallow = run(root, "rev-parse", "--is-shallow-repository") == "true"
     run(
         root, "fetch", "--quiet", "--no-tags", "--prune", *(["--unshallow", "--filter=blob:none"] if shallow else []),
         "origin", "+refs/heads/main:refs/remotes/origin/main",
-        *(f"+refs/heads/{kind}/*:refs/remotes/origin/{kind}/*" for kind in PROPOSALS),
+        *(f"+refs/heads/{kind}/*:refs/remotes/origin/{kind}/*" for kind in PROPOSAL_PREFIXES),
     )  # fmt: skip
 
 
-def catch_up(root: Path) -> None:
-    """The same where the clone follows a remote; in a job always, for a checkout of another branch knows no main."""
+def fetch_branches_if_tracked(root: Path) -> None:
+    """Fetch as `fetch_branches` does if the clone tracks the remote's main; always in GitHub Actions.
+
+    Args:
+        root: Root of the clone.
+
+    Raises:
+        GitError: The remote cannot be reached.
+    """
     if in_actions() or resolve(root, "refs/remotes/origin/main"):
-        refresh(root)
+        fetch_branches(root)
 
 
 def succeeds(root: Path, *args: str) -> bool:
-    """Whether a git command ends without an error; for questions whose answer is the exit code."""
+    """Return whether a git command succeeds, for commands whose result is the exit code.
+
+    Args:
+        root: Working directory.
+        *args: Command and options of git.
+    """
     try:
         run(root, *args)
     except GitError:
@@ -108,7 +140,12 @@ def succeeds(root: Path, *args: str) -> bool:
 
 
 def resolve(root: Path, revision: str) -> str | None:
-    """The commit that a revision names, or None when there is no such revision."""
+    """Return the id of the commit that a revision names, or None if there is no such revision.
+
+    Args:
+        root: Root of the clone.
+        revision: Revision, such as a branch.
+    """
     try:
         return run(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except GitError:
@@ -116,36 +153,49 @@ def resolve(root: Path, revision: str) -> str | None:
 
 
 def main_ref(root: Path) -> str:
-    """The revision that stands for main: the remote's when the clone knows it, else the clone's own, else HEAD.
+    """Return the revision that is main: the remote's if the clone has it, else the clone's own, else HEAD.
+
+    Args:
+        root: Root of the clone.
 
     Raises:
-        StoreError: This is a job, and its clone does not know the remote's: anything else may be unmerged.
+        StoreError: The clone of a job lacks the remote's main, and its commit may be unmerged.
     """
     remote, own = "refs/remotes/origin/main", "refs/heads/main"
     if in_actions() and not resolve(root, remote):
-        raise StoreError("This job's clone does not know main.", "Run the workflow on main, where it was merged.")
+        raise StoreError("The clone of this job has no main.", "Merge the change, then run the workflow on main.")
     return next((revision for revision in (remote, own) if resolve(root, revision)), "HEAD")
 
 
-def ahead(root: Path, revision: str) -> int:
-    """How many commits the clone's own main has that this revision lacks."""
+def count_commits_ahead(root: Path, revision: str) -> int:
+    """Return the number of commits that the clone's own main has and a revision lacks.
+
+    Args:
+        root: Root of the clone.
+        revision: Revision to compare with.
+    """
     if not resolve(root, "refs/heads/main") or not resolve(root, revision):
         return 0
     return int(run(root, "rev-list", "--count", f"{revision}..refs/heads/main"))
 
 
-def show(root: Path, revision: str, path: str) -> str | None:
-    """The content of a file at a revision, or None where it is not."""
+def read_file(root: Path, revision: str, path: str) -> str | None:
+    """Return the content of a file at a revision, or None if the file or the revision does not exist.
+
+    Args:
+        root: Root of the clone.
+        revision: Revision to read from.
+        path: Path of the file from the root.
+    """
     present = resolve(root, revision) and run(root, "ls-tree", revision, "--", path)
     return run(root, "show", f"{revision}:{path}") if present else None
 
 
-def identity(root: Path) -> dict[str, str]:
-    """Environment for a commit: nothing where the person has an identity, else the machine's."""
-    known = "GIT_COMMITTER_EMAIL" in os.environ or succeeds(root, "config", "user.email")
-    return {} if known else {**IDENTITY, **AUTHOR}
+def commit_environment(root: Path) -> dict[str, str]:
+    """Return environment variables for a commit: none if the user has an identity, else the workflow's identity.
 
-
-def is_dirty(root: Path) -> bool:
-    """Whether tracked files differ from HEAD, or untracked files lie about that git does not ignore."""
-    return bool(run(root, "status", "--porcelain"))
+    Args:
+        root: Root of the clone.
+    """
+    configured = "GIT_COMMITTER_EMAIL" in os.environ or succeeds(root, "config", "user.email")
+    return {} if configured else {**COMMITTER, **AUTHOR}

@@ -1,7 +1,7 @@
-"""The locks: what requirements/*.in and the library ask for, what requirements/*.txt pin, and what is installed.
+"""Checks of the locks: packages that requirements/*.in need, that requirements/*.txt pin, and that are installed.
 
-A line such as `gitops-ml[serve]` asks for what that extra of the library needs; the library itself stands in no lock,
-but in requirements/gitops.txt.
+A line such as `gitops-ml[serve]` stands for the packages that this extra of the library needs. The library itself is
+pinned in requirements/gitops.txt, not in a lock.
 """
 
 import re
@@ -14,63 +14,63 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from gitops_ml import library
+from gitops_ml.doctor_checks import CheckResult, check, not_applicable, ok, problem
 from gitops_ml.errors import ConfigError
-from gitops_ml.health import Finding, check, not_applicable, ok, problem
 
 FOLDER = "requirements"
 TRAIN = f"{FOLDER}/train"
 INCLUDED = re.compile(r"-r\s+(\S+)")
-# A file, an address or an option: whatever it names, a lock pins it otherwise than by a version.
+# Lines with a file, a URL or an option; a lock does not pin them by version.
 UNNAMED = re.compile(r"[-./]|\S*://")
 # A universal lock may pin a package several times, each for other Pythons.
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Need:
+class Dependency:
     """A package that must be pinned.
 
     Attributes:
         name: Normalised name of the package.
-        requirement: Name and versions, as whoever needs it writes them.
-        by: File or library that needs it.
+        requirement: Name and versions of the package, as required.
+        required_by: File or library that needs the package.
     """
 
     name: str
     requirement: Requirement
-    by: str
+    required_by: str
 
 
 @check("LOCKS")
-def covered(root: Path) -> Finding:
-    """Every package that requirements/*.in and the library need is pinned beside it, in a version that they take."""
-    asked = sorted((root / FOLDER).glob("*.in"))
-    if not asked:
+def covered(root: Path) -> CheckResult:
+    """Every package that requirements/*.in and the library need is pinned in its lock, in a version that fits."""
+    inputs = sorted((root / FOLDER).glob("*.in"))
+    if not inputs:
         return not_applicable(f"There is no {FOLDER}/*.in.")
     missing, wrong = [], []
-    for file in asked:
+    for file in inputs:
         lock = file.with_suffix(".txt")
-        pinned, needed = pins(lock), needs(file)
-        missing += [f"{name} of {file.name}" for name in sorted({need.name for need in needed} - set(pinned))]
+        pinned, dependencies = read_pins(lock), read_dependencies(file)
+        missing += [f"{name} of {file.name}" for name in sorted({each.name for each in dependencies} - set(pinned))]
         wrong += [
-            f"{FOLDER}/{lock.name} pins {need.name} {version}, and {need.by} needs {need.requirement}"
-            for need in needed for version in sorted(pinned.get(need.name, ()))
-            if not need.requirement.specifier.contains(version, prereleases=True)
+            f"{FOLDER}/{lock.name} pins {each.name} {version}, and {each.required_by} needs {each.requirement}"
+            for each in dependencies for version in sorted(pinned.get(each.name, ()))
+            if not each.requirement.specifier.contains(version, prereleases=True)
         ]  # fmt: skip
-    found = [*([f"Not pinned: {', '.join(missing)}"] if missing else []), *wrong]
-    if found:
-        return problem(f"{'; '.join(found)}. Run `make lock`, and commit what it changes.")
+    problems = [*([f"Not pinned: {', '.join(missing)}"] if missing else []), *wrong]
+    if problems:
+        return problem(f"{'; '.join(problems)}. Run `make lock`, and commit what it changes.")
     return ok()
 
 
 @check("INSTALLED")
-def installed(root: Path) -> Finding:
-    """What is installed is what requirements/train.txt and requirements/gitops.txt pin."""
-    asked, pinned = root / f"{TRAIN}.in", pins(root / f"{TRAIN}.txt")
-    if not asked.is_file() or not pinned:
+def installed(root: Path) -> CheckResult:
+    """The installed packages are those that requirements/train.txt and requirements/gitops.txt pin."""
+    file, pinned = root / f"{TRAIN}.in", read_pins(root / f"{TRAIN}.txt")
+    if not file.is_file() or not pinned:
         return not_applicable(f"There is no {TRAIN}.in, or nothing is pinned in {TRAIN}.txt.")
-    pinned |= pins(root / library.PIN)
-    names = {need.name for need in needs(asked)} | {library.NAME}
+    pinned |= read_pins(root / library.PIN)
+    names = {each.name for each in read_dependencies(file)} | {library.NAME}
     wrong = [
         f"{name} is {_version(name) or 'missing'}, not {' or '.join(sorted(pinned[name]))}"
         for name in sorted(names & set(pinned)) if _version(name) not in pinned[name]
@@ -83,54 +83,61 @@ def installed(root: Path) -> Finding:
 CHECKS = (covered, installed)
 
 
-def needs(file: Path) -> list[Need]:
-    """Return what a .in file asks for, with what the files and the extras of the library need that it names.
+def read_dependencies(file: Path) -> list[Dependency]:
+    """Return the packages that a .in file needs, with those of the files and of the library's extras that it names.
+
+    Args:
+        file: Path of the .in file.
 
     Raises:
-        ConfigError: A line is no requirement.
+        ConfigError: A line is not a valid requirement.
     """
-    found: list[Need] = []
+    dependencies: list[Dependency] = []
     for line in (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()):
         included = INCLUDED.match(line)
         if included:
-            found += needs(file.parent / included.group(1))
+            dependencies += read_dependencies(file.parent / included.group(1))
         elif line and not UNNAMED.match(line):
-            found += _needs(line, file)
-    return list(dict.fromkeys(found))
+            dependencies += _parse_line(line, file)
+    return list(dict.fromkeys(dependencies))
 
 
-def _needs(line: str, file: Path) -> Iterator[Need]:
-    """Yield what one line asks for on this system."""
+def _parse_line(line: str, file: Path) -> Iterator[Dependency]:
+    """Yield the packages that one line needs on this system."""
     try:
         requirement = Requirement(line)
     except InvalidRequirement as error:
-        raise ConfigError(f"{FOLDER}/{file.name}: {line!r} is no requirement.", "Fix this line.") from error
+        raise ConfigError(f"{FOLDER}/{file.name}: {line!r} is not a valid requirement.", "Fix this line.") from error
     name = canonicalize_name(requirement.name)
     if name == library.NAME:
-        yield from _of_library(requirement.extras)
+        yield from _library_dependencies(requirement.extras)
     elif requirement.url is None and (requirement.marker is None or requirement.marker.evaluate()):
-        yield Need(name, _without_marker(requirement), f"{FOLDER}/{file.name}")
+        yield Dependency(name, _without_marker(requirement), f"{FOLDER}/{file.name}")
 
 
-def _of_library(extras: set[str]) -> Iterator[Need]:
-    """Yield what the library that runs here needs with these extras."""
-    by = f"{library.NAME} {library.version()}"
+def _library_dependencies(extras: set[str]) -> Iterator[Dependency]:
+    """Yield the packages that the installed library needs with these extras."""
+    required_by = f"{library.NAME} {library.version()}"
     for requirement in map(Requirement, metadata.requires(library.NAME) or ()):
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
-            yield Need(canonicalize_name(requirement.name), _without_marker(requirement), by)
+            yield Dependency(canonicalize_name(requirement.name), _without_marker(requirement), required_by)
 
 
 def _without_marker(requirement: Requirement) -> Requirement:
     return Requirement(f"{requirement.name}{requirement.specifier}")
 
 
-def pins(file: Path) -> dict[str, set[str]]:
-    """The versions that a lock pins, by package; nothing where there is no lock."""
-    found: dict[str, set[str]] = {}
+def read_pins(file: Path) -> dict[str, set[str]]:
+    """Return the versions that a lock pins, by package.
+
+    Args:
+        file: Path of the lock; nothing is pinned if it does not exist.
+    """
+    versions: dict[str, set[str]] = {}
     for name, version in PIN.findall(file.read_text(encoding="utf-8") if file.is_file() else ""):
-        found.setdefault(canonicalize_name(name), set()).add(version)
-    return found
+        versions.setdefault(canonicalize_name(name), set()).add(version)
+    return versions
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The digests of a folder's files: what a record pins, and what every reader verifies before it opens anything."""
+"""Manifests: digests of the files of a folder, which a record pins and every reader verifies before it opens a file."""
 
 import hashlib
 import json
@@ -15,31 +15,58 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def digest_bytes(content: bytes) -> str:
-    """`sha256:` and the hexadecimal digest of these bytes."""
+    """Return the digest of bytes: `sha256:` and 64 hexadecimal digits.
+
+    Args:
+        content: Bytes to digest.
+    """
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def digest_file(file: Path) -> str:
-    """The digest of one file, read in pieces."""
+    """Return the digest of a file, which is read in chunks.
+
+    Args:
+        file: Path of the file.
+    """
     with file.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def digest_json(value: Any) -> str:
-    """The digest of a JSON value, whatever the order of its keys."""
+    """Return the digest of a JSON value; the order of keys does not matter.
+
+    Args:
+        value: Value that can be written as JSON.
+    """
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode())
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write a text file so that a reader, or a kill, sees the old content or the new one, never half."""
+    """Write a text file so that readers see the old content or the new one, even if the process is killed.
+
+    Args:
+        file: Path of the file; missing folders are created.
+        text: New content.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(file)
 
 
-def seal(folder: Path) -> str:
-    """Write the manifest of everything in the folder and return the manifest's own digest."""
+def write_manifest(folder: Path) -> str:
+    """Write the manifest of all files in a folder.
+
+    Args:
+        folder: Folder with the files; the manifest is written into it.
+
+    Returns:
+        The digest of the manifest.
+
+    Raises:
+        IntegrityError: The folder contains a link.
+    """
     entries = {name: {"sha256": digest_file(folder / name), "bytes": (folder / name).stat().st_size}
                for name in _names(folder)}  # fmt: skip
     text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
@@ -51,44 +78,46 @@ def verify(folder: Path, digest: str) -> None:
     """Check that the folder holds exactly the files that the manifest of this digest names, byte for byte.
 
     Args:
-        folder: A folder that `seal` wrote.
-        digest: What `seal` returned, from a record or a job output, never from beside the folder.
+        folder: Folder with a manifest of `write_manifest`.
+        digest: Digest of the manifest, from a record or the output of a job; never from a file beside the folder.
 
     Raises:
         IntegrityError: The digest is malformed, or a file is missing, added, changed, a link, or too large.
     """
     if not _DIGEST.fullmatch(digest):
-        raise _broken(folder, f"{digest!r} is not a digest", "A digest is `sha256:` and 64 hexadecimal digits.")
+        raise _integrity_error(
+            folder, f"{digest!r} is not a digest", "A digest is `sha256:` and 64 hexadecimal digits."
+        )
     manifest = folder / FILE
     if not manifest.is_file() or manifest.is_symlink() or manifest.stat().st_size > 2**20:
-        raise _broken(folder, f"its {FILE} is missing or is not an ordinary file")
+        raise _integrity_error(folder, f"its {FILE} is missing or is not a regular file")
     content = manifest.read_bytes()
     if digest_bytes(content) != digest:
-        raise _broken(folder, f"its {FILE} has the digest {digest_bytes(content)}, but {digest} is expected")
+        raise _integrity_error(folder, f"its {FILE} has the digest {digest_bytes(content)}, but {digest} is expected")
     entries: dict[str, dict[str, Any]] = json.loads(content)
-    strangers = set(_names(folder)) ^ set(entries)
-    if strangers:
-        raise _broken(folder, f"these files are missing or do not belong there: {', '.join(sorted(strangers))}")
+    differing = set(_names(folder)) ^ set(entries)
+    if differing:
+        raise _integrity_error(folder, f"these files are missing or unexpected: {', '.join(sorted(differing))}")
     for name, entry in entries.items():
         if (folder / name).stat().st_size != entry["bytes"] or entry["bytes"] > MAX_BYTES:
-            raise _broken(folder, f"{name} does not have the size that its manifest names")
+            raise _integrity_error(folder, f"{name} does not have the size that the manifest names")
         if digest_file(folder / name) != entry["sha256"]:
-            raise _broken(folder, f"{name} was changed after it was written")
+            raise _integrity_error(folder, f"{name} was changed after it was written")
 
 
 def _names(folder: Path) -> list[str]:
-    """Every file below the folder but the manifest, as sorted POSIX paths; links are refused."""
+    """Return every file below the folder except the manifest, as sorted POSIX paths; links are refused."""
     names = []
     for path in folder.rglob("*"):
         if path.is_symlink():
-            raise _broken(folder, f"{path.relative_to(folder)} is a link")
+            raise _integrity_error(folder, f"{path.relative_to(folder)} is a link")
         if path.is_file() and path != folder / FILE:
             names.append(path.relative_to(folder).as_posix())
     return sorted(names)
 
 
-def _broken(folder: Path, why: str, next: str = "") -> IntegrityError:
+def _integrity_error(folder: Path, reason: str, next_step: str = "") -> IntegrityError:
     return IntegrityError(
-        f"The files in {folder} cannot be trusted: {why}.",
-        next or "Nothing in it was opened. Train again, or fetch the version again from the store.",
+        f"The files in {folder} cannot be trusted: {reason}.",
+        next_step or "No file in it was opened. Train again, or fetch the version again from the store.",
     )

@@ -1,6 +1,6 @@
-"""Model files: saved with skops, opened only after a digest check and only with the repository's own types.
+"""Model files: written with skops, loaded only after a check of the digest and with the repository's trusted types.
 
-`gitops` is the only loader: MLflow's reads the types to trust from the file itself, which is no check at all.
+MLflow's own loader is not used: it takes the types to trust from the file itself.
 """
 
 import zipfile
@@ -13,8 +13,8 @@ from gitops_ml.errors import ConfigError, IntegrityError
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Types of scikit-learn and numpy that skops does not trust by itself. They hold numbers, not code; `Tree` does not
-# check its indices, so what protects is the digest, which is verified before anything is opened.
+# Types of scikit-learn and numpy that skops does not trust by default. They hold numbers, not code. `Tree` does not
+# check its indices; the digest, which is verified before a file is opened, protects from a manipulated one.
 SKLEARN_TYPES = (
     "numpy.dtype",
     "sklearn.tree._tree.Tree",
@@ -41,47 +41,55 @@ SKLEARN_TYPES = (
 )
 
 
-def save(model: "Pipeline", file: Path, trusted: Iterable[str]) -> None:
+def save_model(model: "Pipeline", file: Path, trusted: Iterable[str]) -> None:
     """Write a fitted pipeline with skops.
 
+    Args:
+        model: Fitted pipeline.
+        file: Path to write to.
+        trusted: `trusted_types` of the repository's model.toml.
+
     Raises:
-        ConfigError: It holds a type that no reader would accept; better known now than at deployment.
+        ConfigError: The pipeline contains a type that `load_model` would refuse.
     """
     import skops.io
 
     skops.io.dump(model, file, compression=zipfile.ZIP_DEFLATED)
-    strangers = _strangers(file, trusted)
-    if strangers:
+    untrusted = _untrusted_types(file, trusted)
+    if untrusted:
         raise ConfigError(
-            f"The pipeline holds types that a model file may not contain: {', '.join(strangers)}.",
-            "If they are safe, name them in `trusted_types` under [serving] in model.toml.",
+            f"The pipeline contains types that a model file may not contain: {', '.join(untrusted)}.",
+            "If they are safe, add them to `trusted_types` under [serving] in model.toml.",
         )
 
 
-def load(file: Path, trusted: Iterable[str]) -> "Pipeline":
-    """Open a model file whose digest was verified.
+def load_model(file: Path, trusted: Iterable[str]) -> "Pipeline":
+    """Load a model file whose digest was verified.
 
     Args:
-        file: Written by `save`.
-        trusted: `trusted_types` of the repository's model.toml; never what the file itself claims.
+        file: File that `save_model` wrote.
+        trusted: `trusted_types` of the repository's model.toml, never types that the file itself names.
+
+    Returns:
+        The fitted pipeline.
 
     Raises:
-        IntegrityError: It holds a type that is not allowed.
+        IntegrityError: The file contains a type that is not trusted.
     """
     import skops.io
 
     trusted = tuple(trusted)
-    strangers = _strangers(file, trusted)
-    if strangers:
+    untrusted = _untrusted_types(file, trusted)
+    if untrusted:
         raise IntegrityError(
-            f"{file.name} holds types that are not allowed: {', '.join(strangers)}. It was not opened.",
-            "If they are safe, name them in `trusted_types` under [serving] in model.toml.",
+            f"{file.name} contains types that are not allowed: {', '.join(untrusted)}. It was not loaded.",
+            "If they are safe, add them to `trusted_types` under [serving] in model.toml.",
         )
     model: Pipeline = skops.io.load(file, trusted=[*SKLEARN_TYPES, *trusted])
     return model
 
 
-def _strangers(file: Path, trusted: Iterable[str]) -> list[str]:
+def _untrusted_types(file: Path, trusted: Iterable[str]) -> list[str]:
     import skops.io
 
     return sorted(set(skops.io.get_untrusted_types(file=file)) - {*SKLEARN_TYPES, *trusted})

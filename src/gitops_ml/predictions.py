@@ -1,4 +1,4 @@
-"""What a model says of rows, in one form for training, comparing and serving."""
+"""Predictions of a model, in one form for training, comparison and serving."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ PROBABILITY = "probability of "
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of n rows.
+    """Predictions of n rows.
 
     Attributes:
-        values: The label, or the number, of each row; shape (n,).
-        probabilities: Of each class; shape (n, classes), or None where the model gives none.
-        classes: The labels in the order of the probabilities; empty for regression.
+        values: Predicted labels or numbers, shape (n,).
+        probabilities: Probabilities of the classes, shape (n, classes); None if the model has none.
+        classes: Labels in the order of the probabilities; empty for regression.
     """
 
     values: "np.ndarray[Any, Any]"
@@ -29,13 +29,17 @@ class Predictions:
     classes: tuple[Any, ...]
 
     def take(self, rows: "np.ndarray[Any, Any]") -> "Predictions":
-        """The predictions of some rows, in that order."""
-        chosen = None if self.probabilities is None else self.probabilities[rows]
-        return Predictions(self.values[rows], chosen, self.classes)
+        """Return the predictions of some rows.
+
+        Args:
+            rows: Indices of the rows, in the order of the result, or a boolean mask.
+        """
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(self.values[rows], probabilities, self.classes)
 
     @property
     def not_finite(self) -> int:
-        """How many rows have a NaN or an infinite number."""
+        """Number of rows with NaN or an infinite value."""
         bad = np.zeros(len(self.values), dtype=bool)
         if self.values.dtype.kind == "f":
             bad |= ~np.isfinite(self.values)
@@ -45,7 +49,15 @@ class Predictions:
 
 
 def predict(model: "Pipeline", rows: pd.DataFrame) -> Predictions:
-    """Ask a fitted pipeline about rows (without the target)."""
+    """Predict rows with a fitted pipeline.
+
+    Args:
+        model: Fitted pipeline.
+        rows: Features of n rows, without the target.
+
+    Returns:
+        The predictions, with probabilities if the model has `predict_proba`.
+    """
     values = np.asarray(model.predict(rows))
     classes = tuple(np.asarray(getattr(model, "classes_", ())).tolist())
     if classes and hasattr(model, "predict_proba"):
@@ -54,24 +66,43 @@ def predict(model: "Pipeline", rows: pd.DataFrame) -> Predictions:
 
 
 def to_frame(predictions: Predictions) -> pd.DataFrame:
-    """One column with the label or number, and one for each class with its probability."""
+    """Return predictions as columns: one with the label or number, and one for each class with its probability.
+
+    Args:
+        predictions: Predictions of n rows.
+    """
     columns = {VALUE: predictions.values}
     if predictions.probabilities is not None:
-        for place, label in enumerate(predictions.classes):
-            columns[f"{PROBABILITY}{label}"] = predictions.probabilities[:, place]
+        for index, label in enumerate(predictions.classes):
+            columns[f"{PROBABILITY}{label}"] = predictions.probabilities[:, index]
     return pd.DataFrame(columns)
 
 
-def read(file: Path, classes: tuple[Any, ...]) -> Predictions:
-    """Read back what `to_frame` wrote to Parquet, for a model with these classes."""
+def read_predictions(file: Path, classes: tuple[Any, ...]) -> Predictions:
+    """Read predictions from a Parquet file with the columns of `to_frame`.
+
+    Args:
+        file: Path of the file.
+        classes: Labels of the model in the order of its probabilities; empty for regression.
+
+    Returns:
+        The predictions, with probabilities if the file has a column for each class.
+    """
     frame = pd.read_parquet(file)
     columns = [f"{PROBABILITY}{label}" for label in classes]
-    known = bool(columns) and set(columns) <= set(frame.columns)
-    return Predictions(frame[VALUE].to_numpy(), frame[columns].to_numpy(float) if known else None, classes)
+    has_probabilities = bool(columns) and set(columns) <= set(frame.columns)
+    probabilities = frame[columns].to_numpy(float) if has_probabilities else None
+    return Predictions(frame[VALUE].to_numpy(), probabilities, classes)
 
 
-def same(left: Predictions, right: Predictions, tolerance: float = 1e-6) -> bool:
-    """Whether two models, or one model twice, said the same of the same rows, within a relative tolerance."""
+def are_close(left: Predictions, right: Predictions, tolerance: float = 1e-6) -> bool:
+    """Return whether two predictions of the same rows are equal within a tolerance.
+
+    Args:
+        left: Predictions of n rows.
+        right: Predictions of the same rows, in the same order.
+        tolerance: Relative and absolute tolerance of probabilities and numbers; labels must be equal.
+    """
     if left.classes != right.classes or (left.probabilities is None) != (right.probabilities is None):
         return False
     if left.probabilities is not None and right.probabilities is not None:

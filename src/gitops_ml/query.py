@@ -1,4 +1,4 @@
-"""Rows of a SQL query, piece by piece; no sentence about it quotes the address, which may hold a password."""
+"""Read the rows of a SQL query in chunks; no message quotes the database URL, which may contain a password."""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from gitops_ml.errors import ConfigError, DataUnreadable
 
 @dataclass(frozen=True)
 class Query:
-    """What to ask, and where.
+    """A SQL query and its limits.
 
     Attributes:
-        table: The table of model.toml that says so, such as "data".
-        sql: The query.
-        variable: The environment variable with the SQLAlchemy address.
-        limit: Rows at most.
-        chunk_rows: Rows at a time.
+        table: Table of model.toml that has the query, such as "data".
+        sql: Text of the query.
+        variable: Environment variable with the SQLAlchemy URL.
+        limit: Maximum number of rows.
+        chunk_rows: Number of rows of a chunk.
     """
 
     table: str
@@ -28,12 +28,18 @@ class Query:
     chunk_rows: int
 
 
-def ask(query: Query) -> Iterator[pd.DataFrame]:
-    """The rows.
+def read_rows(query: Query) -> Iterator[pd.DataFrame]:
+    """Run a query and read its rows.
+
+    Args:
+        query: Query and limits.
+
+    Yields:
+        Chunks of rows.
 
     Raises:
-        ConfigError: The variable is not set.
-        DataUnreadable: The database cannot be asked, or returns too much.
+        ConfigError: The environment variable is not set.
+        DataUnreadable: The query failed, or returned too many rows.
     """
     import sqlalchemy as sa
 
@@ -51,27 +57,27 @@ def ask(query: Query) -> Iterator[pd.DataFrame]:
                 if rows > query.limit:
                     raise DataUnreadable(
                         f"The query returns more than the {query.limit} rows that model.toml allows.",
-                        f"Raise `max_rows` under [{query.table}] if this machine has the memory for them.",
+                        f"Increase `max_rows` under [{query.table}] if this machine has enough memory for the rows.",
                     )
                 yield frame
     except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
         raise _failed(_reason(error), query) from None
     except ValueError:
-        raise _failed(f"the address in {query.variable} cannot be read", query) from None
+        raise _failed(f"the value of {query.variable} is not a valid URL", query) from None
 
 
 def _reason(error: BaseException) -> str:
-    """What the database said, in one line; whatever quotes the address is left out."""
+    """Return the database's error in one line, without errors that quote the URL."""
     import sqlalchemy as sa
 
     if isinstance(error, pd.errors.DatabaseError) and error.__cause__:
         error = error.__cause__
     if isinstance(error, sa.exc.ArgumentError) and not isinstance(error, sa.exc.NoSuchModuleError):
-        return "the address is not one that SQLAlchemy knows"
+        return "the URL is not one that SQLAlchemy can read"
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _failed(reason: str, query: Query) -> DataUnreadable:
     return DataUnreadable(
-        f"The query failed: {reason}.", f"Mend `query` under [{query.table}] in model.toml, or {query.variable}."
+        f"The query failed: {reason}.", f"Fix `query` under [{query.table}] in model.toml, or {query.variable}."
     )

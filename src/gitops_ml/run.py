@@ -1,11 +1,11 @@
-"""One execution of training, as it lies in a folder: what it read, what it measured, and the files it left."""
+"""A run: the folder of one execution of training, with its lineage, its metrics and its files."""
 
 import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gitops_ml.config import Split
+from gitops_ml.config import SplitConfig
 from gitops_ml.errors import IntegrityError
 from gitops_ml.manifest import verify
 
@@ -14,38 +14,38 @@ MODEL = "model.skops"
 EXPECTED = "expected.json"
 REFERENCE = "reference.json"
 EXAMPLE = "input_example.json"
-SKETCH = "sketch.json"
-SEAL = "seal.json"
-REASONS = "reasons.json"
+KEY_SAMPLE = "sketch.json"
+ROW_FINGERPRINTS = "seal.json"
+ATTRIBUTION_BASELINE = "reasons.json"
 PLOTS = "plots"
 
 
 class Document(BaseModel):
-    """Something that commands write as JSON and read back."""
+    """A JSON document that commands write and read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> str:
-        """Sorted and indented, so that a change is a small diff."""
+        """Return the document as JSON, sorted and indented for small diffs."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 class Lineage(Document):
-    """What is behind a version.
+    """Code, data, configuration and environment of a run.
 
     Attributes:
-        commit: The commit that was checked out; None before the first.
-        dirty: Whether anything that training reads differed from that commit.
+        commit: Id of the commit that was checked out; None before the first commit.
+        dirty: True if an input of training differed from that commit.
         data: Digest of the data.
-        rows: How many rows it has.
+        rows: Number of rows of the data.
         holdout: Digest of the held-out rows.
-        holdout_rows: How many those are.
-        split: How they were chosen.
-        training: Digest of all that training depends on: data, your package, training tables, lock.
-        configuration: Digest of the whole of model.toml.
-        lock: Digest of requirements/train.txt; None where there is none.
-        python: The interpreter's version.
-        libraries: Versions of the libraries that shape a model.
+        holdout_rows: Number of held-out rows.
+        split: Configuration of the split.
+        training: Digest of all inputs of training: data, your package, training tables, lock.
+        configuration: Digest of model.toml.
+        lock: Digest of requirements/train.txt; None if there is none.
+        python: Version of the interpreter.
+        libraries: Versions of the libraries that affect a model.
     """
 
     commit: str | None
@@ -54,7 +54,7 @@ class Lineage(Document):
     rows: int
     holdout: str
     holdout_rows: int
-    split: Split
+    split: SplitConfig
     training: str
     configuration: str
     lock: str | None
@@ -63,19 +63,20 @@ class Lineage(Document):
 
 
 class Run(Document):
-    """What training says of itself; compare measures anew and trusts none of the metrics here.
+    """Description of a run; `gitops compare` measures the metrics again and does not use those of the run.
 
     Attributes:
-        model: The registered model's name.
+        model: Name of the registered model.
         task: "classification" or "regression".
-        created: When it ended, in UTC.
-        forced: Trained although a version with the same training digest may exist.
-        key: The column that names a row.
-        target: The column that is predicted.
-        columns: The columns that a request has, with pandas' names of their types.
-        classes: The labels in the order of the probabilities; empty for regression.
-        parameters: What the estimator was set to.
-        metrics: On the holdout.
+        created: Time of the end of training, in UTC.
+        forced: True if the run was trained even if a version with the same training digest exists.
+        key: Name of the key column.
+        target: Name of the target column.
+        columns: Columns of a request, with pandas' names of their types.
+        classes: Labels in the order of the probabilities; empty for regression.
+        parameters: Parameters of the estimator.
+        metrics: Metrics on the holdout.
+        lineage: Lineage of the run.
     """
 
     model: str
@@ -91,11 +92,18 @@ class Run(Document):
     lineage: Lineage
 
 
-def read(folder: Path, digest: str) -> Run:
-    """Verify a run's folder and read what it says of itself.
+def read_run(folder: Path, digest: str) -> Run:
+    """Verify the folder of a run and read its description.
+
+    Args:
+        folder: Folder of the run.
+        digest: Digest of its manifest.
+
+    Returns:
+        The description of the run.
 
     Raises:
-        IntegrityError: The folder is not the one that the digest names, or its run.json is not one.
+        IntegrityError: The folder does not match the digest, or its run.json is invalid.
     """
     verify(folder, digest)
     try:

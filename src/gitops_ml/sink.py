@@ -1,4 +1,4 @@
-"""Where the prediction log lies: a folder, or any address that fsspec knows. Servers write there, others read."""
+"""Sink of the prediction log: a folder or an fsspec URL, which servers write to and commands read from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,65 +13,78 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sink:
-    """A place for files.
+    """A location for files.
 
     Attributes:
-        files: What reads and writes there.
-        path: Where, as `files` has it.
-        folder: The same as a folder of this machine; None where it is none.
+        filesystem: File system of the location, from fsspec.
+        path: Path of the location in the file system.
+        folder: Path of the location on this machine; None if it is remote.
     """
 
-    files: "AbstractFileSystem"
+    filesystem: "AbstractFileSystem"
     path: str
     folder: Path | None
 
 
 def open_sink(repository: Repository) -> Sink:
-    """The sink that model.toml names, which must name one; raises ConfigError as `reach` does."""
-    return reach(repository.config.log.sink, repository.root)
-
-
-def reach(named: str, root: Path) -> Sink:
-    """A place by its name.
+    """Open the sink of model.toml, which must have one.
 
     Args:
-        named: A folder, or any address that fsspec knows.
-        root: What a relative folder is relative to.
+        repository: Repository with the configuration.
+
+    Returns:
+        The sink.
 
     Raises:
-        ConfigError: fsspec does not know such addresses, or a package for them is missing.
+        ConfigError: fsspec does not support the URL, or lacks a package for it.
+    """
+    return open_location(repository.config.log.sink, repository.root)
+
+
+def open_location(location: str, root: Path) -> Sink:
+    """Open a location.
+
+    Args:
+        location: Path of a folder, or fsspec URL.
+        root: Folder that a relative path starts from.
+
+    Returns:
+        The sink at the location.
+
+    Raises:
+        ConfigError: fsspec does not support the URL, or lacks a package for it.
     """
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
-    insist(named)
+    require_supported(location)
     try:
-        files, path = url_to_fs(named if "://" in named else str(root / named))
+        filesystem, path = url_to_fs(location if "://" in location else str(root / location))
     except (ValueError, ImportError) as error:
-        raise _unreachable(named, error) from error
-    return Sink(files, path.rstrip("/"), Path(path) if isinstance(files, LocalFileSystem) else None)
+        raise _unreachable(location, error) from error
+    return Sink(filesystem, path.rstrip("/"), Path(path) if isinstance(filesystem, LocalFileSystem) else None)
 
 
-def insist(named: str) -> None:
-    """Fail where nobody could ever write there; nothing is asked of the place itself.
+def require_supported(location: str) -> None:
+    """Raise an error if fsspec cannot open a location; the location itself is not accessed.
 
     Args:
-        named: A folder, or an address.
+        location: Path of a folder, or fsspec URL.
 
     Raises:
-        ConfigError: fsspec does not know such addresses, or a package for them is missing.
+        ConfigError: fsspec does not support the URL, or lacks a package for it.
     """
     from fsspec import get_filesystem_class
     from fsspec.utils import get_protocol
 
     try:
-        get_filesystem_class(get_protocol(named))
+        get_filesystem_class(get_protocol(location))
     except (ValueError, ImportError) as error:
-        raise _unreachable(named, error) from error
+        raise _unreachable(location, error) from error
 
 
-def _unreachable(named: str, error: Exception) -> ConfigError:
+def _unreachable(location: str, error: Exception) -> ConfigError:
     return ConfigError(
-        f"model.toml: [log] sink is {named!r}, which cannot be reached: {str(error).rstrip('.')}.",
-        "A package that is missing goes into requirements/serve.in and train.in; then `make lock`.",
+        f"model.toml: [log] sink is {location!r}, which fsspec cannot open: {str(error).rstrip('.')}.",
+        "If a package is missing, add it to requirements/serve.in and train.in, and run `make lock`.",
     )

@@ -1,11 +1,11 @@
-"""What every table of model.toml has in common."""
+"""Base class and field types of the tables of model.toml."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Part = Annotated[float, Field(ge=0, le=1)]
+OpenFraction = Annotated[float, Field(gt=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 

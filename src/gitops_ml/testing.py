@@ -1,7 +1,7 @@
-"""Fixtures for the tests of a generated repository: your schema, your pipeline, your data.
+"""pytest fixtures for the tests of a generated repository: your schema, your pipeline and your data.
 
-pytest loads this module by itself where the library is installed. With the command line and model.toml, it is what the
-library promises to keep stable.
+pytest loads this module as a plugin if the library is installed. The stable interface of the library consists of these
+fixtures, the command line and model.toml.
 """
 
 from collections.abc import Callable
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from gitops_ml.config import Repository
-    from gitops_ml.contract import Yours
+    from gitops_ml.user_package import UserPackage
 
 
 @pytest.fixture(scope="session")
-def schema(_yours: "Yours") -> "pa.DataFrameSchema":
-    """`Schema` in schema.py, as pandera checks it."""
-    return _yours.schema
+def schema(_user_package: "UserPackage") -> "pa.DataFrameSchema":
+    """The pandera schema of your data: `Schema` in schema.py, converted to a `DataFrameSchema`."""
+    return _user_package.schema
 
 
 @pytest.fixture(scope="session")
-def pipeline(_yours: "Yours") -> "Callable[[int], Pipeline]":
-    """`pipeline` in estimator.py: the unfitted scikit-learn Pipeline for a seed."""
-    return _yours.pipeline
+def pipeline(_user_package: "UserPackage") -> "Callable[[int], Pipeline]":
+    """The function `pipeline` in estimator.py, which returns an unfitted scikit-learn Pipeline for a seed."""
+    return _user_package.pipeline
 
 
 @pytest.fixture(scope="session")
-def frame(_repository: "Repository", _yours: "Yours") -> "pd.DataFrame":
-    """Your data, with the types that the schema gives it: all rows, all columns."""
+def frame(_repository: "Repository", _user_package: "UserPackage") -> "pd.DataFrame":
+    """All rows and columns of your data, validated and converted to the types of the schema."""
     from gitops_ml.training.validate import validate
 
-    validation = validate(_repository, _yours, keep=True)
+    validation = validate(_repository, _user_package, keep=True)
     assert validation.problems == ()  # noqa: S101 (this is a test)
     assert validation.frame is not None  # noqa: S101
     return validation.frame
@@ -43,33 +43,33 @@ def frame(_repository: "Repository", _yours: "Yours") -> "pd.DataFrame":
 
 @pytest.fixture(scope="session")
 def rows(_repository: "Repository", frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Your data as the pipeline gets it: without the key and the target."""
-    from gitops_ml.training.train import features
+    """Features of all rows, as the pipeline receives them: `frame` without the key and the target."""
+    from gitops_ml.training.train import select_features
 
-    return features(_repository, frame)
+    return select_features(_repository, frame)
 
 
 @pytest.fixture(scope="session")
 def target_column(_repository: "Repository") -> str:
-    """Name of the column to predict."""
+    """Name of the target, the column to predict."""
     return _repository.config.data.target
 
 
 @pytest.fixture(scope="session")
 def target(frame: "pd.DataFrame", target_column: str) -> "pd.Series":
-    """The column to predict, one value for each of `rows`."""
+    """Values of the target, one for each row of `rows`."""
     return frame[target_column]
 
 
 @pytest.fixture(scope="session")
 def _repository(pytestconfig: pytest.Config) -> "Repository":
-    from gitops_ml.config import find
+    from gitops_ml.config import find_repository
 
-    return find(pytestconfig.rootpath)
+    return find_repository(pytestconfig.rootpath)
 
 
 @pytest.fixture(scope="session")
-def _yours(_repository: "Repository") -> "Yours":
-    from gitops_ml.contract import load
+def _user_package(_repository: "Repository") -> "UserPackage":
+    from gitops_ml.user_package import load_user_package
 
-    return load(_repository)
+    return load_user_package(_repository)

@@ -1,7 +1,7 @@
-"""`gitops-uv`: run uv with the settings that this machine has for pip.
+"""`gitops-uv`: run uv with the settings of pip on this machine.
 
-uv reads none of pip's settings. Where only those name the index or the certificate of a company's proxy, uv alone fails
-with "invalid peer certificate". This runs before any other package is installed: the standard library is all it needs.
+uv does not read pip's settings. If only they name the index or the certificate of a company's proxy, uv fails with
+"invalid peer certificate". This runs before other packages are installed, so it uses the standard library only.
 """
 
 import math
@@ -9,11 +9,11 @@ import os
 import subprocess
 import sys
 
-from gitops_ml import index
+from gitops_ml import pip_settings
 from gitops_ml.errors import ConfigError
 
-# Each of pip's settings, and uv's variables for it: https://docs.astral.sh/uv/reference/environment. The first is set,
-# unless the machine sets one of them itself.
+# Settings of pip, and uv's variables for them: https://docs.astral.sh/uv/reference/environment. The first variable is
+# set, unless the environment already has one of them.
 VARIABLES = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
@@ -32,7 +32,7 @@ COMPILE = ["pip", "compile"]
 
 
 def main() -> int:
-    """Run uv with the arguments of the command line; return its exit code."""
+    """Return the exit code of uv, run with the arguments of the command line and pip's settings."""
     try:
         env = {**os.environ, **environment(folders=sys.argv[1:3] != COMPILE)}
     except ConfigError as error:
@@ -42,44 +42,47 @@ def main() -> int:
 
 
 def environment(folders: bool = True) -> dict[str, str]:
-    """Return the variables that hand pip's settings to uv; what is set for uv itself wins.
+    """Return environment variables with pip's settings for uv; uv's own variables take precedence.
 
     Args:
-        folders: Whether packages may come from folders beside an index, which `find-links` and `extra-index-url` name.
-            A lock is made without them, for it would hold the hashes of what lies there, and no others.
+        folders: False leaves out local folders, which `find-links` and `extra-index-url` name. A lock is compiled
+            without them, for it would contain the hashes of the local files only.
+
+    Returns:
+        The variables by name.
 
     Raises:
         ConfigError: A file of pip's configuration cannot be read.
     """
-    wanted = _for_uv(index.settings(), folders)
+    wanted = _for_uv(pip_settings.read_settings(), folders)
     variables = {
         names[0]: wanted[name]
         for name, names in VARIABLES.items()
         if wanted.get(name) and not any(os.environ.get(each) for each in names)
     }
     if "UV_INDEX" in variables and not os.environ.get("UV_INDEX_STRATEGY"):
-        # pip takes a package from whichever index has it; a hash decides which file it may be.
+        # pip installs a package from any index that has it; the hash decides which file is valid.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if "cert" not in wanted and not os.environ.get("UV_SYSTEM_CERTS"):
-        # As pip does by itself: what the machine trusts.
+        # Trust the system's certificates, as pip does.
         variables["UV_SYSTEM_CERTS"] = "true"
     return variables
 
 
 def _for_uv(settings: dict[str, str], folders: bool) -> dict[str, str]:
-    """Return pip's settings as uv writes them."""
-    certificates = index.certificates()
-    found = {name: " ".join(value.split()) for name, value in settings.items() if name != "cert"}
-    # Offline, uv asks no index either, but it knows the packages in its cache by the index that they came from.
-    if found.get("no-index", "").lower() in TRUE and not os.environ.get("UV_OFFLINE"):
-        found |= {"index-url": EMPTY, "extra-index-url": ""}
+    """Return pip's settings in the format of uv."""
+    certificates = pip_settings.find_certificates()
+    values = {name: " ".join(value.split()) for name, value in settings.items() if name != "cert"}
+    # Offline, uv accesses no index either, but it finds packages in its cache by the index of their download.
+    if values.get("no-index", "").lower() in TRUE and not os.environ.get("UV_OFFLINE"):
+        values |= {"index-url": EMPTY, "extra-index-url": ""}
     elif not folders:
-        remote = [each for each in found.get("extra-index-url", "").split() if not each.startswith("file:")]
-        found |= {"find-links": "", "extra-index-url": " ".join(remote)}
-    found["find-links"] = found.get("find-links", "").replace(" ", ",")
-    if "timeout" in found:
-        found["timeout"] = str(math.ceil(float(found["timeout"])))  # uv takes whole seconds
-    return found if certificates is None else {**found, "cert": str(certificates)}
+        remote = [each for each in values.get("extra-index-url", "").split() if not each.startswith("file:")]
+        values |= {"find-links": "", "extra-index-url": " ".join(remote)}
+    values["find-links"] = values.get("find-links", "").replace(" ", ",")
+    if "timeout" in values:
+        values["timeout"] = str(math.ceil(float(values["timeout"])))  # uv needs whole seconds
+    return values if certificates is None else {**values, "cert": str(certificates)}
 
 
 if __name__ == "__main__":

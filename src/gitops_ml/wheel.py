@@ -2,7 +2,7 @@
 
 A wheel is a zip file (https://packaging.python.org/specifications/binary-distribution-format). Its entries are sorted,
 have one fixed date, and are stored, not compressed, for compressors differ: the same source gives the same bytes on
-every machine. cookiecutter's hook runs this file by its path, under a Python that has no other package.
+every machine. cookiecutter's hook runs this file by its path, with a Python that may have no other package.
 """
 
 import base64
@@ -20,7 +20,7 @@ from typing import Any
 NAME = "gitops-ml"
 PACKAGE = "gitops_ml"
 TEMPLATE = ("cookiecutter.json", "hooks", "<<cookiecutter.project_slug>>")
-# What the wheel is made of, and nothing else.
+# Sources of the wheel.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", f"src/{PACKAGE}", *TEMPLATE)
 ARCHIVE = f"{PACKAGE}/data/template.zip"
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -32,8 +32,8 @@ class Wheel:
     """A wheel that was built.
 
     Attributes:
-        version: Version of the distribution; it ends with a digest of the content, where that is no release.
-        content: The file.
+        version: Version of the distribution; it ends with a digest of the content unless it is a release.
+        content: Content of the file.
     """
 
     version: str
@@ -41,7 +41,7 @@ class Wheel:
 
     @property
     def name(self) -> str:
-        """File name, as the specification writes it."""
+        """File name, as the specification requires."""
         return f"{PACKAGE}-{self.version}-{TAG}.whl"
 
     @property
@@ -59,35 +59,47 @@ def build(checkout: Path) -> Wheel:
     """Build the wheel of a checkout.
 
     Args:
-        checkout: Root of the repository: `pyproject.toml`, `src`, and the template.
+        checkout: Root of the repository with `pyproject.toml`, `src` and the template.
+
+    Returns:
+        The wheel, with the same bytes for the same sources.
     """
-    found = _sources(checkout)
-    project: dict[str, Any] = tomllib.loads(found["pyproject.toml"].decode())["project"]
-    package = {name.removeprefix("src/"): content for name, content in found.items() if name.startswith("src/")}
-    entries = {**package, ARCHIVE: _template(found)}
-    about = {
-        "METADATA": _metadata(project, found["README.md"].decode()).encode(),
+    sources = _sources(checkout)
+    project: dict[str, Any] = tomllib.loads(sources["pyproject.toml"].decode())["project"]
+    package = {name.removeprefix("src/"): content for name, content in sources.items() if name.startswith("src/")}
+    entries = {**package, ARCHIVE: _template(sources)}
+    metadata = {
+        "METADATA": _metadata(project, sources["README.md"].decode()).encode(),
         "WHEEL": f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: true\nTag: {TAG}\n".encode(),
         "entry_points.txt": _entry_points(project).encode(),
-        "licenses/LICENSE": found["LICENSE"],
+        "licenses/LICENSE": sources["LICENSE"],
     }
     base = str(project["version"])
-    version = base if _is_release(checkout, base, found) else f"{base}+src{_digest({**entries, **about})[:12]}"
-    about["METADATA"] = _metadata({**project, "version": version}, found["README.md"].decode()).encode()
+    version = base if _is_release(checkout, base, sources) else f"{base}+src{_digest({**entries, **metadata})[:12]}"
+    metadata["METADATA"] = _metadata({**project, "version": version}, sources["README.md"].decode()).encode()
     info = f"{PACKAGE}-{version}.dist-info"
-    entries |= {f"{info}/{name}": content for name, content in about.items()}
+    entries |= {f"{info}/{name}": content for name, content in metadata.items()}
     record = [f"{name},sha256={_record_hash(content)},{len(content)}\n" for name, content in sorted(entries.items())]
     entries[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()
     return Wheel(version, _zip(entries))
 
 
-def template(checkout: Path) -> bytes:
-    """Return the cookiecutter template as one archive: its file names are not valid on Windows."""
+def build_template(checkout: Path) -> bytes:
+    """Return the cookiecutter template as a zip archive; as files, its names would not be valid on Windows.
+
+    Args:
+        checkout: Root of the repository.
+    """
     return _template(_sources(checkout))
 
 
 def write(wheel: Wheel, root: Path) -> None:
-    """Put a wheel into a generated repository, pinned by its hash; the only one that is left there."""
+    """Write a wheel to a generated repository, pin it by its hash, and remove other wheels.
+
+    Args:
+        wheel: The wheel.
+        root: Root of the generated repository.
+    """
     folder = root / "vendor"
     folder.mkdir(exist_ok=True)
     (folder / wheel.name).write_bytes(wheel.content)
@@ -99,40 +111,41 @@ def write(wheel: Wheel, root: Path) -> None:
 
 
 def _sources(checkout: Path) -> dict[str, bytes]:
-    """Return each file that the wheel is made of, by its name in the checkout; what Git ignores is left out."""
+    """Return the content of the wheel's sources, by path in the checkout, without files that Git ignores."""
     lines = (checkout / ".gitignore").read_text(encoding="utf-8").splitlines()
     ignored = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
-    found = {}
+    sources = {}
     for start in (checkout / name for name in SOURCES):
         for path in [start, *start.rglob("*")]:
             name = path.relative_to(checkout).as_posix()
             parts = name.split("/")
             if path.is_file() and not any(fnmatchcase(part, each) for part in parts for each in ignored):
-                found[name] = path.read_bytes()
-    return found
+                sources[name] = path.read_bytes()
+    return sources
 
 
-def _template(found: dict[str, bytes]) -> bytes:
-    return _zip({name: content for name, content in found.items() if name.split("/")[0] in TEMPLATE})
+def _template(sources: dict[str, bytes]) -> bytes:
+    return _zip({name: content for name, content in sources.items() if name.split("/")[0] in TEMPLATE})
 
 
-def _is_release(checkout: Path, version: str, found: dict[str, bytes]) -> bool:
-    """Return whether every source is, byte for byte, what the tag of this version holds, and none is missing.
+def _is_release(checkout: Path, version: str, sources: dict[str, bytes]) -> bool:
+    """Return whether the sources are exactly the files of the tag of this version.
 
-    The files are compared, not what Git says of the checkout: files that it does not track go into the wheel as well.
+    The files are compared, not the status of the checkout, for files that Git does not track are sources as well.
     """
     command = ["git", "-C", str(checkout), "ls-tree", "-r", "-z", f"refs/tags/v{version}", "--", *SOURCES]
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         listed = subprocess.run(command, check=False, capture_output=True, env=env).stdout
-    except OSError:  # Git is not installed: nothing says that this is the release
+    except OSError:  # Git is not installed: the tag cannot be compared
         return False
     entries = [entry.split("\t") for entry in listed.decode(errors="replace").split("\0") if entry]
-    return {name: about.split()[-1] for about, name in entries} == {name: _blob(each) for name, each in found.items()}
+    tagged = {name: entry.split()[-1] for entry, name in entries}
+    return tagged == {name: _blob(content) for name, content in sources.items()}
 
 
 def _blob(content: bytes) -> str:
-    """Return the id that Git gives to a content."""
+    """Return Git's id of a content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -146,13 +159,13 @@ def _metadata(project: dict[str, Any], readme: str) -> str:
     ]  # fmt: skip
     extras: dict[str, list[str]] = project["optional-dependencies"]
     for extra in sorted(extras):
-        wanted = sorted(_expand(extra, extras))
-        lines += [f"Provides-Extra: {extra}", *(f"Requires-Dist: {each}; extra == '{extra}'" for each in wanted)]
+        requirements = sorted(_expand(extra, extras))
+        lines += [f"Provides-Extra: {extra}", *(f"Requires-Dist: {each}; extra == '{extra}'" for each in requirements)]
     return "\n".join([*lines, "Description-Content-Type: text/markdown", "", readme])
 
 
 def _expand(extra: str, extras: dict[str, list[str]]) -> set[str]:
-    """Return the requirements of an extra, with those of the other extras of this library that it names."""
+    """Return the requirements of an extra, with those of the other extras that it names."""
     own = {f"{NAME}[{other}]": other for other in extras}
     direct = set(extras[extra])
     return (direct - own.keys()).union(*(_expand(own[each], extras) for each in direct & own.keys()))
@@ -168,8 +181,8 @@ def _entry_points(project: dict[str, Any]) -> str:
 
 
 def _digest(files: dict[str, bytes]) -> str:
-    each = (f"{name}\0{hashlib.sha256(content).hexdigest()}\n" for name, content in sorted(files.items()))
-    return hashlib.sha256("".join(each).encode()).hexdigest()
+    lines = (f"{name}\0{hashlib.sha256(content).hexdigest()}\n" for name, content in sorted(files.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _record_hash(content: bytes) -> str:
@@ -177,11 +190,11 @@ def _record_hash(content: bytes) -> str:
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """Return an archive that has the same bytes wherever it is made; what describes a wheel stands at its end."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+    """Return a zip archive with the same bytes on every machine; the metadata of a wheel are at its end."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files, key=lambda each: (".dist-info/" in each, each.endswith("/RECORD"), each)):
             entry = zipfile.ZipInfo(name, DATE)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, files[name])
-    return made.getvalue()
+    return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""Runs the steps of a compose target in a generated repository's own Python; what each returned comes out as JSON.
+"""Run the steps of a compose target in a generated repository's own Python; the results are printed as JSON.
 
-Asked by one JSON document on standard input: `root` and `toml` of the repository, `folder` for nginx, `rollout`,
-`steps`, and `kill`: after so many effects the process ends as a machine does whose power fails.
+The input is one JSON document: `root` and `toml` of the repository, `folder` for nginx, `rollout`, `steps`, and `kill`,
+the number of effects after which the process kills itself.
 """
 
 import json
@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from gitops_ml import config
-from gitops_ml.deploying.engine import Engine, find
+from gitops_ml.deploying.engine import Engine, find_engine
 from gitops_ml.deploying.target import Rollout
 from gitops_ml.deploying.targets import compose
-from gitops_ml.deploying.targets.front import Front
+from gitops_ml.deploying.targets.reverse_proxy import ReverseProxy
 from gitops_ml.errors import GitopsError
-from gitops_ml.monitoring.rules import rules
+from gitops_ml.monitoring.alert_rules import render_alert_rules
 
 CHANGES = {"up", "stop", "rm", "kill", "pull"}
 
 
 def mortal(kill: int) -> None:
-    """Let the process die after that many effects."""
+    """Kill the process after that many effects."""
     done = 0
 
     def counted(effect: Callable[..., Any], counts: Callable[..., bool]) -> Callable[..., Any]:
@@ -40,20 +40,21 @@ def mortal(kill: int) -> None:
         return called
 
     Engine.call = counted(Engine.call, lambda _, *args: bool(CHANGES & set(args)))  # type: ignore[method-assign]
-    Front.point = counted(Front.point, lambda *_: True)  # type: ignore[method-assign]
+    ReverseProxy.route_to = counted(ReverseProxy.route_to, lambda *_: True)  # type: ignore[method-assign]
 
 
 def main() -> None:
-    """Every step in turn."""
+    """Run every step in turn."""
     asked = json.load(sys.stdin)
     root = Path(asked["root"])
-    repository = config.Repository(root, config.parse(asked["toml"]))
-    target = compose.Compose(repository, asked["rollout"]["environment"], find("docker"), Path(asked["folder"]))
+    repository = config.Repository(root, config.parse_config(asked["toml"]))
+    target = compose.Compose(repository, asked["rollout"]["environment"], find_engine("docker"), Path(asked["folder"]))
     wanted = Rollout(**{**asked["rollout"], "files": Path(asked["rollout"]["files"])})
     steps: dict[str, Callable[[], Any]] = {
         "running": lambda: (found := target.running()) and asdict(found), "start": lambda: target.start(wanted),
-        "watch": lambda: target.watch(rules(repository.config.monitoring, root)), "end": target.end,
-        "alive": target.alive, "well": target.well, "switch": lambda: target.switch(wanted), "abandon": target.abandon,
+        "watch": lambda: target.start_monitoring(render_alert_rules(repository.config.monitoring, root)),
+        "alive": target.is_alive, "well": target.is_ready, "switch": lambda: target.switch(wanted),
+        "abandon": target.discard, "end": target.stop,
     }  # fmt: skip
     if asked["kill"]:
         mortal(asked["kill"])

@@ -1,4 +1,4 @@
-"""The manifests of a cluster: rendered, held against Kubernetes' own schemas, and run as far as podman can."""
+"""The manifests of a cluster: rendered, validated against Kubernetes' own schemas, and run with podman."""
 
 import json
 import os
@@ -17,8 +17,8 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from house import GENERATED, run
 from images import Image
+from repositories import GENERATED, run
 
 WRITE = Path(__file__).with_name("manifests.py")
 DIGEST = "sha256:" + "ab" * 32
@@ -31,7 +31,7 @@ ready_seconds = 90
 """
 VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 KINDS = {"Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "ServiceAccount"}
-# As podman 4 wants it where there is no systemd, and no right to raise limits.
+# Settings of podman 4 without systemd, and without permission to raise limits.
 PODMAN = """[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
 [engine]
@@ -42,30 +42,30 @@ events_logger = "file"
 
 
 def render(repository: Path, root: Path, rollout: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """What kubectl would apply: for the cluster, for the pod on trial, and as Argo CD syncs it.
+    """Render the manifests for the cluster, for the pod of the smoke test, and for Argo CD.
 
     Args:
-        repository: Whose Python and manifests are used; nothing in it is changed.
-        root: An empty folder that stands for its clone.
+        repository: Repository whose Python and manifests are used; it is not changed.
+        root: Empty folder instead of its clone.
         rollout: The version.
     """
     shutil.copytree(repository / "deploy", root / "deploy")
     toml = (repository / "model.toml").read_text().partition("[targets.production]")[0] + TOML
-    told = run(repository, ".venv/bin/python", str(WRITE), str(root), json.dumps(rollout), toml)
-    folders = json.loads(told.splitlines()[-1])
+    output = run(repository, ".venv/bin/python", str(WRITE), str(root), json.dumps(rollout), toml)
+    folders = json.loads(output.splitlines()[-1])
     return {name: list(yaml.safe_load_all(run(repository, "kubectl", "kustomize", folder)))
             for name, folder in folders.items()}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def rendered(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """The manifests of a version whose image nobody has."""
+    """The manifests of a version whose image does not exist."""
     version = Image("7", DIGEST, f"registry.example.com/model@{DIGEST}", Path())
     return render(repository, tmp_path_factory.mktemp("rendered"), version.rollout)
 
 
 def one(documents: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """The only manifest of a kind."""
+    """Return the only manifest of a kind."""
     (found,) = [document for document in documents if document["kind"] == kind]
     return found
 
@@ -79,8 +79,8 @@ def test_every_manifest_is_valid(rendered: dict[str, list[dict[str, Any]]], vers
             kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_validation_refuses_a_field_that_nobody_knows(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    """What the test above rests on."""
+def test_validation_refuses_an_unknown_field(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """The test above relies on this."""
     deployment = json.loads(json.dumps(one(rendered["serving"], "Deployment")))
     deployment["spec"]["template"]["spec"]["containers"][0]["readOnlyRootFilesystem"] = True
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -88,13 +88,13 @@ def test_validation_refuses_a_field_that_nobody_knows(rendered: dict[str, list[d
 
 
 def test_the_newest_kubernetes_is_among_the_versions() -> None:
-    """A new release of the validator brings a new version of Kubernetes, which is to be tried."""
+    """A new release of the validator brings a new version of Kubernetes, which must be tested too."""
     assert kubernetes_validate.latest_version() == VERSIONS[-1] + ".0"
 
 
 @pytest.mark.parametrize("environment", ["production", "staging"])
-def test_the_folder_of_an_environment_is_valid_as_it_lies_there(environment: str) -> None:
-    """People begin with it when they add what is theirs."""
+def test_the_folder_of_an_environment_is_valid_by_itself(environment: str) -> None:
+    """Users add their resources to it."""
     folder = GENERATED / "deploy/kubernetes" / environment
     documents = list(yaml.safe_load_all(run(GENERATED, "kubectl", "kustomize", str(folder))))
     assert {document["kind"] for document in documents} == KINDS
@@ -102,8 +102,8 @@ def test_the_folder_of_an_environment_is_valid_as_it_lies_there(environment: str
         kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
 
 
-def test_argocd_syncs_what_would_be_applied(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    """Two ways to the same state; Argo CD sees by itself what has changed, and a mark of the token stays out of Git."""
+def test_argocd_syncs_the_same_manifests(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """Both lead to the same state; Argo CD detects changes itself, and no digest of the token is in Git."""
     applied = json.loads(json.dumps(rendered["serving"]))
     deployment = one(applied, "Deployment")
     for each in (deployment, deployment["spec"]["template"]):
@@ -112,7 +112,7 @@ def test_argocd_syncs_what_would_be_applied(rendered: dict[str, list[dict[str, A
 
 
 def test_everything_of_an_environment_is_selected_by_its_labels(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    """Service, autoscaler, budget, policy and spread are about these pods, and about no other environment's."""
+    """Service, autoscaler, budget, policy and spread select these pods, and no other environment's."""
     documents = rendered["serving"]
     deployment = one(documents, "Deployment")
     pod = deployment["spec"]["template"]
@@ -130,8 +130,8 @@ def test_everything_of_an_environment_is_selected_by_its_labels(rendered: dict[s
     assert {document["metadata"]["namespace"] for document in documents} == {"models"}
 
 
-def test_no_caller_reaches_the_pod_on_trial(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    """Neither the Service's selector nor the Deployment's matches it; it has no Service of its own."""
+def test_no_request_reaches_the_pod_of_the_smoke_test(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """Neither the Service's selector nor the Deployment's matches it, and it has no Service."""
     trial = one(rendered["next"], "Deployment")["spec"]["template"]["metadata"]["labels"]
     for selector in (
         one(rendered["serving"], "Service")["spec"]["selector"],
@@ -141,7 +141,7 @@ def test_no_caller_reaches_the_pod_on_trial(rendered: dict[str, list[dict[str, A
     assert {document["kind"] for document in rendered["next"]} == {"Deployment", "NetworkPolicy", "ServiceAccount"}
 
 
-def test_a_pod_may_no_more_than_answering_needs(rendered: dict[str, list[dict[str, Any]]]) -> None:
+def test_a_pod_has_only_the_privileges_it_needs(rendered: dict[str, list[dict[str, Any]]]) -> None:
     """The settings of the Pod Security Standard "restricted", a read-only root, and no token."""
     for name in ("serving", "next"):
         spec = one(rendered[name], "Deployment")["spec"]["template"]["spec"]
@@ -156,8 +156,8 @@ def test_a_pod_may_no_more_than_answering_needs(rendered: dict[str, list[dict[st
         assert one(rendered[name], "NetworkPolicy")["spec"]["egress"] == []
 
 
-def test_a_rollout_takes_no_pod_away_before_another_is_ready(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    """The autoscaler, and nobody else, owns the number of replicas."""
+def test_a_rollout_stops_no_pod_before_another_is_ready(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """Only the autoscaler sets the number of replicas."""
     deployment = one(rendered["serving"], "Deployment")["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert "replicas" not in deployment
@@ -169,26 +169,26 @@ def test_a_rollout_takes_no_pod_away_before_another_is_ready(rendered: dict[str,
 
 @dataclass(frozen=True)
 class Podman:
-    """podman in a network of its own, which goes with everything that podman changes in it.
+    """podman in a separate network namespace, which is removed with all of podman's changes.
 
     Attributes:
-        folder: Where it keeps everything.
-        network: The network's name.
+        folder: Folder of its storage.
+        network: Name of the network namespace.
     """
 
     folder: Path
     network: str
 
     def __call__(self, *arguments: str) -> str:
-        """Run one command in its own network."""
+        """Run a command of podman in its network."""
         return self.inside("podman", *self._kept(), *arguments)
 
     def pull(self, image: str) -> None:
-        """Fetch an image from the network of the machine, where the registry is."""
+        """Pull an image over the machine's network, where the registry is."""
         run(self.folder, "podman", *self._kept(), "pull", "--quiet", "--tls-verify=false", image, env=self._env())
 
     def inside(self, *command: str) -> str:
-        """Run a program in its own network."""
+        """Run a program in podman's network."""
         return run(self.folder, "nsenter", f"--net=/run/netns/{self.network}", *command, env=self._env())
 
     def _kept(self) -> list[str]:
@@ -200,7 +200,7 @@ class Podman:
 
 @pytest.fixture
 def podman() -> Iterator[Podman]:
-    """With storage of its own; nothing of it is left."""
+    """podman with separate storage, which is removed."""
     name = f"gitops{os.getpid()}"
     # Not pytest's folder: podman wants a short one.
     with tempfile.TemporaryDirectory(prefix="podman") as folder, ExitStack() as stack:
@@ -217,7 +217,7 @@ def podman() -> Iterator[Podman]:
 def test_deployment_and_service_run(
     repository: Path, images: tuple[Image, Image], podman: Podman, tmp_path: Path
 ) -> None:
-    """`podman kube play` of what was rendered, with the real image: it becomes ready and says what was recorded."""
+    """`podman kube play` of the rendered manifests, with the real image: it becomes ready and predicts as recorded."""
     image = images[0]
     documents = [document for document in render(repository, tmp_path, image.rollout)["serving"]
                  if document["kind"] in {"Deployment", "Service"}]  # fmt: skip
@@ -227,9 +227,9 @@ def test_deployment_and_service_run(
     podman("kube", "play", str(play))
     try:
         body, predictions = image.recorded
-        said = json.loads(_ask(podman, body))
-        assert said["predictions"] == predictions
-        assert said["version"] == image.version
+        response = json.loads(_ask(podman, body))
+        assert response["predictions"] == predictions
+        assert response["version"] == image.version
         (name,) = [line for line in podman("ps", "--format", "{{.Names}}").split() if line.endswith("-serving")]
         status = podman("exec", name, "python", "-c", "print(open('/proc/1/status').read())")
         assert re.search(r"^Uid:\s+10001\s", status, re.MULTILINE)
@@ -242,7 +242,7 @@ def test_deployment_and_service_run(
 
 
 def _ask(podman: Podman, body: str) -> str:
-    """Ask it from inside of its network as soon as it is ready."""
+    """Send a request from inside its network once it is ready."""
     (podman.folder / "body.json").write_text(body)
     url, until = "http://127.0.0.1:8080", time.monotonic() + 60
     ready = ["curl", "--silent", "--fail", "--output", "/dev/null", f"{url}/health/ready"]

@@ -1,4 +1,4 @@
-"""The journey's second half: containers. A real engine and a real registry behind the generated workflows."""
+"""The journey with containers: a real engine and a real registry behind the generated workflows."""
 
 import hashlib
 import json
@@ -12,28 +12,28 @@ from typing import Any
 import pytest
 import requests
 
-from desk import BETTER, START, WORSE
-from engines import Yard, free_port
+from container_engine import ContainerEngine, free_port
+from fast_setup import skip_setup_and_checks
+from flaky_model import make_flaky
+from github.contributor import Contributor, start_github
 from github.model import Run
-from github.site import Site, site
-from house import bake, run
-from hurry import hurry
-from images import nginx, place
-from moody import make_moody
+from hub_fixture import BETTER, START, WORSE
+from images import build_nginx_image, configure_registry
+from repositories import bake, run
 
 
-class Ship(Site):
-    """A person's clone, its GitHub, and the address where production answers."""
+class Ship(Contributor):
+    """A person's clone, its GitHub, and production's address."""
 
-    def __init__(self, made: Site, url: str, state: Path) -> None:
+    def __init__(self, made: Contributor, url: str, state: Path) -> None:
         """The same hub, runner and clone."""
         super().__init__(made.server, made.runner, made.clone)
         self.url, self.state = url, state
 
     @property
     def issues(self) -> list[dict[str, Any]]:
-        """The open ones."""
-        return [issue for issue in self.ask("GET", "/issues?state=open") if "pull_request" not in issue]
+        """The open issues."""
+        return [issue for issue in self.request("GET", "/issues?state=open") if "pull_request" not in issue]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -43,30 +43,34 @@ class Ship(Site):
 
     def dispatch(self, workflow: str, **inputs: str) -> None:
         """Press "Run workflow"."""
-        self.ask("POST", f"/actions/workflows/{workflow}/dispatches", ref="main", inputs=inputs)
+        self.request("POST", f"/actions/workflows/{workflow}/dispatches", ref="main", inputs=inputs)
 
 
 @pytest.fixture
-def github(yard: Yard, hurried: dict[str, str], tmp_path: Path) -> Iterator[Ship]:
+def github(engine: ContainerEngine, fast_machine: dict[str, str], tmp_path: Path) -> Iterator[Ship]:
     """A repository whose images go to the registry of the tests and whose production is compose, on its GitHub."""
     clone = bake(tmp_path)
     toml, port = clone / "model.toml", free_port()
-    place(toml, yard)
+    configure_registry(toml, engine)
     toml.write_text(
         toml.read_text().replace('kind = "none"', 'kind = "compose"').replace("port = 8080", f"port = {port}")
     )
     key = _signed(clone, tmp_path / "key")
-    hurry(clone / "Makefile")
+    skip_setup_and_checks(clone / "Makefile")
     run(clone, "git", "init", "--quiet", "--initial-branch", "main")
-    engine = {**yard.environment, "GITOPS_FRONT_IMAGE": nginx(yard), "GITOPS_STATE": str(tmp_path / "state")}
-    with site(tmp_path, clone, env=hurried | engine) as made:
+    engine_env = {
+        **engine.environment,
+        "GITOPS_FRONT_IMAGE": build_nginx_image(engine),
+        "GITOPS_STATE": str(tmp_path / "state"),
+    }
+    with start_github(tmp_path, clone, env=fast_machine | engine_env) as made:
         made.hub.settings.secrets["GITOPS_SIGNING_KEY"] = key
         yield Ship(made, f"http://127.0.0.1:{port}", tmp_path / "state")
         assert made.hub.violations == []
 
 
 def _signed(clone: Path, file: Path) -> str:
-    """Let model.toml ask for signed images; the private key."""
+    """Require signed images in model.toml, and return the private key."""
     run(clone, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file))
     (clone / "signers").write_text(f'gitops namespaces="gitops" {file.with_suffix(".pub").read_text()}')
     toml = clone / "model.toml"
@@ -75,8 +79,8 @@ def _signed(clone: Path, file: Path) -> str:
 
 
 def ended(github: Ship, *red: str) -> dict[str, Run]:
-    """Wait until nothing runs; all but these workflows succeeded."""
-    found = github.settled()
+    """Wait until all runs have ended, and assert that all but these workflows succeeded."""
+    found = github.wait_for_runs()
     for name, each in found.items():
         wanted = "failure" if name in red else "success"
         logs = [job.log[-4000:] for job in each.jobs.values() if job.conclusion == "failure"]
@@ -86,18 +90,18 @@ def ended(github: Ship, *red: str) -> dict[str, Run]:
 
 
 def deployed(found: dict[str, Run]) -> str:
-    """What the job `deploy` printed."""
+    """Return the log of the job `deploy`."""
     return next(job.log for name, job in found["deploy.yml"].jobs.items() if name.startswith("deploy"))
 
 
 def metadata(github: Ship) -> dict[str, Any]:
-    """What callers learn of the version that answers them."""
+    """Return the metadata of the version that serves."""
     found: dict[str, Any] = requests.get(f"{github.url}/metadata", timeout=30).json()
     return found
 
 
 def recorded(github: Ship, digest: str) -> dict[str, Any]:
-    """The rows that were recorded when a version was trained, with its predictions; found by its manifest's digest."""
+    """Return a version's recorded rows and predictions, found by its manifest's digest."""
 
     def shown(path: str) -> bytes:
         return subprocess.run(
@@ -113,17 +117,17 @@ def recorded(github: Ship, digest: str) -> dict[str, Any]:
 
 
 def curl(github: Ship, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ask as the README says."""
-    told = subprocess.run(
+    """Send a request as in the README."""
+    output = subprocess.run(
         ["curl", "--silent", "--show-error", "--fail-with-body", f"{github.url}/predict", "--json", "@-"],
         input=json.dumps({"rows": rows}), check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    found: dict[str, Any] = json.loads(told)
+    found: dict[str, Any] = json.loads(output)
     return found
 
 
 def answers_as_recorded(github: Ship) -> None:
-    """Callers get the predictions that the version of main's record had in training."""
+    """Assert that callers get the recorded predictions of the version on main."""
     expected = recorded(github, github.record("main")["digest"])
     answer = curl(github, expected["rows"])
     assert answer["predictions"] == [row["prediction"] for row in expected["predictions"]]
@@ -133,7 +137,7 @@ def answers_as_recorded(github: Ship) -> None:
 
 @contextmanager
 def constant_load(url: str) -> Iterator[list[str]]:
-    """Two callers who ask without a pause, one on a connection that it keeps; what went wrong."""
+    """Send requests continuously, half of them over an open connection, and yield the errors."""
     wrong: list[str] = []
     answered = [0, 0]
     over = threading.Event()
@@ -162,38 +166,38 @@ def constant_load(url: str) -> Iterator[list[str]]:
     assert min(answered) > 100, answered
 
 
-def test_the_journey_with_containers(github: Ship, yard: Yard) -> None:
-    """From the first image to the rollback of a bad one, as people walk it."""
-    _the_merge_deploys_the_digest_of_the_pull_request(github, yard)
+def test_the_journey_with_containers(github: Ship, engine: ContainerEngine) -> None:
+    """From the first image to the rollback of a bad one, through the workflows."""
+    _the_merge_deploys_the_digest_of_the_pull_request(github, engine)
     _a_second_promotion_replaces_it_under_load(github)
     _a_model_that_fails_is_rolled_back_by_itself(github)
     _a_reconcile_does_not_bring_it_back(github)
-    _a_registry_that_is_down_is_an_error(github, yard)
+    _a_registry_that_is_down_is_an_error(github, engine)
     _an_older_version_serves_again(github)
     _a_held_version_is_not_proposed_again(github)
 
 
-def _the_merge_deploys_the_digest_of_the_pull_request(github: Ship, yard: Yard) -> None:
-    """Built once, heard out, pinned, merged, run: the same digest everywhere."""
-    github.choose(WORSE)
+def _the_merge_deploys_the_digest_of_the_pull_request(github: Ship, engine: ContainerEngine) -> None:
+    """Built once, smoke-tested, pinned, merged, run: the same digest everywhere."""
+    github.choose_columns(WORSE)
     github.push("Start from the template, with one column")
     found = ended(github)
     record = github.record("promote/production")
-    assert record["image"].startswith(f"{yard.registry}/model@sha256:")
+    assert record["image"].startswith(f"{engine.registry}/model@sha256:")
     assert found["train.yml"].jobs["image"].conclusion == "success"
     github.merge(github.pull["number"])
     assert "Version 1 (release 1.0.0) is verified in production" in deployed(ended(github))
-    running = yard.docker("ps", "--quiet").split()
-    assert record["image"] in yard.docker("inspect", "--format", "{{.Config.Image}}", *running).split()
+    running = engine.docker("ps", "--quiet").split()
+    assert record["image"] in engine.docker("inspect", "--format", "{{.Config.Image}}", *running).split()
     assert metadata(github)["digest"] == record["digest"]
     answers_as_recorded(github)
-    assert github.ask("GET", "/releases/tags/v1.0.0")["name"] == "tumour-screening 1.0.0: version 1"
+    assert github.request("GET", "/releases/tags/v1.0.0")["name"] == "tumour-screening 1.0.0: version 1"
 
 
 def _a_second_promotion_replaces_it_under_load(github: Ship) -> None:
-    """Nobody who asks meanwhile is turned away."""
+    """No request fails in the meantime."""
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
-    github.choose(START)
+    github.choose_columns(START)
     github.push("Look at texture and smoothness too")
     ended(github)
     with constant_load(github.url) as wrong:
@@ -205,11 +209,11 @@ def _a_second_promotion_replaces_it_under_load(github: Ship) -> None:
 
 
 def _a_model_that_fails_is_rolled_back_by_itself(github: Ship) -> None:
-    """It passes every gate and its image's own test; no caller hears what it says where it is to serve."""
+    """It passes every gate and its image's smoke test; no caller gets its predictions in production."""
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
-    github.choose(BETTER)
-    make_moody(github.clone)
-    github.push("A mood")
+    github.choose_columns(BETTER)
+    make_flaky(github.clone)
+    github.push("A flaky model")
     ended(github)
     bad = github.record("promote/production")
     with constant_load(github.url) as wrong:
@@ -221,18 +225,18 @@ def _a_model_that_fails_is_rolled_back_by_itself(github: Ship) -> None:
     assert github.facts[-1] == ("held", bad["digest"])
     pull = github.pull
     assert pull["title"].startswith("Roll back tumour-screening from version 3 to version 2 in production (")
-    assert github.statuses(pull["head"]["sha"])[0] == ("required", "success"), "CI has checked the way back"
+    assert github.statuses(pull["head"]["sha"])[0] == ("required", "success"), "CI has checked the rollback"
     (issue,) = github.issues
     assert issue["title"].startswith("Version 3 failed in production (")
-    for said in ("of the recorded rows", pull["html_url"], "gitops lift 3", "What it printed"):
-        assert said in issue["body"]
+    for text in ("of the recorded rows", pull["html_url"], "gitops lift 3", "Output of the version"):
+        assert text in issue["body"]
 
 
 def _a_reconcile_does_not_bring_it_back(github: Ship) -> None:
-    """Main still names the bad version; the ledger knows better."""
+    """Main still names the bad version; the ledger holds it."""
     pulls, issues = len(github.pulls), len(github.issues)
     github.dispatch("deploy.yml")
-    assert "version 2 serves in production, verified" in deployed(ended(github))
+    assert "version 2 serves in production and is verified" in deployed(ended(github))
     assert metadata(github)["version"] == "2"
     assert (len(github.pulls), len(github.issues)) == (pulls, issues)
     github.merge(github.pull["number"])
@@ -242,27 +246,27 @@ def _a_reconcile_does_not_bring_it_back(github: Ship) -> None:
     answers_as_recorded(github)
 
 
-def _a_registry_that_is_down_is_an_error(github: Ship, yard: Yard) -> None:
-    """Nobody could find out: red, and nothing has changed; the next run makes it good."""
+def _a_registry_that_is_down_is_an_error(github: Ship, engine: ContainerEngine) -> None:
+    """The result is unknown: the run is red, and nothing has changed; the next run deploys."""
     facts = github.facts
-    serving = yard.docker("ps", "--quiet").split()
-    front = [each for each in serving if "front" in yard.docker("inspect", each)]
-    yard.docker("rm", "--force", *[each for each in serving if each not in front])
-    yard.docker("image", "rm", "--force", github.record("main")["image"])
-    yard.server.stop()
+    serving = engine.docker("ps", "--quiet").split()
+    front = [each for each in serving if "front" in engine.docker("inspect", each)]
+    engine.docker("rm", "--force", *[each for each in serving if each not in front])
+    engine.docker("image", "rm", "--force", github.record("main")["image"])
+    engine.server.stop()
     github.dispatch("deploy.yml")
     log = deployed(ended(github, "deploy.yml"))
     assert "Container: " in log
     assert github.facts == facts
     assert github.issues == []
-    yard.server.start()
+    engine.server.start()
     github.dispatch("deploy.yml")
     ended(github)
     answers_as_recorded(github)
 
 
 def _an_older_version_serves_again(github: Ship) -> None:
-    """Roll back, at once: version 1 answers as it did, and main says so after the merge."""
+    """Roll back, at once: version 1 predicts as before, and main names it after the merge."""
     github.dispatch("rollback.yml", why="The ward reports false alarms.", now="true")
     ended(github)
     assert metadata(github)["version"] == "1"

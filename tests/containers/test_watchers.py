@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager beside a deployment, on a real container engine; Grafana is a stand-in that sleeps."""
+"""Prometheus and Alertmanager beside a deployment, on a real container engine; an idle container replaces Grafana."""
 
 import json
 from collections.abc import Iterator
@@ -9,47 +9,47 @@ from typing import Any
 import pytest
 import requests
 
-from containers.place import Place
-from engines import Yard, free_port
-from images import NOBODY, Image, nginx, programs
-from prometheus import ask, until
+from container_engine import ContainerEngine, free_port
+from containers.compose_environment import ComposeEnvironment
+from images import UNPRIVILEGED_UID, Image, build_nginx_image, build_program_image
+from prometheus import query_metrics, wait_until
 
 SHELL = {"/bin/sh": "/bin/sh"}
-# Debian's lie beside the program; elsewhere they are in it.
+# Debian installs the templates beside the program; elsewhere it contains them.
 TEMPLATES = {
     file: file for name in ("default", "email") for file in [f"/usr/share/prometheus/alertmanager/{name}.tmpl"]
 }
 IDLE = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do /bin/sleep 1; done"]
-WATCHERS = ("prometheus", "alertmanager", "grafana")
+SERVICES = ("prometheus", "alertmanager", "grafana")
 NOTHING = Image("1", "sha256:none", "none", Path())
 WEBHOOK, TOKEN, OTHER = "http://127.0.0.1:9/a-secret-place", "a-secret-token", "another-token"
 
 
 @dataclass
-class Stand:
-    """An environment without a version, and what watches it.
+class MonitoringStack:
+    """An environment without a version, and its monitoring.
 
     Attributes:
-        place: The environment.
-        env: Images and ports.
+        environment: Environment on the engine.
+        env: Variables with images and ports.
     """
 
-    place: Place
+    environment: ComposeEnvironment
     env: dict[str, Any]
 
     def watch(self, **env: str) -> dict[str, str]:
-        """Bring them up; where each is found."""
-        said: dict[str, Any] = {**self.env, **env}
-        found: dict[str, str] = self.place.roll(NOTHING, "watch", **said)[0]
+        """Start the services, and return their addresses."""
+        variables: dict[str, Any] = {**self.env, **env}
+        found: dict[str, str] = self.environment.roll(NOTHING, "watch", **variables)[0]
         return found
 
     def started(self) -> dict[str, str]:
-        """When each container was."""
-        return {name: entry["State"]["StartedAt"] for name, entry in self.place.containers().items()}
+        """Return the start time of each container."""
+        return {name: entry["State"]["StartedAt"] for name, entry in self.environment.containers().items()}
 
 
 @pytest.fixture(scope="module")
-def watching(yard: Yard) -> dict[str, str]:
+def monitoring_images(engine: ContainerEngine) -> dict[str, str]:
     """Images of this machine's programs, by the variables that name them."""
     made = {
         "prometheus": (SHELL | {"/bin/prometheus": "/usr/bin/prometheus"}, "/prometheus"),
@@ -58,74 +58,86 @@ def watching(yard: Yard) -> dict[str, str]:
             "/alertmanager",
         ),
     }
-    found = {name: programs(yard, name, held, "ENV PATH=/bin", own=own) for name, (held, own) in made.items()}
-    found["grafana"] = programs(yard, "grafana", SHELL | {"/bin/sleep": "/bin/sleep"}, f"ENTRYPOINT {json.dumps(IDLE)}")
+    found = {
+        name: build_program_image(engine, name, held, "ENV PATH=/bin", owned_folder=own)
+        for name, (held, own) in made.items()
+    }
+    found["grafana"] = build_program_image(
+        engine, "grafana", SHELL | {"/bin/sleep": "/bin/sleep"}, f"ENTRYPOINT {json.dumps(IDLE)}"
+    )
     return {f"GITOPS_{name.upper()}_IMAGE": reference for name, reference in found.items()}
 
 
 @pytest.fixture
-def stand(repository: Path, yard: Yard, watching: dict[str, str], tmp_path: Path) -> Iterator[Stand]:
-    """On a network of its own, at ports that are free."""
-    place = Place(repository, yard, tmp_path / "state", nginx(yard), free_port(), "bridge")
-    place.clear()
-    ports = {f"GITOPS_{name.upper()}_PORT": str(free_port()) for name in WATCHERS}
-    yield Stand(place, {**watching, **ports, "GITOPS_WEBHOOK": WEBHOOK, "GITOPS_TOKEN": TOKEN})
-    place.clear()
+def stack(
+    repository: Path, engine: ContainerEngine, monitoring_images: dict[str, str], tmp_path: Path
+) -> Iterator[MonitoringStack]:
+    """Monitoring services on a separate network, at free ports."""
+    environment = ComposeEnvironment(
+        repository, engine, tmp_path / "state", build_nginx_image(engine), free_port(), "bridge"
+    )
+    environment.clear()
+    ports = {f"GITOPS_{name.upper()}_PORT": str(free_port()) for name in SERVICES}
+    yield MonitoringStack(environment, {**monitoring_images, **ports, "GITOPS_WEBHOOK": WEBHOOK, "GITOPS_TOKEN": TOKEN})
+    environment.clear()
 
 
-def test_they_come_up_beside_what_serves_and_may_no_more_than_they_need(stand: Stand) -> None:
-    """The rules are followed, alerts have somebody to go to, and this machine alone can look."""
-    found = stand.watch()
-    assert set(found) == set(WATCHERS)
+def test_the_monitoring_stack_starts_with_few_privileges(stack: MonitoringStack) -> None:
+    """Prometheus has the rules and an Alertmanager, and only this machine reaches them."""
+    found = stack.watch()
+    assert set(found) == set(SERVICES)
     for name in ("prometheus", "alertmanager"):
-        until(lambda name=name: answers(f"{found[name]}/-/ready"), f"{name} is ready")  # type: ignore[misc]
+        wait_until(lambda name=name: answers(f"{found[name]}/-/ready"), f"{name} is ready")  # type: ignore[misc]
     groups = requests.get(f"{found['prometheus']}/api/v1/rules", timeout=10).json()["data"]["groups"]
     assert {group["name"] for group in groups} == {"gitops-requests", "gitops-drift"}
-    until(
-        lambda: told(found["prometheus"]) == ["http://alertmanager:9093/api/v2/alerts"], "alerts have somebody to go to"
+    wait_until(
+        lambda: alertmanagers(found["prometheus"]) == ["http://alertmanager:9093/api/v2/alerts"],
+        "Prometheus has an Alertmanager",
     )
-    containers = stand.place.containers()
-    assert set(containers) == set(WATCHERS)
+    containers = stack.environment.containers()
+    assert set(containers) == set(SERVICES)
     for entry in containers.values():
         assert_bounded(entry)
-    # Neither stands in a file that is kept.
-    assert TOKEN not in kept(stand.place.folder)
-    assert WEBHOOK not in kept(stand.place.folder)
+    # No stored file contains them.
+    assert TOKEN not in kept(stack.environment.folder)
+    assert WEBHOOK not in kept(stack.environment.folder)
 
 
-def test_doing_it_again_changes_only_what_differs(stand: Stand) -> None:
-    """Another token is Prometheus' matter, another webhook Alertmanager's; and all of it can be ended."""
-    stand.watch()
-    before = stand.started()
-    stand.watch()
-    assert stand.started() == before
-    stand.watch(GITOPS_TOKEN=OTHER)
-    after = stand.started()
-    assert {name for name in WATCHERS if after[name] != before[name]} == {"prometheus"}
-    stand.watch(GITOPS_TOKEN=OTHER, GITOPS_WEBHOOK=f"{WEBHOOK}/2")
-    assert {name for name in WATCHERS if stand.started()[name] != after[name]} == {"alertmanager"}
-    stand.place.roll(NOTHING, "end", **stand.env)
-    assert stand.place.containers() == {}
+def test_starting_again_changes_only_what_differs(stack: MonitoringStack) -> None:
+    """Another token restarts Prometheus, another webhook Alertmanager; and all services can be stopped."""
+    stack.watch()
+    before = stack.started()
+    stack.watch()
+    assert stack.started() == before
+    stack.watch(GITOPS_TOKEN=OTHER)
+    after = stack.started()
+    assert {name for name in SERVICES if after[name] != before[name]} == {"prometheus"}
+    stack.watch(GITOPS_TOKEN=OTHER, GITOPS_WEBHOOK=f"{WEBHOOK}/2")
+    assert {name for name in SERVICES if stack.started()[name] != after[name]} == {"alertmanager"}
+    stack.environment.roll(NOTHING, "end", **stack.env)
+    assert stack.environment.containers() == {}
 
 
-def test_prometheus_asks_both_colours_on_their_network(stand: Stand) -> None:
-    """Where nginx would find them; nobody is there yet, which is said."""
-    found = stand.watch()
+def test_prometheus_scrapes_both_colours_on_their_network(stack: MonitoringStack) -> None:
+    """The addresses are those of nginx; neither colour runs yet, which Prometheus reports."""
+    found = stack.watch()
     targets = [{"targets": [f"198.18.0.{host}:8080"], "labels": {"job": "gitops-a"}} for host in (3, 4)]
-    front = stand.place.folder / "front"
+    front = stack.environment.folder / "front"
     (front / "targets.json").write_text(json.dumps(targets))
-    until(lambda: answers(f"{found['prometheus']}/-/ready"), "Prometheus is ready")
-    until(lambda: len(ask(found["prometheus"], 'up{job="gitops-a"} == 0')) == 2, "both are asked", seconds=90)
+    wait_until(lambda: answers(f"{found['prometheus']}/-/ready"), "Prometheus is ready")
+    wait_until(
+        lambda: len(query_metrics(found["prometheus"], 'up{job="gitops-a"} == 0')) == 2, "both are asked", seconds=90
+    )
 
 
-def told(prometheus: str) -> list[str]:
-    """Where it posts alerts."""
+def alertmanagers(prometheus: str) -> list[str]:
+    """Return the addresses of its Alertmanagers."""
     found = requests.get(f"{prometheus}/api/v1/alertmanagers", timeout=10).json()["data"]["activeAlertmanagers"]
     return [one["url"] for one in found]
 
 
 def answers(url: str) -> bool:
-    """Whether somebody says that all is well."""
+    """Return whether a server responds with success."""
     try:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
@@ -133,16 +145,16 @@ def answers(url: str) -> bool:
 
 
 def assert_bounded(entry: dict[str, Any]) -> None:
-    """A root that cannot be written, no capability, nobody's rights, limits, and one address."""
+    """Assert a read-only root, no capabilities, an unprivileged user, limits, and one address."""
     host = entry["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert 0 < host["Memory"] <= 2**30
-    assert entry["Config"]["User"].partition(":")[0] in {str(NOBODY), "472"}
+    assert entry["Config"]["User"].partition(":")[0] in {str(UNPRIVILEGED_UID), "472"}
     assert {bound["HostIp"] for ports in host["PortBindings"].values() for bound in ports} == {"127.0.0.1"}
 
 
 def kept(folder: Path) -> str:
-    """The text of every file below a folder."""
+    """Return the text of every file below a folder."""
     return "".join(file.read_text() for file in folder.rglob("*") if file.is_file())

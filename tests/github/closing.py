@@ -1,4 +1,4 @@
-"""How issues and pull requests end, and begin again."""
+"""Closing and reopening of issues and pull requests."""
 
 from . import events
 from .hub import Hub
@@ -9,27 +9,27 @@ from .state import Issue, Pull, now
 def close(hub: Hub, actor: Token, issue: Issue, reason: str | None = None) -> None:
     """Close an issue or a pull request, without a merge."""
     pull = hub.state.pulls.get(issue.number)
-    _end(actor, issue, reason if pull or reason else "completed")
+    _mark_closed(actor, issue, reason if pull or reason else "completed")
     if pull is None:
         events.issue(hub, actor, "closed", issue)
     else:
         events.pull_request(hub, actor, "closed", pull)
 
 
-def merged(hub: Hub, actor: Token, pull: Pull, commit: str) -> None:
-    """Note that a pull request's commits have arrived."""
+def mark_merged(hub: Hub, actor: Token, pull: Pull, commit: str) -> None:
+    """Mark a pull request as merged."""
     pull.merged, pull.merger, pull.commit = now(), actor, commit
-    _end(actor, pull.issue, None)
+    _mark_closed(actor, pull.issue, None)
     events.pull_request(hub, actor, "closed", pull)
 
 
-def _end(actor: Token, issue: Issue, reason: str | None) -> None:
+def _mark_closed(actor: Token, issue: Issue, reason: str | None) -> None:
     issue.state, issue.closed, issue.closer, issue.reason = "closed", now(), actor, reason
     issue.updated = issue.closed
 
 
 def reopen(hub: Hub, actor: Token, issue: Issue) -> None:
-    """Take an end back."""
+    """Reopen an issue or a pull request."""
     issue.state, issue.closed, issue.closer = "open", None, None
     issue.reason, issue.updated = "reopened", now()
     pull = hub.state.pulls.get(issue.number)

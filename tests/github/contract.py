@@ -1,4 +1,4 @@
-"""GitHub's own OpenAPI as judge of every request and every answer."""
+"""Checks of every request and response against GitHub's own OpenAPI document."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 
 from .routing import Route
 
-HERE = Path(__file__).with_name("openapi.json")
+OPENAPI_FILE = Path(__file__).with_name("openapi.json")
 JSON = "application/json"
-# Takes the search's syntax for dates, as GitHub's documentation says; its OpenAPI calls it a moment. Ours to judge.
-SEARCHED = "created"
+# GitHub documents a search syntax for this parameter, but its OpenAPI declares a timestamp; rest/actions.py checks it.
+SEARCH_PARAMETER = "created"
 
 
 @dataclass
-class Asking:
-    """A request, as openapi-core wants to see it."""
+class ContractRequest:
+    """Request in the form that openapi-core expects."""
 
     method: str
     path_pattern: str
@@ -33,13 +33,13 @@ class Asking:
 
     @property
     def path(self) -> str:
-        """The pattern: which operation it is was found before."""
+        """The pattern, because the operation is already known."""
         return self.path_pattern
 
 
 @dataclass
-class Answering:
-    """An answer, as openapi-core wants to see it."""
+class ContractResponse:
+    """Response in the form that openapi-core expects."""
 
     status_code: int
     data: bytes | None
@@ -48,52 +48,52 @@ class Answering:
 
 
 @cache
-def contract() -> OpenAPI:
-    """The document, read once; that it is sound OpenAPI is GitHub's affair."""
-    return OpenAPI.from_dict(json.loads(HERE.read_text()), config=Config(spec_validator_cls=None))
+def load_contract() -> OpenAPI:
+    """Load the document once, without validating it as OpenAPI."""
+    return OpenAPI.from_dict(json.loads(OPENAPI_FILE.read_text()), config=Config(spec_validator_cls=None))
 
 
 @cache
 def _statuses(template: str, method: str) -> set[str]:
-    return set(json.loads(HERE.read_text())["paths"][template][method.lower()]["responses"])
+    return set(json.loads(OPENAPI_FILE.read_text())["paths"][template][method.lower()]["responses"])
 
 
-def asking(route: Route, values: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Request:
-    """A request of one of our operations."""
-    judged = {name: value for name, value in query.items() if name != SEARCHED}
-    parameters = RequestParameters(query=ImmutableMultiDict(judged), header=Headers(), path=dict(values))
-    return Asking(route.method.lower(), route.template, parameters, body or None)
+def make_request(route: Route, values: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Request:
+    """Return a request of one of the operations."""
+    checked = {name: value for name, value in query.items() if name != SEARCH_PARAMETER}
+    parameters = RequestParameters(query=ImmutableMultiDict(checked), header=Headers(), path=dict(values))
+    return ContractRequest(route.method.lower(), route.template, parameters, body or None)
 
 
-def of_request(request: Request) -> list[str]:
-    """What GitHub's OpenAPI has against a request."""
-    return [line for error in contract().iter_request_errors(request) for line in _lines(error)]
+def request_violations(request: Request) -> list[str]:
+    """Return how a request violates GitHub's OpenAPI."""
+    return [line for error in load_contract().iter_request_errors(request) for line in _lines(error)]
 
 
-def of_answer(request: Request, route: Route, status: int, body: bytes) -> list[str]:
-    """What it has against an answer; statuses that it does not know are only complained of in successes."""
+def response_violations(request: Request, route: Route, status: int, body: bytes) -> list[str]:
+    """Return how a response violates GitHub's OpenAPI; unknown error statuses are allowed."""
     if status >= 400 and str(status) not in _statuses(route.template, route.method):
         return []
-    answer = Answering(status, body or None)
-    return [line for error in contract().iter_response_errors(request, answer) for line in _lines(error)]
+    response = ContractResponse(status, body or None)
+    return [line for error in load_contract().iter_response_errors(request, response) for line in _lines(error)]
 
 
 def _lines(error: Exception) -> Iterator[str]:
     schema_errors: list[Any] = list(getattr(error.__cause__ or error, "schema_errors", []))
-    for found in schema_errors:
-        # Where GitHub has no address it says "", whatever its own schema's `uri` means.
-        if not (found.validator == "format" and found.instance == ""):
-            yield _words(found)
+    for schema_error in schema_errors:
+        # GitHub writes "" for a missing URL, although its schema requires the format `uri`.
+        if not (schema_error.validator == "format" and schema_error.instance == ""):
+            yield _message(schema_error)
     if not schema_errors:
         yield f"{type(error).__name__}: {error} {error.__cause__ or ''}".strip()
 
 
-def _words(found: Any) -> str:
-    """What GitHub says when its own schema is broken, as far as it is known."""
-    if found.validator == "required":
-        return str(found.message).replace("'", '"').replace("is a required property", "wasn't supplied.")
-    if found.validator == "maxProperties":
-        supplied, allowed = len(found.instance), found.validator_value
+def _message(error: Any) -> str:
+    """Return GitHub's message for a violation of its schema, where it is known."""
+    if error.validator == "required":
+        return str(error.message).replace("'", '"').replace("is a required property", "wasn't supplied.")
+    if error.validator == "maxProperties":
+        supplied, allowed = len(error.instance), error.validator_value
         return f"No more than {allowed} properties are allowed; {supplied} were supplied."
-    where = "/".join(f"properties/{part}" for part in found.absolute_path)
-    return f"For '{where or 'body'}', {found.message[:300]}."
+    where = "/".join(f"properties/{part}" for part in error.absolute_path)
+    return f"For '{where or 'body'}', {error.message[:300]}."

@@ -1,6 +1,6 @@
-"""Deployments and what is said of them, whether a job's `environment` makes them or a call does.
+"""Deployments and their statuses, created by a job's `environment` or by an API call.
 
-The runner begins and ends those of jobs while it holds its own lock, so nothing here takes the server's.
+The runner changes those of jobs while it holds its own lock, so this module never takes the server's lock.
 """
 
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ ACTIONS = Token("", "actions", BOT)
 
 
 @dataclass
-class Said:
-    """One word on a deployment."""
+class DeploymentStatus:
+    """A deployment status."""
 
     id: int
     creator: Token
@@ -28,11 +28,11 @@ class Said:
 
 @dataclass
 class Deployment:
-    """A commit on its way to an environment.
+    """A deployment of a commit to an environment.
 
     Attributes:
-        run: Of the job that deploys; nothing where a call began it.
-        waits: A person must allow it before the job may start.
+        run: Run of the job that deploys; None if an API call created it.
+        waits: Flag of deployments that a reviewer must approve before the job may start.
     """
 
     id: int
@@ -47,68 +47,80 @@ class Deployment:
     transient: bool = False
     run: Run | None = None
     waits: bool = False
-    said: list[Said] = field(default_factory=list)
+    statuses: list[DeploymentStatus] = field(default_factory=list)
     created: str = field(default_factory=now)
 
     @property
     def state(self) -> str:
-        """The last word."""
-        return self.said[-1].state if self.said else "pending"
+        """The last state."""
+        return self.statuses[-1].state if self.statuses else "pending"
 
 
 class Deployments:
-    """Every deployment, oldest first."""
+    """All deployments, oldest first."""
 
     def __init__(self, state: State) -> None:
-        """Environments and numbers are the server's."""
+        """Share environments and ids with the server's state."""
         self.all: dict[int, Deployment] = {}
         self._state = state
 
-    def add(self, creator: Token, sha: str, ref: str, environment: str, **more: Any) -> Deployment:
-        """Begin one; an environment that is not there is made."""
-        # As GitHub's default is, for want of a better rule.
-        production = more.pop("production", environment == "production")
-        made = Deployment(
-            self._state.identity(), creator, sha, ref, self.environment(environment).name, production=production, **more
-        )  # fmt: skip
-        self.all[made.id] = made
-        return made
+    def add(self, creator: Token, sha: str, ref: str, environment: str, **fields: Any) -> Deployment:
+        """Create a deployment; create its environment if it does not exist."""
+        # GitHub's default.
+        production = fields.pop("production", environment == "production")
+        deployment = Deployment(
+            self._state.next_id(),
+            creator,
+            sha,
+            ref,
+            self.environment(environment).name,
+            production=production,
+            **fields,
+        )
+        self.all[deployment.id] = deployment
+        return deployment
 
     def environment(self, name: str) -> Environment:
-        """An environment, whatever the case of its name; without protection if it is new."""
-        known = {it.name.lower(): it for it in self._state.environments.values()}
-        return known.get(name.lower()) or self._state.environments.setdefault(
-            name, Environment(self._state.identity(), name, {})
+        """Return an environment by its name, ignoring case; a new one has no protection."""
+        by_name = {item.name.lower(): item for item in self._state.environments.values()}
+        return by_name.get(name.lower()) or self._state.environments.setdefault(
+            name, Environment(self._state.next_id(), name, {})
         )
 
     def start(self, run: Run, environment: str, /) -> int:
-        """Begin the one of a job that is about to start; its number."""
+        """Create the deployment of a job that is about to start, and return its id."""
         branch = run.event.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         protected = bool(self.environment(environment).body.get("reviewers"))
         return self.add(ACTIONS, run.event.sha, branch, environment, run=run, waits=protected).id
 
     def waits(self, number: int, /) -> bool:
-        """Whether a person must allow it first."""
+        """Return whether a reviewer must approve it first."""
         return self.all[number].waits
 
-    def tell(self, number: int, state: str, url: str = "", log: str = "", /) -> None:
-        """Say of a job's deployment how it goes."""
-        it = self.all[number]
-        it.waits = False
-        self.say(it, ACTIONS, state, url=url, log=log)
+    def report(self, number: int, state: str, url: str = "", log: str = "", /) -> None:
+        """Add a status to the deployment of a job."""
+        item = self.all[number]
+        item.waits = False
+        self.add_status(item, ACTIONS, state, url=url, log=log)
 
-    def say(self, it: Deployment, creator: Token, state: str, inactivate: bool = True, **more: str) -> Said:
-        """Say how it goes; a success takes the place of earlier ones, if the environment is neither of production
-        nor passing."""
-        said = Said(self._state.identity(), creator, state, more.pop("environment", it.environment), **more)
-        it.said.append(said)
+    def add_status(
+        self, item: Deployment, creator: Token, state: str, inactivate: bool = True, **fields: str
+    ) -> DeploymentStatus:
+        """Add a status to a deployment; a success makes earlier ones of the environment inactive, unless they are in
+        production or transient."""
+        status = DeploymentStatus(
+            self._state.next_id(), creator, state, fields.pop("environment", item.environment), **fields
+        )
+        item.statuses.append(status)
         if state == "success" and inactivate:
             for other in self.all.values():
-                replaced = other.id < it.id and other.environment == it.environment and other.state == "success"
-                if replaced and not other.production and not other.transient:
-                    other.said.append(Said(self._state.identity(), creator, "inactive", other.environment))
-        return said
+                is_replaced = other.id < item.id and other.environment == item.environment and other.state == "success"
+                if is_replaced and not other.production and not other.transient:
+                    other.statuses.append(
+                        DeploymentStatus(self._state.next_id(), creator, "inactive", other.environment)
+                    )
+        return status
 
     def of_run(self, run: Run) -> list[Deployment]:
-        """Those that the jobs of a run began."""
-        return [it for it in self.all.values() if it.run is run]
+        """Return the deployments of a run's jobs."""
+        return [item for item in self.all.values() if item.run is run]

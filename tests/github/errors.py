@@ -1,4 +1,4 @@
-"""What GitHub says when it refuses."""
+"""Errors that GitHub returns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ SECONDARY = (
 )
 
 
-class RefusedError(Exception):
-    """An answer that is not a success."""
+class ApiError(Exception):
+    """A response that is not a success."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class RefusedError(Exception):
         errors: list[Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep what the answer will be made of."""
+        """Keep the parts of the response."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -30,30 +30,30 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The answer in GitHub's shape."""
+        """Return the response body in GitHub's format."""
         errors = {} if self.errors is None else {"errors": self.errors}
         return {"message": self.message, **errors, "documentation_url": DOCUMENTATION, "status": str(self.status)}
 
 
-def not_found() -> RefusedError:
-    """It is not there, or the caller may not know that it is."""
-    return RefusedError(404, "Not Found")
+def not_found() -> ApiError:
+    """Return the error for a resource that does not exist, or that the caller may not see."""
+    return ApiError(404, "Not Found")
 
 
-def invalid(resource: str, field: str, code: str = "invalid", message: str = "", value: Any = None) -> RefusedError:
-    """One field is wrong."""
+def invalid(resource: str, field: str, code: str = "invalid", message: str = "", value: Any = None) -> ApiError:
+    """Return the error for one invalid field."""
     error: dict[str, Any] = {"resource": resource, "code": code}
     error |= {"field": field} if field else {}
     error |= {"message": message} if message else {}
     error |= {"value": value} if value is not None else {}
-    return RefusedError(422, "Validation Failed", [error])
+    return ApiError(422, "Validation Failed", [error])
 
 
-def custom(resource: str, message: str) -> RefusedError:
-    """A rule that is not about one field is broken."""
+def custom(resource: str, message: str) -> ApiError:
+    """Return the error for a broken rule that is not about one field."""
     return invalid(resource, "", "custom", message)
 
 
-def too_long(resource: str, field: str, maximum: int) -> RefusedError:
-    """A text exceeds GitHub's limit."""
+def too_long(resource: str, field: str, maximum: int) -> ApiError:
+    """Return the error for a text that exceeds GitHub's limit."""
     return invalid(resource, field, "custom", f"{field} is too long (maximum is {maximum} characters)")

@@ -1,11 +1,11 @@
-"""GitHub on a bad day, on demand."""
+"""Faults of the server that tests can request."""
 
 import re
 import threading
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from .errors import INTEGRATION, PULL_REQUESTS, SECONDARY, RefusedError
+from .errors import INTEGRATION, PULL_REQUESTS, SECONDARY, ApiError
 
 Kind = Literal[
     "401", "403-integration", "403-pull-requests", "403-secondary", "404", "409", "422", "429", "502",
@@ -26,15 +26,15 @@ MESSAGES = {
 
 @dataclass
 class Fault:
-    """What goes wrong, with which calls, and how often.
+    """A fault: its kind, the calls that it affects, and how often.
 
     Attributes:
-        method: GET, POST, ...; empty for any.
-        path: A pattern to be found in the path.
-        kind: An answer's status, or: lost (done, but no answer), slow (answered late), dropped (not even done).
-        times: How many calls it befalls.
-        seconds: How late a slow answer is, and what `retry-after` says.
-        skip: How many matching calls go well first.
+        method: HTTP method; empty for any.
+        path: Regular expression that is searched in the path.
+        kind: Status of the response, or lost (done, without a response), slow (late response), dropped (not done).
+        times: Number of affected calls.
+        seconds: Delay of a slow response, and value of `retry-after`.
+        skip: Number of matching calls that succeed first.
     """
 
     method: str
@@ -44,8 +44,8 @@ class Fault:
     seconds: float = 1
     skip: int = 0
 
-    def befalls(self, method: str, path: str) -> bool:
-        """Whether this call is one of them; counts it."""
+    def applies_to(self, method: str, path: str) -> bool:
+        """Return whether the fault affects this call, and count the call."""
         if self.times < 1 or self.method not in {"", method} or not re.search(self.path, path):
             return False
         if self.skip:
@@ -54,36 +54,36 @@ class Fault:
         self.times -= 1
         return True
 
-    def answer(self) -> RefusedError | None:
-        """What GitHub says instead of doing anything; nothing for a fault of the connection."""
+    def error(self) -> ApiError | None:
+        """Return GitHub's error response; None for a fault of the connection."""
         if self.kind not in MESSAGES:
             return None
         headers = {"retry-after": f"{self.seconds:.0f}"} if self.kind in {"429", "403-secondary"} else {}
-        return RefusedError(int(self.kind[:3]), MESSAGES[self.kind], [] if self.kind == "422" else None, headers)
+        return ApiError(int(self.kind[:3]), MESSAGES[self.kind], [] if self.kind == "422" else None, headers)
 
 
 @dataclass
 class Faults:
-    """All that is to go wrong."""
+    """All requested faults."""
 
-    listed: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, method: str, path: str, kind: Kind, times: int = 1, seconds: float = 1, skip: int = 0) -> Fault:
-        """Let the next matching calls go wrong."""
+        """Request a fault for the next matching calls."""
         if kind not in get_args(Kind):
-            raise ValueError(f"{kind!r} is not a fault; there are {', '.join(get_args(Kind))}")
+            raise ValueError(f"{kind!r} is not a fault. Use one of {', '.join(get_args(Kind))}")
         fault = Fault(method.upper(), path, kind, times, seconds, skip)
         with self._lock:
-            self.listed.append(fault)
+            self.faults.append(fault)
         return fault
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that befalls this call."""
+        """Return the fault that affects this call; None if there is none."""
         with self._lock:
-            return next((fault for fault in self.listed if fault.befalls(method, path)), None)
+            return next((fault for fault in self.faults if fault.applies_to(method, path)), None)
 
     def clear(self) -> None:
-        """Let all go well again."""
+        """Remove all faults."""
         with self._lock:
-            self.listed.clear()
+            self.faults.clear()

@@ -1,4 +1,4 @@
-"""The bare repository, and what the server asks of Git."""
+"""The bare repository, and Git operations on it."""
 
 import os
 import subprocess
@@ -23,12 +23,12 @@ AUTHOR = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 
 
 class ConflictError(Exception):
-    """Two commits cannot be merged."""
+    """Error for commits that cannot be merged."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who wrote a commit, and when."""
+    """Author or committer of a commit, with the date."""
 
     name: str
     email: str
@@ -37,7 +37,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit, as Git has it."""
+    """One commit in Git."""
 
     sha: str
     tree: str
@@ -47,11 +47,11 @@ class Commit:
     message: str
 
 
-def around() -> dict[str, str]:
-    """The environment without anything that would point Git elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+def clean_environment() -> dict[str, str]:
+    """Return the environment without variables that change Git's configuration or repository."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return {
-        **kept,
+        **inherited,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
@@ -59,123 +59,130 @@ def around() -> dict[str, str]:
     }
 
 
-class Bare:
+class BareRepository:
     """A bare repository on disk."""
 
     def __init__(self, path: Path) -> None:
-        """Make it, unless it is there."""
+        """Create it, unless it exists."""
         self.path = path
         if not (path / "HEAD").exists():
             path.mkdir(parents=True, exist_ok=True)
             self.run("init", "--quiet", "--bare", "--template=", "--initial-branch", "main", str(path))
-        settings = path / "config"
-        if CONFIG not in settings.read_text():
-            settings.write_text(settings.read_text() + CONFIG)
+        config = path / "config"
+        if CONFIG not in config.read_text():
+            config.write_text(config.read_text() + CONFIG)
 
     def run(self, *command: str, stdin: str | None = None, env: dict[str, str] | None = None) -> str:
-        """What a Git command printed; an exception if it failed."""
+        """Run a Git command, and return its output."""
         done = subprocess.run(
-            ["git", *command], cwd=self.path, input=stdin, env={**around(), **(env or {})}, check=True, text=True,
-            capture_output=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+            ["git", *command],
+            cwd=self.path,
+            input=stdin,
+            env={**clean_environment(), **(env or {})},
+            check=True,
+            text=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
         return done.stdout
 
-    def _ask(self, *command: str) -> str | None:
+    def _run_or_none(self, *command: str) -> str | None:
         try:
             return self.run(*command).strip()
         except subprocess.CalledProcessError:
             return None
 
     def refs(self, under: str = "refs") -> dict[str, str]:
-        """Every ref below a name, and what it is at."""
+        """Return every ref below a name, with its object."""
         lines = self.run("for-each-ref", "--format=%(objectname) %(refname)", under).splitlines()
         return {name: sha for sha, name in (line.split(" ", 1) for line in lines)}
 
     def resolve(self, revision: str) -> str | None:
-        """The commit that a branch, a tag or a commit's name stands for."""
+        """Return the commit of a branch, a tag or a commit's name; None if it does not exist."""
         if not revision or revision.startswith("-"):
             return None
-        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        return self._run_or_none("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def ref(self, name: str) -> str | None:
-        """What a full ref is at."""
-        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        """Return the object of a full ref; None if it does not exist."""
+        return self._run_or_none("rev-parse", "--verify", "--quiet", "--end-of-options", name)
 
     def branch(self, name: str) -> str | None:
-        """What a branch is at."""
+        """Return the commit of a branch; None if it does not exist."""
         return self.ref(f"refs/heads/{name}")
 
-    def well_formed(self, ref: str) -> bool:
-        """Whether Git takes this for the name of a ref."""
-        return self._ask("check-ref-format", ref) is not None
+    def is_valid_ref(self, ref: str) -> bool:
+        """Return whether Git accepts this as the name of a ref."""
+        return self._run_or_none("check-ref-format", ref) is not None
 
-    def kind(self, sha: str) -> str:
-        """Whether an object is a commit, a tag, a tree or a blob."""
+    def object_type(self, sha: str) -> str:
+        """Return an object's type: commit, tag, tree or blob."""
         return self.run("cat-file", "-t", sha).strip()
 
-    def point(self, ref: str, sha: str | None) -> None:
-        """Set a ref, or delete it."""
+    def set_ref(self, ref: str, sha: str | None) -> None:
+        """Set a ref, or delete it if the commit is None."""
         if sha is None:
             self.run("update-ref", "-d", ref)
         else:
             self.run("update-ref", ref, sha)
 
     def commit(self, sha: str) -> Commit:
-        """One commit."""
+        """Return one commit."""
         fields = self.run("show", "--no-patch", "--no-show-signature", f"--format={AUTHOR}", sha).split("\0", 9)
         parents = tuple(fields[2].split())
         author, committer = Signature(*fields[3:6]), Signature(*fields[6:9])
         return Commit(fields[0], fields[1], parents, author, committer, fields[9].strip("\n"))
 
-    def between(self, old: str, new: str) -> list[str]:
-        """The commits that `new` has and `old` has not, oldest first."""
-        span = [new] if old == ZERO else [new, f"^{old}"]
-        return self.run("rev-list", "--reverse", "--topo-order", *span).split()
+    def commits_between(self, old: str, new: str) -> list[str]:
+        """Return the commits of `new` that `old` does not have, oldest first."""
+        revisions = [new] if old == ZERO else [new, f"^{old}"]
+        return self.run("rev-list", "--reverse", "--topo-order", *revisions).split()
 
-    def base(self, one: str, other: str) -> str | None:
-        """The commit that both come from."""
-        return self._ask("merge-base", one, other)
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the common ancestor of two commits; None if there is none."""
+        return self._run_or_none("merge-base", one, other)
 
     def contains(self, new: str, old: str) -> bool:
-        """Whether `old` is an ancestor of `new`."""
-        return self._ask("merge-base", "--is-ancestor", old, new) is not None
+        """Return whether `old` is an ancestor of `new`."""
+        return self._run_or_none("merge-base", "--is-ancestor", old, new) is not None
 
-    def changed(self, sha: str) -> dict[str, list[str]]:
-        """The files that one commit added, removed and modified, against its first parent."""
-        found: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
+    def changed_files(self, sha: str) -> dict[str, list[str]]:
+        """Return the files that a commit added, removed and modified, compared with its first parent."""
+        files: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
         kinds = {"A": "added", "D": "removed"}
-        how = ("--root", "-r", "-m", "--first-parent", "--no-renames", "--no-commit-id", "--name-status", "-z")
-        lines = self.run("diff-tree", *how, sha).split("\0")
+        options = ("--root", "-r", "-m", "--first-parent", "--no-renames", "--no-commit-id", "--name-status", "-z")
+        lines = self.run("diff-tree", *options, sha).split("\0")
         for kind, path in zip(lines[0::2], lines[1::2], strict=False):
-            found[kinds.get(kind, "modified")].append(path)
-        return found
+            files[kinds.get(kind, "modified")].append(path)
+        return files
 
-    def counted(self, base: str, head: str) -> tuple[int, int, int]:
-        """Added lines, deleted lines and changed files from one commit to another."""
+    def count_changes(self, base: str, head: str) -> tuple[int, int, int]:
+        """Return the numbers of added lines, deleted lines and changed files between two commits."""
         rows = [line.split("\t") for line in self.run("diff", "--numstat", base, head).splitlines()]
         added = sum(int(row[0]) for row in rows if row[0].isdigit())
         deleted = sum(int(row[1]) for row in rows if row[1].isdigit())
         return added, deleted, len(rows)
 
-    def text(self, revision: str, path: str) -> str | None:
-        """A file's text at a revision."""
-        return self._ask("show", "--end-of-options", f"{revision}:{path}")
+    def read_text(self, revision: str, path: str) -> str | None:
+        """Return the text of a file at a revision; None if it does not exist."""
+        return self._run_or_none("show", "--end-of-options", f"{revision}:{path}")
 
-    def file(self, revision: str, path: str) -> bytes | None:
-        """A file's bytes at a revision."""
+    def read_bytes(self, revision: str, path: str) -> bytes | None:
+        """Return the bytes of a file at a revision; None if it does not exist."""
         command = ["git", "show", "--end-of-options", f"{revision}:{path}"]
-        done = subprocess.run(command, cwd=self.path, env=around(), check=False, capture_output=True)
+        done = subprocess.run(command, cwd=self.path, env=clean_environment(), check=False, capture_output=True)
         return done.stdout if done.returncode == 0 else None
 
-    def merged_tree(self, base: str, head: str) -> str:
-        """The tree of a real merge."""
-        tree = self._ask("merge-tree", "--write-tree", base, head)
+    def merge_trees(self, base: str, head: str) -> str:
+        """Return the tree of a merge."""
+        tree = self._run_or_none("merge-tree", "--write-tree", base, head)
         if tree is None:
             raise ConflictError(f"{head} conflicts with {base}")
         return tree
 
-    def write(self, tree: str, parents: list[str], message: str, author: str) -> str:
-        """A commit as GitHub makes one in a person's name."""
+    def create_commit(self, tree: str, parents: list[str], message: str, author: str) -> str:
+        """Create a commit by a user, with GitHub as committer, and return it."""
         env = {
             "GIT_AUTHOR_NAME": author,
             "GIT_AUTHOR_EMAIL": f"{author}@users.noreply.github.com",
@@ -186,7 +193,7 @@ class Bare:
         return self.run("commit-tree", tree, *arguments, stdin=message, env=env).strip()
 
     def rebase(self, base: str, head: str, committer: str) -> str:
-        """The commits of `head` put on top of `base`; the last of them."""
+        """Rebase the commits of `head` on `base`, and return the last of them."""
         env = {"GIT_COMMITTER_NAME": committer, "GIT_COMMITTER_EMAIL": f"{committer}@users.noreply.github.com"}
         with tempfile.TemporaryDirectory() as folder:
             tree = str(Path(folder) / "tree")

@@ -1,4 +1,4 @@
-"""The state of the local GitHub, and who hears of its changes."""
+"""State of the local GitHub, with its tokens and listeners."""
 
 import secrets
 import threading
@@ -10,18 +10,18 @@ from typing import Any, Literal, NamedTuple
 
 from .deployments import Deployments
 from .faults import Faults
-from .git import Bare
+from .git import BareRepository
 from .model import BOT, Event, Grant, Listener, Run, Token
 from .state import Settings, State
 
-# What GitHub starts even for a job's own token.
-ALWAYS = {"workflow_dispatch", "repository_dispatch"}
+# Events that start workflows even if a job's token caused them.
+STARTED_BY_JOBS = {"workflow_dispatch", "repository_dispatch"}
 AFTER_APPROVAL = {"opened", "synchronize", "reopened"}
 PREFIXES = {"person": "ghp_", "actions": "ghs_", "app": "ghs_"}
 
 
-class Asked(NamedTuple):
-    """One request, as the log keeps it; status 0 if the connection was dropped before anything happened."""
+class LoggedRequest(NamedTuple):
+    """Logged request; status 0 if the connection was dropped before anything happened."""
 
     method: str
     path: str
@@ -34,17 +34,17 @@ class Hub:
     """One repository, its tokens, its issues and pull requests, and its listeners.
 
     Attributes:
-        listeners: Hear of events.
-        approvers: Hear that a person lets a bot's run start.
-        reviewers: Hear that a person has decided whether jobs of a run may deploy; which, the deployments say.
+        listeners: Functions that are called with each event.
+        approvers: Functions that are called when a person approves a bot's run.
+        reviewers: Functions that are called when a person reviews deployments of a run, which contain the result.
     """
 
     def __init__(self, folder: Path, repository: str = "ada/tumour-screening") -> None:
-        """Make the bare repository in the folder, unless it is there."""
+        """Create the bare repository in the folder, unless it exists."""
         self.folder = folder.resolve()
         self.repository = repository
         self.owner_login, _, self.name = repository.partition("/")
-        self.git = Bare(self.folder / f"{self.name}.git")
+        self.git = BareRepository(self.folder / f"{self.name}.git")
         self.settings = Settings()
         self.state = State()
         self.deployments = Deployments(self.state)
@@ -55,7 +55,7 @@ class Hub:
         self.listeners: list[Listener] = []
         self.approvers: list[Callable[[Run, Token], None]] = []
         self.reviewers: list[Callable[[Run, bool], None]] = []
-        self.requests: list[Asked] = []
+        self.requests: list[LoggedRequest] = []
         self.violations: list[str] = []
         self.url = ""
         self._lock = threading.RLock()
@@ -63,7 +63,7 @@ class Hub:
 
     @property
     def bare(self) -> Path:
-        """Where the bare repository lies."""
+        """Path of the bare repository."""
         return self.git.path
 
     @property
@@ -73,26 +73,26 @@ class Hub:
 
     @property
     def api(self) -> str:
-        """Where the REST interface is, as on GitHub Enterprise Server."""
+        """URL of the REST API, as on GitHub Enterprise Server."""
         return f"{self.url}/api/v3"
 
     @property
-    def home(self) -> str:
-        """Where the repository is in the REST interface."""
+    def repository_url(self) -> str:
+        """URL of the repository in the REST API."""
         return f"{self.api}/repos/{self.repository}"
 
     @property
-    def page(self) -> str:
-        """Where people find the repository."""
+    def html_url(self) -> str:
+        """URL of the repository's page."""
         return f"{self.url}/{self.repository}"
 
     @property
     def remote(self) -> str:
-        """The Git remote, with the person's token in it."""
+        """URL of the Git remote, with the owner's token in it."""
         return self.remote_for(self.person)
 
     def remote_for(self, token: Token) -> str:
-        """The Git remote, with a token in it."""
+        """Return the URL of the Git remote, with a token in it."""
         user = token.login if token.kind == "person" else "x-access-token"
         return f"{self.url.replace('://', f'://{user}:{token.value}@')}/{self.repository}.git"
 
@@ -102,19 +102,19 @@ class Hub:
         kind: Literal["person", "actions", "app"] = "actions",
         login: str = BOT,
     ) -> Token:
-        """A new token with these grants, by GitHub's names; contents as well as pull-requests may be spelt so."""
+        """Create a token with these grants, by GitHub's names; both pull-requests and pull_requests are accepted."""
         grants = {name.replace("-", "_"): level for name, level in permissions.items()}
         token = Token(f"{PREFIXES[kind]}{secrets.token_hex(18)}", kind, login, grants)
         self.tokens[token.value] = token
         return token
 
     def revoke(self, token: Token) -> None:
-        """Let a token be worth nothing from now on."""
+        """Invalidate a token."""
         self.tokens.pop(token.value, None)
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Be alone with the state; what happened meanwhile is told afterwards, outside the lock."""
+    def locked(self) -> Iterator[None]:
+        """Lock the state; events of the block are sent to the listeners afterwards, outside the lock."""
         events: list[Event] = []
         try:
             with self._lock:
@@ -124,19 +124,19 @@ class Hub:
                     events, self._pending = self._pending, []
         finally:
             for event in events:
-                self._tell(event)
+                self._notify(event)
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for listener in list(self.listeners):
             try:
                 listener(event)
-            # A listener that fails must not turn a success into an error for whoever called.
+            # A failing listener must not turn the caller's success into an error.
             except Exception as error:
                 self.violations.append(f"listener failed on {event.name}: {error!r}")
 
-    def happened(self, actor: Token, event: Event) -> None:
-        """Note an event, unless it is one that a job's token cannot start anything with."""
-        if actor.kind == "actions" and event.name not in ALWAYS:
+    def record_event(self, actor: Token, event: Event) -> None:
+        """Queue an event for the listeners, unless a job's token caused it and it can start no workflow."""
+        if actor.kind == "actions" and event.name not in STARTED_BY_JOBS:
             if event.name != "pull_request" or event.action not in AFTER_APPROVAL:
                 return
             event = replace(event, waits=True)

@@ -1,4 +1,4 @@
-"""What the local GitHub's two halves, the server and the runner, tell each other."""
+"""Data model that the two halves of the local GitHub, the server and the runner, share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ BOT = "github-actions[bot]"
 
 @dataclass(frozen=True)
 class Token:
-    """Who calls, and what the caller may do.
+    """A caller's token and its grants.
 
     Attributes:
-        value: The secret itself.
-        kind: Of a person, of a job of Actions, or of a GitHub App.
-        login: Who that is.
-        permissions: By GitHub's names ("contents", "pull_requests", ...); what is missing is refused. A person who
-            owns the repository may do everything, whatever stands here.
+        value: Secret value of the token.
+        kind: Kind of the caller: a person, a job of Actions, or a GitHub App.
+        login: Login of the caller.
+        permissions: Grants by GitHub's names ("contents", "pull_requests", ...); missing ones are refused. The owner of
+            the repository may do everything, whatever the grants.
     """
 
     value: str
@@ -29,19 +29,19 @@ class Token:
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened that may start workflows.
+    """Event that may start workflows.
 
     Attributes:
-        name: push, pull_request, workflow_dispatch, repository_dispatch, schedule, merge_group.
-        action: opened, synchronize, reopened, closed, the type of a repository_dispatch; empty where there is none.
-        ref: refs/heads/main; for a pull request refs/pull/N/merge.
-        sha: What `ref` is at.
-        before: What it was at before a push; forty zeros for a new branch.
-        actor: Who did it.
-        payload: What GITHUB_EVENT_PATH will hold.
-        workflow: The file that a workflow_dispatch names.
-        head: The branch and commit that a run of it is listed under (a pull request's own, not the merge).
-        waits: Its runs wait for a person's approval, as those of a bot's pull request do.
+        name: Name, one of push, pull_request, workflow_dispatch, repository_dispatch, schedule, merge_group, ...
+        action: Action, such as opened or synchronize, or the type of a repository_dispatch; empty if there is none.
+        ref: Ref such as refs/heads/main; for a pull request refs/pull/N/merge.
+        sha: Commit of `ref`.
+        before: Commit before a push; forty zeros for a new branch.
+        actor: Login of the user who caused it.
+        payload: Content of the file GITHUB_EVENT_PATH.
+        workflow: File that a workflow_dispatch names.
+        head: Branch and commit under which its runs are listed (the pull request's head, not the merge).
+        waits: Flag of events whose runs wait for approval, as those of a bot's pull request do.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Job:
     """One job of a run.
 
     Attributes:
-        id: Its key in the workflow.
-        conclusion: success, failure, cancelled, skipped; None while it runs.
+        id: Key of the job in the workflow.
+        conclusion: Conclusion: success, failure, cancelled or skipped; None while it runs.
         steps: Name, conclusion and seconds of each step, in order.
-        summary: What it wrote to its step summary.
-        outputs: What it gave out.
-        seconds: From its start, after any wait for a lock, to its end.
-        log: What it printed.
+        summary: Markdown of its step summary.
+        outputs: Outputs by name.
+        seconds: Duration, without any wait for a lock.
+        log: Printed text.
     """
 
     id: str
@@ -84,15 +84,15 @@ class Run:
     """One run of a workflow.
 
     Attributes:
-        id: Its number.
-        workflow: The file's name, such as train.yml.
-        name: What the workflow calls itself.
-        event: That started it.
-        status: queued, in_progress, completed, waiting.
-        conclusion: success, failure, cancelled, action_required; None before it is completed.
-        created: ISO 8601, UTC.
-        jobs: By id.
-        folder: Where its artefacts, logs and summaries lie.
+        id: Number of the run.
+        workflow: File name of the workflow, such as train.yml.
+        name: Name of the workflow.
+        event: Event that started the run.
+        status: Status: queued, in_progress, completed or waiting.
+        conclusion: Conclusion: success, failure, cancelled or action_required; None before it is completed.
+        created: Time of creation, ISO 8601, UTC.
+        jobs: Jobs by id.
+        folder: Folder of its artifacts, logs and summaries.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Make openapi.json anew: what GitHub's OpenAPI says of the operations that we answer.
+"""Create openapi.json: the part of GitHub's OpenAPI document about the implemented operations.
 
 npm pack @octokit/openapi@23.0.2 && tar xzf octokit-openapi-23.0.2.tgz package/generated/api.github.com.json
 PYTHONPATH=tests python -m github.prune package/generated/api.github.com.json
@@ -11,72 +11,72 @@ from pathlib import Path
 from typing import Any
 
 from . import rest
-from .routing import declared
+from .routing import declared_routes
 
-HERE = Path(__file__).with_name("openapi.json")
-# Words for people, and what only generators of clients read.
-NOISE = {
+OPENAPI_FILE = Path(__file__).with_name("openapi.json")
+# Descriptions for people, and keys for client generators.
+DROPPED_KEYS = {
     "description", "summary", "example", "examples", "tags", "externalDocs", "title", "default", "headers",
     "deprecated", "operationId",
 }  # fmt: skip
 
 
-def quiet(node: Any, names: bool = False) -> Any:
-    """The same without words for people; below `properties` the keys are names and stay."""
+def strip_descriptions(node: Any, names: bool = False) -> Any:
+    """Return the node without descriptions; keys below `properties` are names and stay."""
     if isinstance(node, list):
-        return [quiet(item) for item in node]
+        return [strip_descriptions(item) for item in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: value for key, value in node.items() if names or not (key in NOISE or key.startswith("x-"))}
-    # GitHub means null to be among the values of what may be null, and forgets to say so.
+    kept = {key: value for key, value in node.items() if names or not (key in DROPPED_KEYS or key.startswith("x-"))}
+    # GitHub's document omits null from the values of nullable enumerations.
     if kept.get("nullable") is True and isinstance(kept.get("enum"), list) and None not in kept["enum"]:
         kept["enum"] = [*kept["enum"], None]
-    return {key: quiet(value, names=not names and key == "properties") for key, value in kept.items()}
+    return {key: strip_descriptions(value, names=not names and key == "properties") for key, value in kept.items()}
 
 
-def operation(node: dict[str, Any]) -> dict[str, Any]:
-    """One operation, with the bare words that OpenAPI insists on."""
-    kept: dict[str, Any] = quiet(node)
-    kept["responses"] = {status: {"description": "", **answer} for status, answer in kept["responses"].items()}
+def prune_operation(node: dict[str, Any]) -> dict[str, Any]:
+    """Return one operation, with the empty descriptions that OpenAPI requires."""
+    kept: dict[str, Any] = strip_descriptions(node)
+    kept["responses"] = {status: {"description": "", **response} for status, response in kept["responses"].items()}
     return kept
 
 
-def references(node: Any) -> set[str]:
-    """Whatever a part of the document points at."""
+def find_references(node: Any) -> set[str]:
+    """Return the components that a part of the document references."""
     return set(re.findall(r'"\$ref": "#/components/([^"]+)"', json.dumps(node)))
 
 
-def components(whole: dict[str, Any], wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """The components that are pointed at, and those that they point at."""
-    found: dict[str, dict[str, Any]] = {}
-    while wanted:
-        kind, _, name = wanted.pop().partition("/")
-        if name not in found.setdefault(kind, {}):
-            found[kind][name] = quiet(whole["components"][kind][name])
+def prune_components(whole: dict[str, Any], pending: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the referenced components, and those that these reference."""
+    components: dict[str, dict[str, Any]] = {}
+    while pending:
+        kind, _, name = pending.pop().partition("/")
+        if name not in components.setdefault(kind, {}):
+            components[kind][name] = strip_descriptions(whole["components"][kind][name])
             if kind == "responses":
-                found[kind][name] = {"description": "", **found[kind][name]}
-            wanted |= references(found[kind][name])
-    return {kind: dict(sorted(named.items())) for kind, named in sorted(found.items())}
+                components[kind][name] = {"description": "", **components[kind][name]}
+            pending |= find_references(components[kind][name])
+    return {kind: dict(sorted(named.items())) for kind, named in sorted(components.items())}
 
 
-def pruned(whole: dict[str, Any]) -> dict[str, Any]:
-    """Only the operations that we answer, and what they need."""
+def prune(whole: dict[str, Any]) -> dict[str, Any]:
+    """Return only the implemented operations, and the components that they need."""
     assert rest.__all__, "declares the routes"
     paths: dict[str, Any] = {}
-    for route in declared():
+    for route in declared_routes():
         node = whole["paths"][route.template][route.method.lower()]
-        paths.setdefault(route.template, {})[route.method.lower()] = operation(node)
+        paths.setdefault(route.template, {})[route.method.lower()] = prune_operation(node)
     info = {"title": whole["info"]["title"], "version": whole["info"]["version"]}
     return {
         "openapi": whole["openapi"],
         "info": info,
         "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
-        "components": components(whole, references(paths)),
+        "components": prune_components(whole, find_references(paths)),
     }
 
 
 if __name__ == "__main__":
-    document = pruned(json.loads(Path(sys.argv[1]).read_text()))
-    HERE.write_text(json.dumps(document, separators=(",", ":")) + "\n")
-    print(f"{HERE}: {len(declared())} operations, {HERE.stat().st_size / 1e3:.0f} kB")
+    document = prune(json.loads(Path(sys.argv[1]).read_text()))
+    OPENAPI_FILE.write_text(json.dumps(document, separators=(",", ":")) + "\n")
+    print(f"{OPENAPI_FILE}: {len(declared_routes())} operations, {OPENAPI_FILE.stat().st_size / 1e3:.0f} kB")

@@ -1,4 +1,4 @@
-"""Releases: a tag with a text for people."""
+"""Publishing of releases."""
 
 from . import events, pushes
 from .hub import Hub
@@ -6,10 +6,10 @@ from .model import Token
 from .state import Release, now
 
 
-def publish(hub: Hub, actor: Token, it: Release) -> None:
-    """Let everybody see it; its tag is made where it is missing."""
-    ref = f"refs/tags/{it.tag}"
+def publish(hub: Hub, actor: Token, item: Release) -> None:
+    """Publish a release; create its tag if it does not exist."""
+    ref = f"refs/tags/{item.tag}"
     if hub.git.ref(ref) is None:
-        pushes.move(hub, actor, ref, hub.git.resolve(it.target))
-    it.draft, it.published = False, now()
-    events.release(hub, actor, "published", it)
+        pushes.move_ref(hub, actor, ref, hub.git.resolve(item.target))
+    item.draft, item.published = False, now()
+    events.release(hub, actor, "published", item)

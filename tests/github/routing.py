@@ -1,4 +1,4 @@
-"""Which function answers which call, and what it asks of the caller."""
+"""Routes of the REST API: the handler and the required grant of each operation."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ ANYONE = ""
 
 @dataclass
 class Call:
-    """One call of the REST interface.
+    """One call of the REST API.
 
     Attributes:
-        hub: All that the server knows.
-        token: Who calls; None for a stranger.
-        path: As it was asked for, without the query.
-        values: What stands in the path, by name.
-        query: What stands after the question mark.
-        body: What was sent.
-        headers: What the answer will carry beside its body.
+        hub: State of the server.
+        token: Token of the caller; None for anonymous calls.
+        path: Requested path, without the query.
+        values: Path parameters by name.
+        query: Query parameters.
+        body: JSON body of the request.
+        headers: Headers of the response.
     """
 
     hub: Hub
@@ -36,19 +36,19 @@ class Call:
 
     @property
     def caller(self) -> Token:
-        """Who calls, where no stranger gets this far."""
+        """Token of the caller, for operations that require one."""
         assert self.token is not None
         return self.token
 
     def number(self, name: str) -> int:
-        """A number out of the path; one that nothing has, if it is none."""
+        """Return a number from the path; -1, which no resource has, if it is not a number."""
         value = self.values[name]
         return int(value) if value.isdecimal() else -1
 
-    def paged(self, items: list[Any]) -> list[Any]:
-        """The page that was asked for, with a Link header to the others."""
-        size = min(max(_whole(self.query.get("per_page"), 30), 1), 100)
-        page = max(_whole(self.query.get("page"), 1), 1)
+    def paginate(self, items: list[Any]) -> list[Any]:
+        """Return the requested page, and set a Link header to the others."""
+        size = min(max(_to_int(self.query.get("per_page"), 30), 1), 100)
+        page = max(_to_int(self.query.get("page"), 1), 1)
         last = max(-(-len(items) // size), 1)
         links = {"prev": page - 1, "first": 1} if page > 1 else {}
         links |= {"next": page + 1, "last": last} if page < last else {}
@@ -61,13 +61,13 @@ class Call:
         return f"{self.hub.url}{self.path}?{urlencode(query)}"
 
 
-def _whole(text: str | None, default: int) -> int:
+def _to_int(text: str | None, default: int) -> int:
     return int(text) if text and text.isdecimal() else default
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A success that is not simply 200."""
+class RestResponse:
+    """A successful response with another status than 200."""
 
     status: int
     body: Any = None
@@ -78,24 +78,24 @@ Handler = Callable[[Call], Any]
 
 @dataclass(frozen=True)
 class Route:
-    """One operation.
+    """One operation of the REST API.
 
     Attributes:
-        method: GET, POST, ...
-        template: The path, as GitHub's OpenAPI writes it.
-        needs: The grant, as GitHub's header names it: "contents=write"; "a=write; b=write" for either.
-        answer: The function that answers.
+        method: HTTP method.
+        template: Path, as GitHub's OpenAPI writes it.
+        needs: Required grant, as GitHub's header names it: "contents=write"; "a=write; b=write" for either.
+        handler: Function that returns the response.
     """
 
     method: str
     template: str
     needs: str
-    answer: Handler
+    handler: Handler
 
     @property
     def rule(self) -> str:
-        """The path as Flask writes it; what may hold slashes may here."""
-        return re.sub(r"\{(\w+)\}", lambda found: f"<{_kind(found[1])}{found[1]}>", self.template)
+        """Path as Flask writes it, with path converters for values that can contain slashes."""
+        return re.sub(r"\{(\w+)\}", lambda match: f"<{_kind(match[1])}{match[1]}>", self.template)
 
 
 def _kind(name: str) -> str:
@@ -106,15 +106,15 @@ _ROUTES: list[Route] = []
 
 
 def route(method: str, template: str, needs: str) -> Callable[[Handler], Handler]:
-    """Declare that a function answers an operation."""
+    """Register a function as the handler of an operation."""
 
-    def declare(answer: Handler) -> Handler:
-        _ROUTES.append(Route(method, template, needs, answer))
-        return answer
+    def declare(handler: Handler) -> Handler:
+        _ROUTES.append(Route(method, template, needs, handler))
+        return handler
 
     return declare
 
 
-def declared() -> list[Route]:
-    """Every operation declared so far."""
+def declared_routes() -> list[Route]:
+    """Return every operation registered so far."""
     return list(_ROUTES)

@@ -1,4 +1,4 @@
-"""The local GitHub itself: one repository, served on this machine."""
+"""The local GitHub server: one repository, served on this machine."""
 
 import threading
 from pathlib import Path
@@ -9,11 +9,11 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from . import transport
 from .hub import Hub
-from .web import Web
+from .web import WebApplication
 
 
 class Handler(WSGIRequestHandler):
-    """Answers quietly, in HTTP/1.1: Git's client sends nothing in chunks to an older server."""
+    """Request handler without log output, for HTTP/1.1: Git's client sends no chunked bodies to older servers."""
 
     protocol_version = "HTTP/1.1"
 
@@ -22,37 +22,37 @@ class Handler(WSGIRequestHandler):
         return {**super().make_environ(), "github.authorizations": self.headers.get_all("Authorization", [])}
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing: the hub keeps a log."""
+        """Print nothing: the hub keeps a log."""
 
 
 class Server(ThreadedWSGIServer):
-    """Waits, when it is closed, for what it is still answering."""
+    """Server that finishes open requests when it is closed."""
 
     daemon_threads = False
 
 
 class LocalGitHub(Hub):
-    """A hub that listens while it is entered."""
+    """Hub that listens for requests while its context is active."""
 
     def __init__(self, folder: Path, repository: str = "ada/tumour-screening") -> None:
-        """Make the repository in the folder, unless it is there; nothing listens yet."""
+        """Create the repository in the folder, unless it exists; it does not listen yet."""
         super().__init__(folder, repository)
-        transport.install(self)
+        transport.install_hook(self)
         self._stopping = threading.Event()
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0) -> Self:
-        """Listen on 127.0.0.1, at a free port unless one is named."""
+        """Listen on 127.0.0.1, on a free port by default."""
         self._stopping.clear()
-        self._server = Server("127.0.0.1", port, Web(self, self._stopping).app, Handler)
+        self._server = Server("127.0.0.1", port, WebApplication(self, self._stopping).app, Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="local GitHub")
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Stop listening; whatever is being answered is answered first."""
+        """Finish open requests, and stop listening."""
         self._stopping.set()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()

@@ -1,4 +1,4 @@
-"""What GitHub knows and Git does not."""
+"""State that GitHub keeps beside the Git repository."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ from .model import Token
 
 
 def now() -> str:
-    """This moment, as GitHub writes it."""
+    """Return the current time in GitHub's format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
 class Settings:
-    """What the owner may switch.
+    """Settings of the repository that its owner can change.
 
     Attributes:
-        actions_may_open_pull_requests: "Allow GitHub Actions to create and approve pull requests"; off when new.
-        default_workflow_permissions: What a job may do whose workflow does not say.
-        private: Who does not belong to it sees nothing.
-        plan: free, pro or team; private repositories on a free plan have no rulesets and no reviewers.
-        delete_branch_on_merge: Tidy up after a merge.
-        allow_auto_merge: Only shown.
-        default_branch: Where merges go, and where a workflow must lie to be dispatched.
-        description: Of the repository.
-        secrets: That its jobs may read, whole lines or many.
-        disabled: Files of workflows that are switched off ("Disable workflow").
+        actions_may_open_pull_requests: "Allow GitHub Actions to create and approve pull requests"; off by default.
+        default_workflow_permissions: Permissions of jobs whose workflow declares none.
+        private: Visibility: private repositories are hidden from callers without grants.
+        plan: Plan: free, pro or team; private repositories on a free plan have no rulesets and no reviewers.
+        delete_branch_on_merge: Setting that deletes the branch after a merge.
+        allow_auto_merge: Setting that is only displayed.
+        default_branch: Default branch, which must contain a workflow that is dispatched.
+        description: Description of the repository.
+        secrets: Secrets of jobs, by name.
+        disabled: Files of disabled workflows ("Disable workflow").
     """
 
     actions_may_open_pull_requests: bool = False
@@ -44,7 +44,7 @@ class Settings:
 
 @dataclass
 class Label:
-    """A coloured word."""
+    """A label with a color."""
 
     id: int
     name: str
@@ -54,7 +54,7 @@ class Label:
 
 @dataclass
 class Comment:
-    """What somebody said about an issue or a pull request."""
+    """A comment on an issue or a pull request."""
 
     id: int
     number: int
@@ -65,7 +65,7 @@ class Comment:
 
 @dataclass
 class Issue:
-    """An issue, or the half of a pull request that is one."""
+    """An issue; a pull request has one too."""
 
     id: int
     number: int
@@ -84,7 +84,7 @@ class Issue:
 
 @dataclass
 class Review:
-    """A person's verdict on a pull request."""
+    """A review of a pull request."""
 
     id: int
     user: Token
@@ -96,7 +96,7 @@ class Review:
 
 @dataclass
 class Pull:
-    """What a pull request has beyond an issue; its commits are Git's, under refs/pull/N."""
+    """Fields of a pull request beyond its issue; its commits are in Git, under refs/pull/N."""
 
     issue: Issue
     head: str
@@ -110,18 +110,18 @@ class Pull:
 
     @property
     def number(self) -> int:
-        """Its number, which no issue has."""
+        """Number, unique among issues and pull requests."""
         return self.issue.number
 
     @property
     def open(self) -> bool:
-        """Whether it may still be merged."""
+        """Return whether it can still be merged."""
         return self.issue.state == "open"
 
 
 @dataclass
 class Status:
-    """What somebody says of a commit."""
+    """A commit status."""
 
     id: int
     sha: str
@@ -135,7 +135,7 @@ class Status:
 
 @dataclass
 class Ruleset:
-    """Rules for branches or tags."""
+    """A ruleset for branches or tags."""
 
     id: int
     body: dict[str, Any]
@@ -145,7 +145,7 @@ class Ruleset:
 
 @dataclass
 class Environment:
-    """A place to deploy to."""
+    """A deployment environment."""
 
     id: int
     name: str
@@ -155,7 +155,7 @@ class Environment:
 
 @dataclass
 class Release:
-    """A tag with a text for people; a draft has no tag yet and is seen by nobody else."""
+    """A release; a draft has no tag yet, and only users with write access see it."""
 
     id: int
     author: Token
@@ -170,10 +170,10 @@ class Release:
 
 
 class State:
-    """All of it."""
+    """State of one repository."""
 
     def __init__(self) -> None:
-        """Start with nothing, as a new repository."""
+        """Start empty, like a new repository."""
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1001)
         self.created = now()
@@ -185,21 +185,21 @@ class State:
         self.environments: dict[str, Environment] = {}
         self.releases: dict[int, Release] = {}
 
-    def identity(self) -> int:
-        """A number that nothing else has."""
+    def next_id(self) -> int:
+        """Return a new, unique id."""
         return next(self._ids)
 
-    def issue(self, user: Token, title: str, body: str | None) -> Issue:
-        """A new issue under the next number."""
-        issue = Issue(self.identity(), next(self._numbers), user, title, body)
+    def create_issue(self, user: Token, title: str, body: str | None) -> Issue:
+        """Create an issue under the next number."""
+        issue = Issue(self.next_id(), next(self._numbers), user, title, body)
         self.issues[issue.number] = issue
         return issue
 
-    def label(self, name: str) -> Label:
-        """A label; made if it was not there, as GitHub does for who may write."""
-        return self.labels.setdefault(name.lower(), Label(self.identity(), name))
+    def get_or_create_label(self, name: str) -> Label:
+        """Return a label; create it if it does not exist, as GitHub does for users with write access."""
+        return self.labels.setdefault(name.lower(), Label(self.next_id(), name))
 
-    def latest(self, sha: str) -> list[Status]:
-        """The last status in each context of a commit, the newest first."""
-        found = {status.context: status for status in self.statuses if status.sha == sha}
-        return sorted(found.values(), key=lambda status: -status.id)
+    def latest_statuses(self, sha: str) -> list[Status]:
+        """Return the last status of each context of a commit, newest first."""
+        latest = {status.context: status for status in self.statuses if status.sha == sha}
+        return sorted(latest.values(), key=lambda status: -status.id)

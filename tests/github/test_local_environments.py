@@ -9,10 +9,10 @@ import pytest
 
 from github.deployments import Deployment
 from github.model import Run
-from local_jobs import World
+from runner_world import RunnerWorld
 
-PLACES = """
-name: Places
+ENVIRONMENTS = """
+name: Environments
 on: push
 jobs:
   good:
@@ -29,12 +29,12 @@ jobs:
     runs-on: ubuntu-latest
     environment: production
     steps: [{run: echo never}]
-  told:
+  last:
     needs: good
     runs-on: ubuntu-latest
     environment: ${{ needs.good.outputs.next }}
     concurrency: ${{ needs.good.outputs.next }}
-    steps: [{run: echo told}]
+    steps: [{run: echo last}]
   nowhere:
     runs-on: ubuntu-latest
     environment: ${{ github.head_ref }}
@@ -43,55 +43,55 @@ jobs:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A new world, in which nothing is left running."""
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[RunnerWorld]:
+    """A new world; its runner is stopped at the end."""
+    made = RunnerWorld(tmp_path)
     with made.runner:
         yield made
 
 
-def deployments(world: World) -> dict[str, Deployment]:
-    """The last deployment to each environment."""
-    return {it.environment: it for it in world.hub.deployments.all.values()}
+def deployments(world: RunnerWorld) -> dict[str, Deployment]:
+    """Return the last deployment to each environment."""
+    return {item.environment: item for item in world.hub.deployments.all.values()}
 
 
-def states(it: Deployment) -> list[str]:
-    """What was said of a deployment, in order."""
-    return [said.state for said in it.said]
+def states(item: Deployment) -> list[str]:
+    """Return the states of a deployment, in order."""
+    return [status.state for status in item.statuses]
 
 
-def restrict(world: World, environment: str) -> None:
-    """Let a person be asked before anything is deployed there."""
+def require_review(world: RunnerWorld, environment: str) -> None:
+    """Make a person a required reviewer of an environment."""
     world.hub.deployments.environment(environment).body = {"reviewers": [{"type": "User", "id": 1}]}
 
 
-def review(world: World, run: Run, environment: str, approved: bool) -> None:
-    """Decide what a run waits for, as the server does."""
-    for it in world.hub.deployments.of_run(run):
-        it.waits = it.waits and it.environment != environment
+def review(world: RunnerWorld, run: Run, environment: str, approved: bool) -> None:
+    """Review a run's deployments, as the server does."""
+    for item in world.hub.deployments.of_run(run):
+        item.waits = item.waits and item.environment != environment
     world.runner.review(run, approved)
 
 
-def test_a_job_with_an_environment_is_a_deployment(world: World) -> None:
-    """GitHub makes it and says how it goes; not for a job that is skipped, or whose environment comes to nothing."""
-    world.commit(ci=PLACES)
+def test_a_job_with_an_environment_is_a_deployment(world: RunnerWorld) -> None:
+    """GitHub creates it and its statuses; not for a skipped job, or one with an empty environment."""
+    world.commit(ci=ENVIRONMENTS)
     world.push()
     run = world.run()
     made = deployments(world)
-    assert {name: states(it) for name, it in made.items()} == {
+    assert {name: states(item) for name, item in made.items()} == {
         "staging": ["in_progress", "success"], "production": ["in_progress", "failure"],
         "trial": ["in_progress", "success"],
     }  # fmt: skip
     assert [job.conclusion for job in run.jobs.values()] == ["success", "failure", "skipped", "success", "success"]
-    assert made["staging"].said[-1].url == "http://127.0.0.1:8080/main"
-    assert made["staging"].said[-1].log == f"{world.hub.url}/ada/iris/actions/runs/1"
+    assert made["staging"].statuses[-1].url == "http://127.0.0.1:8080/main"
+    assert made["staging"].statuses[-1].log == f"{world.hub.url}/ada/iris/actions/runs/1"
     assert (made["staging"].sha, made["staging"].ref) == (run.event.sha, "main")
     assert made["staging"].creator.login == "github-actions[bot]"
     assert len(world.hub.deployments.all) == 3
 
 
-GUARDED = """
-name: Guarded
+REVIEWED = """
+name: Reviewed
 on: push
 jobs:
   deploy:
@@ -108,66 +108,66 @@ jobs:
 """
 
 
-def test_a_guarded_job_waits_for_a_person(world: World) -> None:
-    """None of its steps runs before; approved, it is a job like any other."""
-    restrict(world, "production")
-    world.commit(ci=GUARDED)
+def test_a_job_with_reviewers_waits_for_approval(world: RunnerWorld) -> None:
+    """None of its steps runs before the approval; all run after it."""
+    require_review(world, "production")
+    world.commit(ci=REVIEWED)
     world.push()
     run = world.hub.runs[1]
-    world.until(lambda: run.status == "waiting")
-    assert (world.order(), states(deployments(world)["production"])) == ([], [])
+    world.wait_until(lambda: run.status == "waiting")
+    assert (world.notes(), states(deployments(world)["production"])) == ([], [])
     review(world, run, "elsewhere", True)
     assert run.status == "waiting"
     review(world, run, "production", True)
     assert world.run().conclusion == "success"
-    assert world.order() == ["start", "always", "after"]
+    assert world.notes() == ["start", "always", "after"]
     assert states(deployments(world)["production"]) == ["in_progress", "success"]
 
 
-def test_a_rejected_job_has_failed(world: World) -> None:
-    """Without a step, not even those that always run."""
-    restrict(world, "production")
-    world.commit(ci=GUARDED)
+def test_a_rejected_job_has_failed(world: RunnerWorld) -> None:
+    """No step runs, not even those with `always()`."""
+    require_review(world, "production")
+    world.commit(ci=REVIEWED)
     world.push()
     run = world.hub.runs[1]
-    world.until(lambda: run.status == "waiting")
+    world.wait_until(lambda: run.status == "waiting")
     review(world, run, "production", False)
     assert world.run().conclusion == "failure"
     assert {job.id: (job.conclusion, job.steps) for job in run.jobs.values()} == {
         "deploy": ("failure", []), "after": ("skipped", [])
     }  # fmt: skip
-    assert (world.order(), states(deployments(world)["production"])) == ([], ["failure"])
+    assert (world.notes(), states(deployments(world)["production"])) == ([], ["failure"])
 
 
-def test_a_job_that_waits_for_a_person_keeps_nobody_waiting(world: World) -> None:
-    """It holds neither its lock nor a worker until it is approved."""
+def test_a_job_that_waits_for_approval_blocks_no_other_run(world: RunnerWorld) -> None:
+    """It occupies neither its lock nor a worker until it is approved."""
     world.runner.workers = 1
-    world.commit(ci=GUARDED)
+    world.commit(ci=REVIEWED)
     world.push()
     world.run()
-    restrict(world, "production")
+    require_review(world, "production")
     world.push()
-    world.until(lambda: world.hub.runs[2].status == "waiting")
+    world.wait_until(lambda: world.hub.runs[2].status == "waiting")
     world.hub.deployments.environment("production").body = {}
     world.push()
-    world.until(lambda: world.hub.runs[3].status == "completed")
+    world.wait_until(lambda: world.hub.runs[3].status == "completed")
     assert world.hub.runs[2].status == "waiting"
     review(world, world.hub.runs[2], "production", True)
     assert [run.conclusion for run in world.runner.wait(60)] == ["success"] * 3
 
 
-def test_a_job_that_is_ended_takes_its_deployment_with_it(world: World) -> None:
-    """Nothing is in progress for ever."""
-    world.commit(ci=GUARDED.replace("echo start >> $OUT/order", "echo start >> $OUT/order; sleep 63"))
+def test_a_job_that_is_stopped_ends_its_deployment(world: RunnerWorld) -> None:
+    """No deployment stays in progress."""
+    world.commit(ci=REVIEWED.replace("echo start >> $OUT/order", "echo start >> $OUT/order; sleep 63"))
     world.push()
-    world.until(lambda: world.order() == ["start"])
-    restrict(world, "production")
-    world.commit(ci=GUARDED.replace("concurrency: deploy", "permissions: {}"))
+    world.wait_until(lambda: world.notes() == ["start"])
+    require_review(world, "production")
+    world.commit(ci=REVIEWED.replace("concurrency: deploy", "permissions: {}"))
     world.push()
-    world.until(lambda: world.hub.runs[2].status == "waiting")
+    world.wait_until(lambda: world.hub.runs[2].status == "waiting")
     world.runner.close()
     made = world.hub.deployments.all.values()
-    assert [(states(it), it.waits) for it in made] == [(["in_progress", "failure"], False), (["failure"], False)]
+    assert [(states(item), item.waits) for item in made] == [(["in_progress", "failure"], False), (["failure"], False)]
 
 
 LEGS = """
@@ -204,19 +204,19 @@ jobs:
 """
 
 
-def test_a_matrix_is_what_an_earlier_job_says(world: World) -> None:
-    """Its legs run one after the other, each with its own environment, deployment and lock, and the job's grants."""
+def test_a_matrix_comes_from_an_earlier_jobs_output(world: RunnerWorld) -> None:
+    """The legs run one after the other, each with its own environment, deployment and lock, and the job's grants."""
     world.commit(go=LEGS)
     world.push()
-    world.go()
+    world.release()
     world.dispatch("go")
     run = world.run()
     assert {id: job.conclusion for id, job in run.jobs.items()} == {
         "plan": "success", "deploy (staging)": "success", "deploy (production)": "success", "after": "success"
     }  # fmt: skip
-    legs = [f"{what} a {where}" for where in ("staging", "production") for what in ("start", "end")]
-    assert world.order() == [*legs, "deploy success"]
-    assert {name: states(it) for name, it in deployments(world).items()} == {
+    legs = [f"{step} a {where}" for where in ("staging", "production") for step in ("start", "end")]
+    assert world.notes() == [*legs, "deploy success"]
+    assert {name: states(item) for name, item in deployments(world).items()} == {
         "staging": ["in_progress", "success"], "production": ["in_progress", "success"]
     }  # fmt: skip
     grants = {token.value: dict(token.permissions) for token in world.hub.issued}
@@ -224,47 +224,47 @@ def test_a_matrix_is_what_an_earlier_job_says(world: World) -> None:
     assert [grants[token] for token in used] == [{"deployments": "write", "packages": "read"}] * 2
 
 
-def test_a_leg_that_fails_spares_the_others(world: World) -> None:
-    """Where `fail-fast` is off; the job as a whole has failed."""
+def test_a_failed_leg_does_not_cancel_the_others(world: RunnerWorld) -> None:
+    """With `fail-fast: false`, the other legs succeed, and the job as a whole fails."""
     world.commit(go=LEGS)
     world.push()
-    world.go()
+    world.release()
     world.dispatch("go", fails="staging")
     run = world.run()
     assert (run.conclusion, run.jobs["deploy (staging)"].conclusion) == ("failure", "failure")
     assert run.jobs["deploy (production)"].conclusion == "success"
-    assert world.order() == ["start a staging", "start a production", "end a production", "deploy failure"]
-    assert [states(it)[-1] for it in deployments(world).values()] == ["failure", "success"]
+    assert world.notes() == ["start a staging", "start a production", "end a production", "deploy failure"]
+    assert [states(item)[-1] for item in deployments(world).values()] == ["failure", "success"]
 
 
-def test_each_leg_waits_for_its_own_lock(world: World) -> None:
-    """A second run enters an environment when the first has left it."""
+def test_each_leg_waits_for_its_own_lock(world: RunnerWorld) -> None:
+    """A second run deploys to an environment when the first has left it."""
     world.commit(go=LEGS)
     world.push()
     world.dispatch("go", id="a")
-    world.until(lambda: world.order() == ["start a staging"])
+    world.wait_until(lambda: world.notes() == ["start a staging"])
     world.dispatch("go", id="b")
-    world.until(lambda: world.hub.runs[2].status == "waiting")
-    assert world.order() == ["start a staging"]
-    world.go()
+    world.wait_until(lambda: world.hub.runs[2].status == "waiting")
+    assert world.notes() == ["start a staging"]
+    world.release()
     assert [run.conclusion for run in world.runner.wait(60)] == ["success", "success"]
-    order = world.order()
+    order = world.notes()
     for environment in ("staging", "production"):
-        legs = [f"{what} {id} {environment}" for id in "ab" for what in ("start", "end")]
+        legs = [f"{step} {id} {environment}" for id in "ab" for step in ("start", "end")]
         assert [line for line in order if line.endswith(environment)] == legs
 
 
-def test_a_guarded_leg_waits_alone(world: World) -> None:
-    """The one before it needs nobody."""
-    restrict(world, "production")
+def test_only_the_leg_with_reviewers_waits(world: RunnerWorld) -> None:
+    """The leg before it needs no review."""
+    require_review(world, "production")
     world.commit(go=LEGS)
     world.push()
-    world.go()
+    world.release()
     world.dispatch("go")
     run = world.hub.runs[1]
-    world.until(lambda: run.status == "waiting" and "end a staging" in world.order())
-    world.until(lambda: "production" in deployments(world))
-    assert "start a production" not in world.order()
+    world.wait_until(lambda: run.status == "waiting" and "end a staging" in world.notes())
+    world.wait_until(lambda: "production" in deployments(world))
+    assert "start a production" not in world.notes()
     review(world, run, "production", True)
     assert world.run().conclusion == "success"
 
@@ -293,8 +293,8 @@ jobs:
 """
 
 
-def test_a_job_that_fails_still_gives_out_what_it_had(world: World) -> None:
-    """Whatever its exit code; later jobs decide by it."""
+def test_a_failed_job_keeps_its_outputs(world: RunnerWorld) -> None:
+    """Outputs before the failure are kept, and later jobs can use them."""
     world.commit(ci=FAILED)
     world.push()
     run = world.run()
@@ -307,17 +307,17 @@ def test_a_job_that_fails_still_gives_out_what_it_had(world: World) -> None:
 REFUSED: dict[str, Any] = {
     "an unknown key": ("{name: a, deployment: false}", "`environment` has no deployment here"),
     "no name": ("{url: a}", "`environment` needs a `name`"),
-    "an expression beyond us": ("'${{ vars.WHERE }}'", "it knows no 'vars'"),
+    "an unsupported expression": ("'${{ vars.WHERE }}'", "it knows no 'vars'"),
 }
 
 
-@pytest.mark.parametrize(("environment", "why"), REFUSED.values(), ids=REFUSED)
-def test_an_environment_beyond_us_is_refused(world: World, environment: str, why: str) -> None:
-    """Before anything runs."""
+@pytest.mark.parametrize(("environment", "message"), REFUSED.values(), ids=REFUSED)
+def test_an_unsupported_environment_is_refused(world: RunnerWorld, environment: str, message: str) -> None:
+    """No job starts."""
     job = {"runs-on": "ubuntu-latest", "steps": [{"run": "true"}]}
     text = f"on: push\njobs:\n  one: {json.dumps(job)[:-1]}, environment: {environment}}}\n"
     world.commit(ci=text)
     world.push()
     run = world.run()
     assert (run.conclusion, run.jobs) == ("failure", {})
-    assert why in (run.folder / "log.txt").read_text()
+    assert message in (run.folder / "log.txt").read_text()

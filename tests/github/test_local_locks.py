@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from github.runner.expressions import NotUnderstood, evaluate, interpolate
-from local_jobs import CHECKOUT, World
+from github.runner.expressions import UnsupportedExpression, evaluate, interpolate
+from runner_world import CHECKOUT, RunnerWorld
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A new world, in which nothing is left running."""
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[RunnerWorld]:
+    """A new world; its runner is stopped at the end."""
+    made = RunnerWorld(tmp_path)
     with made.runner:
         yield made
 
@@ -37,63 +37,63 @@ jobs:
 """.replace("CHECKOUT_STEP", f"uses: {CHECKOUT}")
 
 
-def _locked(world: World, queue: str, cancel: str = "false") -> None:
-    """Three runs that want the same lock; each is let in or made to wait before the next comes."""
+def _start_three_runs(world: RunnerWorld, queue: str, cancel: str = "false") -> None:
+    """Start three runs that request the same lock; each runs or waits before the next one starts."""
     world.commit(go=LOCKED.replace("QUEUE", queue).replace("CANCEL", cancel))
     world.push()
     for number, id in enumerate("abc", 1):
         world.dispatch("go", id=id)
-        world.until(partial(_settled, world, number, f"start {id}", waits=cancel == "false"))
-    world.until(lambda: queue != "single" or world.hub.runs[2].status == "completed")
+        world.wait_until(partial(_has_or_awaits_lock, world, number, f"start {id}", waits=cancel == "false"))
+    world.wait_until(lambda: queue != "single" or world.hub.runs[2].status == "completed")
 
 
-def _settled(world: World, number: int, note: str, waits: bool) -> bool:
-    """Whether a run has the lock, or waits for it where it will have to."""
-    return note in world.order() or (waits and world.hub.runs[number].status == "waiting")
+def _has_or_awaits_lock(world: RunnerWorld, number: int, note: str, waits: bool) -> bool:
+    """Return whether a run has the lock, or waits for it as expected."""
+    return note in world.notes() or (waits and world.hub.runs[number].status == "waiting")
 
 
-def _ends(world: World) -> list[tuple[str | None, str | None]]:
-    """The conclusion of each run and of its locked job."""
+def _conclusions(world: RunnerWorld) -> list[tuple[str | None, str | None]]:
+    """Return the conclusion of each run and of its locked job."""
     return [(run.conclusion, run.jobs["locked"].conclusion) for run in world.runner.wait(60)]
 
 
-GOOD, LOST = ("success", "success"), ("cancelled", "cancelled")
+SUCCESS, CANCELLED = ("success", "success"), ("cancelled", "cancelled")
 
 
-def test_a_lock_keeps_one_job_waiting_and_cancels_the_older(world: World) -> None:
+def test_a_lock_keeps_one_job_waiting_and_cancels_the_older(world: RunnerWorld) -> None:
     """The second never starts, though the rest of its run does; the third waits."""
-    _locked(world, "single")
-    world.go()
-    assert _ends(world) == [GOOD, LOST, GOOD]
-    assert world.order() == ["start a", "end a", "always a", "start c", "end c", "always c"]
+    _start_three_runs(world, "single")
+    world.release()
+    assert _conclusions(world) == [SUCCESS, CANCELLED, SUCCESS]
+    assert world.notes() == ["start a", "end a", "always a", "start c", "end c", "always c"]
     assert world.hub.runs[2].jobs["locked"].steps == []
     assert world.hub.runs[2].jobs["free"].conclusion == "success"
 
 
-def test_a_jobs_seconds_do_not_count_its_wait_for_the_lock(world: World) -> None:
-    """Its log begins, as on GitHub, when it may start."""
-    _locked(world, "single")
-    begun = time.monotonic()
+def test_a_jobs_seconds_do_not_count_its_wait_for_the_lock(world: RunnerWorld) -> None:
+    """The duration starts when the job may start, as on GitHub."""
+    _start_three_runs(world, "single")
+    released = time.monotonic()
     time.sleep(0.5)
-    world.go()
-    assert _ends(world)[2] == GOOD
-    assert 0 < world.hub.runs[3].jobs["locked"].seconds < time.monotonic() - begun - 0.5
+    world.release()
+    assert _conclusions(world)[2] == SUCCESS
+    assert 0 < world.hub.runs[3].jobs["locked"].seconds < time.monotonic() - released - 0.5
 
 
-def test_a_lock_with_a_queue_keeps_all_in_order(world: World) -> None:
-    """`queue: max` cancels nobody."""
-    _locked(world, "max")
-    world.go()
-    assert _ends(world) == [GOOD, GOOD, GOOD]
-    assert world.order() == [f"{what} {id}" for id in "abc" for what in ("start", "end", "always")]
+def test_a_lock_with_a_queue_keeps_all_in_order(world: RunnerWorld) -> None:
+    """`queue: max` cancels no run."""
+    _start_three_runs(world, "max")
+    world.release()
+    assert _conclusions(world) == [SUCCESS, SUCCESS, SUCCESS]
+    assert world.notes() == [f"{step} {id}" for id in "abc" for step in ("start", "end", "always")]
 
 
-def test_a_lock_can_cancel_the_job_that_holds_it(world: World) -> None:
+def test_a_lock_can_cancel_the_job_that_holds_it(world: RunnerWorld) -> None:
     """`cancel-in-progress` ends the step that runs, but not those that are `always()`."""
-    _locked(world, "single", "\"${{ github.ref == 'refs/heads/main' }}\"")
-    world.go()
-    assert _ends(world) == [LOST, LOST, GOOD]
-    assert world.order() == ["start a", "always a", "start b", "always b", "start c", "end c", "always c"]
+    _start_three_runs(world, "single", "\"${{ github.ref == 'refs/heads/main' }}\"")
+    world.release()
+    assert _conclusions(world) == [CANCELLED, CANCELLED, SUCCESS]
+    assert world.notes() == ["start a", "always a", "start b", "always b", "start c", "end c", "always c"]
 
 
 GROUPED = """
@@ -113,27 +113,27 @@ jobs:
 """
 
 
-def test_a_workflows_group_keeps_one_run_waiting(world: World) -> None:
+def test_a_workflows_group_keeps_one_run_waiting(world: RunnerWorld) -> None:
     """An older one that waits is cancelled."""
     world.commit(ci=GROUPED.replace("CANCEL", "false"))
     for _ in range(3):
         world.push()
-    world.go()
+    world.release()
     assert [run.conclusion for run in world.runner.wait(60)] == ["success", "cancelled", "success"]
-    assert world.order() == ["start 1", "start 3"]
+    assert world.notes() == ["start 1", "start 3"]
 
 
-def test_a_workflows_group_can_cancel_the_run_in_it(world: World) -> None:
+def test_a_workflows_group_can_cancel_the_run_in_it(world: RunnerWorld) -> None:
     """Steps that are `cancelled()` still run."""
     world.commit(ci=GROUPED.replace("CANCEL", "true"))
     world.push()
-    world.until(lambda: world.order() == ["start 1"])
+    world.wait_until(lambda: world.notes() == ["start 1"])
     world.push()
-    world.go()
+    world.release()
     first, second = world.runner.wait(60)
     assert (first.conclusion, second.conclusion) == ("cancelled", "success")
     assert [job.conclusion for job in first.jobs.values()] == ["cancelled", "skipped"]
-    assert world.order() == ["start 1", "cancelled", "start 2"]
+    assert world.notes() == ["start 1", "cancelled", "start 2"]
 
 
 VALUES = {
@@ -148,14 +148,14 @@ VALUES = {
 @pytest.mark.parametrize(("text", "value"), VALUES.items())
 def test_the_runner_evaluates_what_locks_need(text: str, value: object) -> None:
     """A small part of GitHub's expressions."""
-    known = {"github": {"ref": "refs/heads/main", "event": {}}, "inputs": {"often": True, "count": 3.0}}
-    assert evaluate(text, known) == value
+    contexts = {"github": {"ref": "refs/heads/main", "event": {}}, "inputs": {"often": True, "count": 3.0}}
+    assert evaluate(text, contexts) == value
 
 
 @pytest.mark.parametrize(
     "text", ["fromJSON('1')", "secrets.A", "github.nothing", "github.ref ==", "(1", "1 ~ 2", "1 2"]
 )
 def test_the_runner_refuses_other_expressions(text: str) -> None:
-    """It never guesses."""
-    with pytest.raises(NotUnderstood, match="does not evaluate"):
+    """Unsupported expressions are errors."""
+    with pytest.raises(UnsupportedExpression, match="does not evaluate"):
         interpolate(f"${{{{ {text} }}}}", {"github": {"ref": "x"}})

@@ -12,20 +12,20 @@ import pytest
 
 from github.model import Event
 from github.runner.rewrite import for_act
-from house import GENERATED
-from local_jobs import CHECKOUT, PYTHON, World, workflow
+from repositories import GENERATED
+from runner_world import CHECKOUT, PYTHON, RunnerWorld, workflow
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A new world, in which nothing is left running."""
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[RunnerWorld]:
+    """A new world; its runner is stopped at the end."""
+    made = RunnerWorld(tmp_path)
     with made.runner:
         yield made
 
 
-def test_a_push_runs_the_workflow_of_its_commit(world: World) -> None:
-    """Its steps, their conclusions and what they print are on record."""
+def test_a_push_runs_the_workflow_of_its_commit(world: RunnerWorld) -> None:
+    """The steps, their conclusions and their output are recorded."""
     world.commit(ci=workflow("push", "run: echo hello", "{name: Fail, run: exit 3}", "run: echo never"))
     world.push()
     run = world.run()
@@ -37,15 +37,15 @@ def test_a_push_runs_the_workflow_of_its_commit(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_a_pull_request_checks_out_the_merge(world: World) -> None:
-    """Both sides' files are there, detached, one commit deep, and no token is left."""
+def test_a_pull_request_checks_out_the_merge(world: RunnerWorld) -> None:
+    """It has the files of both branches, detached, one commit deep, and no token remains."""
     steps = [
         f"{{uses: {CHECKOUT}, with: {{persist-credentials: false}}}}",
         "run: ls own theirs && git rev-parse HEAD && git rev-list --count HEAD",
         "run: git symbolic-ref -q HEAD || git for-each-ref --format='%(refname)'",
         "run: git config --get-regexp extraheader || echo none",
     ]
-    event = world.proposal(ci=workflow("pull_request", *steps))
+    event = world.pull_request(ci=workflow("pull_request", *steps))
     world.runner.on_event(event)
     run = world.run()
     assert run.conclusion == "success", run.jobs["one"].log
@@ -54,7 +54,7 @@ def test_a_pull_request_checks_out_the_merge(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_a_push_checks_out_its_branch(world: World) -> None:
+def test_a_push_checks_out_its_branch(world: RunnerWorld) -> None:
     """The branch itself, at the pushed commit even if it has moved on; the token stays in Git's configuration."""
     world.commit(ci=workflow("push", f"uses: {CHECKOUT}", "run: git rev-parse HEAD && git branch --show-current",
                              "run: git config --get-regexp 'http.*extraheader' | cut -d' ' -f2,3"))  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_push_checks_out_its_branch(world: World) -> None:
     assert world.run().jobs["one"].log.splitlines()[-3:] == [first, "main", "AUTHORIZATION: basic"]
 
 
-def test_a_checkout_can_have_all_history_or_another_ref(world: World) -> None:
+def test_a_checkout_can_have_all_history_or_another_ref(world: RunnerWorld) -> None:
     """`fetch-depth: 0` brings every branch; `ref` a branch, a tag or a commit."""
     world.commit()
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/other", "HEAD:refs/tags/1.0")
@@ -89,24 +89,24 @@ CONTEXT = ("repository", "ref", "sha", "actor", "event_name", "run_id", "server_
 
 
 @pytest.mark.parametrize("name", ["push", "pull_request", "workflow_dispatch", "repository_dispatch", "schedule"])
-def test_expressions_and_variables_agree_on_what_runs(world: World, name: str) -> None:
+def test_expressions_and_variables_agree_on_what_runs(world: RunnerWorld, name: str) -> None:
     """Every event has the right github context, in expressions and in the environment."""
     expressions = ", ".join(f"X_{one}: '${{{{ github.{one} }}}}'" for one in CONTEXT)
     on = "{push: , pull_request: , workflow_dispatch: , repository_dispatch: , schedule: [{cron: '1 2 * * *'}]}"
-    event = world.proposal(ci=workflow(on, f"{{run: env > $OUT/env, env: {{{expressions}}}}}"))
+    event = world.pull_request(ci=workflow(on, f"{{run: env > $OUT/env, env: {{{expressions}}}}}"))
     main = Event(name, "refs/heads/main", world.git("rev-parse", "origin/main"), "ada", {}, workflow="")
     event = event if name == "pull_request" else replace(main, workflow="ci.yml" if name == "workflow_dispatch" else "")
     world.runner.schedule("ci.yml") if name == "schedule" else world.runner.on_event(event)
     run = world.run()
     assert run.conclusion == "success", run.jobs["one"].log
     env = dict(line.split("=", 1) for line in (world.out / "env").read_text().splitlines() if "=" in line)
-    told = {one: (env[f"X_{one}"], env[f"GITHUB_{one.upper()}"]) for one in CONTEXT}
-    assert all(in_expression == in_environment for in_expression, in_environment in told.values()), told
+    values = {one: (env[f"X_{one}"], env[f"GITHUB_{one.upper()}"]) for one in CONTEXT}
+    assert all(in_expression == in_environment for in_expression, in_environment in values.values()), values
     pull = name == "pull_request"
     expected = ("ada/iris", event.ref, event.sha, "github-actions[bot]" if name == "schedule" else "ada", name, "1",
                 world.hub.url, world.hub.api, "7/merge" if pull else "main", "topic" if pull else "",
                 "main" if pull else "", "Test", "1")  # fmt: skip
-    assert tuple(value for value, _ in told.values()) == expected
+    assert tuple(value for value, _ in values.values()) == expected
 
 
 JOBS = """
@@ -141,8 +141,8 @@ jobs:
 """
 
 
-def test_jobs_hand_on_outputs_and_results(world: World) -> None:
-    """Outputs, `needs`, `if`, `failure()`, `always()` and summaries work, and are on record."""
+def test_jobs_pass_on_outputs_and_results(world: RunnerWorld) -> None:
+    """Outputs, `needs`, `if`, `failure()`, `always()` and summaries work, and are recorded."""
     world.commit(jobs=JOBS)
     world.push()
     run = world.run()
@@ -156,16 +156,16 @@ def test_jobs_hand_on_outputs_and_results(world: World) -> None:
     assert run.jobs["last"].log == "failure skipped skipped\n"
 
 
-def test_steps_have_no_terminal_and_an_empty_workspace(world: World) -> None:
-    """As on GitHub, where act alone would give each step a terminal."""
+def test_steps_have_no_terminal_and_an_empty_workspace(world: RunnerWorld) -> None:
+    """GitHub gives steps no terminal; act alone would."""
     world.commit(ci=workflow("push", "run: test ! -t 0 && test ! -t 1 && test -z \"$(ls -A)\"",
                              "{run: 'echo err >&2; false | true; (exit 7)', shell: bash}"))  # fmt: skip
     world.push()
     assert [end for _, end, _ in world.run().jobs["one"].steps] == ["success", "failure"]
 
 
-def test_a_dispatch_has_its_inputs_and_defaults(world: World) -> None:
-    """They reach expressions, typed, and the event's file."""
+def test_a_dispatch_has_its_inputs_and_defaults(world: RunnerWorld) -> None:
+    """They are in expressions, with types, and in the event's file."""
     inputs = "{inputs: {name: {type: string}, often: {type: boolean, default: true}}}"
     step = "run: 'echo ${{ inputs.name }} ${{ inputs.often == true }} ${{ github.event.inputs.often }}'"
     world.commit(go=workflow(f"{{workflow_dispatch: {inputs}}}", step, "run: cp $GITHUB_EVENT_PATH $OUT/event"))
@@ -196,7 +196,7 @@ jobs:
 """
 
 
-def test_each_job_has_a_token_with_exactly_its_grants(world: World) -> None:
+def test_each_job_has_a_token_with_exactly_its_grants(world: RunnerWorld) -> None:
     """A job's permissions replace the workflow's, and end with the run."""
     world.commit(tokens=TOKENS)
     world.push()
@@ -210,8 +210,8 @@ def test_each_job_has_a_token_with_exactly_its_grants(world: World) -> None:
     assert world.hub.revoked == world.hub.issued
 
 
-def test_what_declares_nothing_has_the_repositorys_default(world: World) -> None:
-    """Read, unless its owner has set it to write."""
+def test_a_job_without_permissions_has_the_repositorys_default(world: RunnerWorld) -> None:
+    """The default is read, unless the owner has changed it to write."""
     world.commit(ci=workflow("push"))
     world.push()
     world.hub.settings.default_workflow_permissions = "read"
@@ -225,8 +225,8 @@ def test_the_copy_for_act_changes_nothing_else() -> None:
     assert for_act(text) == text
 
 
-ARTEFACTS = """
-name: Artefacts
+ARTIFACTS = """
+name: Artifacts
 on: push
 jobs:
   up:
@@ -258,7 +258,7 @@ jobs:
       - {uses: DOWNLOAD, with: {name: hidden}}
 """
 
-KEPT = """
+DOWNLOADED = """
 ./all/.env ./all/.secret/3 ./all/1 ./all/b/2
 ./folder/1 ./folder/b/2
 ./pattern/1 ./pattern/b/2
@@ -267,18 +267,18 @@ KEPT = """
 """
 
 
-def test_artefacts_keep_names_and_leave_out_what_is_hidden(world: World) -> None:
-    """A folder gives its content, several paths what is below their common folder; a name can be used once."""
-    world.commit(artefacts=ARTEFACTS)
+def test_artifacts_keep_names_and_omit_hidden_files(world: RunnerWorld) -> None:
+    """A folder uploads its content; names of several paths are relative to their common folder; names are unique."""
+    world.commit(artifacts=ARTIFACTS)
     world.push()
     run = world.run()
-    assert (world.out / "files").read_text().split() == KEPT.split(), run.jobs["up"].log
+    assert (world.out / "files").read_text().split() == DOWNLOADED.split(), run.jobs["up"].log
     assert (world.out / "outcomes").read_text() == "failure failure\n"
     assert run.jobs["down"].steps[-1][1] == "failure"
     assert "Artifact not found for name: hidden" in run.jobs["down"].log
 
 
-def test_python_is_the_version_asked_for(world: World) -> None:
+def test_python_is_the_version_asked_for(world: RunnerWorld) -> None:
     """An installed one, first on PATH; one that is not installed fails."""
     world.commit(ci=workflow("push", f"{{uses: {PYTHON}, with: {{python-version: '3.11'}}}}",
                              "run: python --version; python3 -m venv v && v/bin/pip --version > /dev/null",
@@ -297,43 +297,46 @@ REFUSED = {
     "an unknown label": (workflow("push").replace("ubuntu-latest", "windows"), "no runner has the label 'windows'"),
     "an unknown variable": (workflow("push").replace("ubuntu-latest", "${{ vars.MINE }}"), "has the label ''"),
     "an unknown action": (workflow("push", "uses: evil/action@v1"), "the action 'evil/action@v1' has no stand-in"),
-    "an unknown input": (workflow("push", f"{{uses: {CHECKOUT}, with: {{lfs: true}}}}"), "not honour the input 'lfs'"),
+    "an unknown input": (workflow("push", f"{{uses: {CHECKOUT}, with: {{lfs: true}}}}"), "not support the input 'lfs'"),
     "an unknown key": (workflow("push", extra="    zonk: 1\n"), "Unknown Property zonk"),
     "an unknown need": (workflow("push", extra="    needs: [two]\n"), "Could not find any stages"),
     "an unknown permission": (workflow("push", extra="    permissions: {x: read}\n"), "Unknown permission `x"),
-    "a lock beyond us": (workflow("push", extra="    concurrency: '${{ hashFiles(1) }}'\n"), "no function 'hashFiles'"),
+    "an unsupported lock": (
+        workflow("push", extra="    concurrency: '${{ hashFiles(1) }}'\n"),
+        "no function 'hashFiles'",
+    ),
     "a container": (workflow("push", extra="    container: debian\n"), "no containers"),
 }
 
 
-@pytest.mark.parametrize(("text", "why"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_run_fails_and_says_why(world: World, text: str, why: str) -> None:
-    """Nothing is passed over in silence."""
+@pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
+def test_unsupported_workflows_fail_with_a_message(world: RunnerWorld, text: str, message: str) -> None:
+    """No problem is ignored."""
     world.commit(ci=text)
     world.push()
     run = world.run()
     assert run.conclusion == "failure"
-    assert why in (run.folder / "log.txt").read_text()
+    assert message in (run.folder / "log.txt").read_text()
 
 
-def test_a_secret_reaches_the_step_that_names_it(world: World) -> None:
-    """Whole, over several lines; one that nobody has set is empty."""
+def test_a_secret_reaches_the_step_that_names_it(world: RunnerWorld) -> None:
+    """The secret is complete, with all lines; an undefined secret is empty."""
     world.hub.settings.secrets["KEY"] = "first\nsecond=2\n"
     env = "{KEY: '${{ secrets.KEY }}', NONE: '${{ secrets.NONE }}'}"
-    world.commit(ci=workflow("push", f'{{run: \'printf "%s|%s" "$KEY" "$NONE" > $OUT/said\', env: {env}}}'))
+    world.commit(ci=workflow("push", f'{{run: \'printf "%s|%s" "$KEY" "$NONE" > $OUT/secret\', env: {env}}}'))
     world.push()
     assert world.run().conclusion == "success"
-    assert (world.out / "said").read_text() == "first\nsecond=2\n|"
+    assert (world.out / "secret").read_text() == "first\nsecond=2\n|"
 
 
-def test_a_runner_may_be_named_by_a_variable(world: World) -> None:
-    """Nobody has set it, so that the usual one runs."""
+def test_a_runner_may_be_named_by_a_variable(world: RunnerWorld) -> None:
+    """The variable is not set, so the default runner is used."""
     world.commit(ci=workflow("push").replace("ubuntu-latest", "${{ vars.MINE || 'ubuntu-latest' }}"))
     world.push()
     assert world.run().conclusion == "success"
 
 
-def test_a_matrix_runs_each_leg_and_a_job_may_fail(world: World) -> None:
+def test_a_matrix_runs_each_leg_and_a_job_may_fail(world: RunnerWorld) -> None:
     """Legs are listed as GitHub lists them; `continue-on-error` spares the run."""
     extra = "    strategy: {matrix: {v: [1, 2], w: [x]}}\n    continue-on-error: true\n"
     world.commit(ci=workflow("push", "run: exit $(( ${{ matrix.v }} - 1 ))", extra=extra))
@@ -344,22 +347,24 @@ def test_a_matrix_runs_each_leg_and_a_job_may_fail(world: World) -> None:
     assert run.conclusion == "success"
 
 
-def test_nothing_is_left_running(world: World) -> None:
-    """Neither what a step left behind, nor what ran when the runner was closed."""
+def test_nothing_is_left_running(world: RunnerWorld) -> None:
+    """Processes left by a step are ended, and those that run when the runner is closed."""
     world.commit(ci=workflow("push", "run: sleep 61 >/dev/null 2>&1 &"), slow=workflow("push", "run: setsid sleep 62"))
     world.push()
-    world.until(lambda: world.hub.runs[1].status == "completed" and _running("62"))
+    world.wait_until(lambda: world.hub.runs[1].status == "completed" and _running("62"))
     assert not _running("61")
     world.runner.close()
     assert not _running("62")
     assert {run.conclusion for run in world.runner.wait(1)} == {"success", "cancelled"}
 
 
-@pytest.mark.parametrize(("switched", "conclusion"), [(False, "skipped"), (True, "success")], ids=["off", "on"])
-def test_pages_are_published_only_where_a_person_switched_it_on(world: World, switched: bool, conclusion: str) -> None:
-    """The workflow that publishes them does nothing without its variable; with it, the folder's files are there."""
+@pytest.mark.parametrize(("enabled", "conclusion"), [(False, "skipped"), (True, "success")], ids=["off", "on"])
+def test_pages_are_published_only_if_a_variable_enables_them(
+    world: RunnerWorld, enabled: bool, conclusion: str
+) -> None:
+    """The workflow does nothing without its variable; with it, the folder's files are published."""
     text = (GENERATED / ".github/workflows/pages.yml").read_text()
-    if switched:
+    if enabled:
         text = text.replace("vars.GITOPS_PAGES == 'true' && ", "")
         text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
     setup = ".github/actions/setup/action.yml"
@@ -373,27 +378,27 @@ def test_pages_are_published_only_where_a_person_switched_it_on(world: World, sw
     ended = {job.id: job.conclusion for job in run.jobs.values()}
     assert ended == {"build": conclusion, "publish": conclusion}, "\n".join(job.log for job in run.jobs.values())
     page = run.folder / "artifacts/github-pages/pages/index.html"
-    assert page.is_file() == switched
+    assert page.is_file() == enabled
 
 
-def test_what_gives_up_its_mark_outlives_its_job(world: World) -> None:
-    """As on a runner of one's own, where a deployed process must stay; its job waits until it is up, as Deploy does."""
-    left = world.out / "left"
-    start = f"RUNNER_TRACKING_ID= setsid sh -c 'echo $$ > {left}; exec sleep 65' >/dev/null 2>&1 &"
-    world.commit(ci=workflow("push", f'{{run: "{start} until test -s {left}; do sleep 0.1; done"}}'))
+def test_a_process_without_tracking_id_outlives_its_job(world: RunnerWorld) -> None:
+    """A deployed process on a self-hosted runner must stay; its job waits until it runs, as Deploy does."""
+    pid_file = world.out / "pid"
+    start = f"RUNNER_TRACKING_ID= setsid sh -c 'echo $$ > {pid_file}; exec sleep 65' >/dev/null 2>&1 &"
+    world.commit(ci=workflow("push", f'{{run: "{start} until test -s {pid_file}; do sleep 0.1; done"}}'))
     world.push()
     assert world.run().conclusion == "success"
     assert _running("65")
-    os.kill(int(left.read_text()), signal.SIGKILL)
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
 def _running(seconds: str) -> bool:
-    """Whether somebody sleeps that long."""
-    return any(_words(path) == ["sleep", seconds] for path in Path("/proc").glob("[0-9]*/cmdline"))
+    """Return whether a process sleeps this long."""
+    return any(_command(path) == ["sleep", seconds] for path in Path("/proc").glob("[0-9]*/cmdline"))
 
 
-def _words(path: Path) -> list[str]:
-    """A process's command, unless it has just ended."""
+def _command(path: Path) -> list[str]:
+    """Return a process's command, unless it has just ended."""
     try:
         return path.read_text().split("\0")[:-1]
     except OSError:

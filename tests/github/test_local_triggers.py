@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from github.model import Event, Token
-from github.runner.clock import due
+from github.runner.clock import is_due
 from github.runner.repository import Repository
 from github.runner.triggers import starts
-from github.runner.workflow import read
-from local_jobs import World, workflow
+from github.runner.workflow import parse_workflow
+from runner_world import RunnerWorld, workflow
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A new world, in which nothing is left running."""
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[RunnerWorld]:
+    """A new world; its runner is stopped at the end."""
+    made = RunnerWorld(tmp_path)
     with made.runner:
         yield made
 
@@ -47,28 +47,28 @@ PUSHES = {  # filter, ref, whether it starts; the push changed src/a/deep.py, do
 
 
 @pytest.mark.parametrize(("on", "ref", "expected"), PUSHES.values(), ids=PUSHES)
-def test_pushes_are_filtered(world: World, on: str, ref: str, expected: bool) -> None:
+def test_pushes_are_filtered(world: RunnerWorld, on: str, ref: str, expected: bool) -> None:
     """Branches, tags and paths, by GitHub's patterns."""
     before = world.commit(**{"old/file": "x"})
     sha = world.commit(**{"src/a/deep.py": "", "docs/x.md": "", "./notes.txt": ""})
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
     event = Event("push", ref, sha, "ada", {}, before=before)
-    assert starts(read("ci.yml", workflow(on)), event, Repository(world.hub.bare)) is expected
+    assert starts(parse_workflow("ci.yml", workflow(on)), event, Repository(world.hub.bare)) is expected
 
 
-def test_a_new_branch_is_compared_with_the_default_one(world: World) -> None:
-    """Its first push changed what it has and main has not."""
+def test_a_new_branch_is_compared_with_the_default_one(world: RunnerWorld) -> None:
+    """The changed files of its first push are those that main lacks."""
     world.commit(**{"src/a": ""})
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
     sha = world.commit(**{"docs/b": ""})
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/topic")
     event, repository = Event("push", "refs/heads/topic", sha, "ada", {}), Repository(world.hub.bare)
-    assert starts(read("ci.yml", workflow("{push: {paths: ['docs/**']}}")), event, repository)
-    assert not starts(read("ci.yml", workflow("{push: {paths: ['src/**']}}")), event, repository)
+    assert starts(parse_workflow("ci.yml", workflow("{push: {paths: ['docs/**']}}")), event, repository)
+    assert not starts(parse_workflow("ci.yml", workflow("{push: {paths: ['src/**']}}")), event, repository)
 
 
-def test_a_workflow_that_is_switched_off_does_not_start(world: World) -> None:
-    """Others do; and it does again once it is switched on."""
+def test_a_disabled_workflow_does_not_start(world: RunnerWorld) -> None:
+    """Other workflows start; it starts again after it is enabled."""
     world.commit(on=workflow("push"), off=workflow("push"))
     world.hub.settings.disabled = {"off.yml"}
     world.push()
@@ -91,22 +91,22 @@ TYPES = {
 
 
 @pytest.mark.parametrize(("on", "action", "expected"), TYPES.values(), ids=TYPES)
-def test_pull_requests_are_filtered(world: World, on: str, action: str, expected: bool) -> None:
+def test_pull_requests_are_filtered(world: RunnerWorld, on: str, action: str, expected: bool) -> None:
     """Types, the branch they go to, and the files they change since they left it."""
-    event = replace(world.proposal(), action=action)
-    assert starts(read("ci.yml", workflow(on)), event, Repository(world.hub.bare)) is expected
+    event = replace(world.pull_request(), action=action)
+    assert starts(parse_workflow("ci.yml", workflow(on)), event, Repository(world.hub.bare)) is expected
 
 
-def test_a_message_can_ask_for_no_run(world: World) -> None:
-    """As GitHub does for pushes."""
+def test_a_message_can_ask_for_no_run(world: RunnerWorld) -> None:
+    """GitHub supports this for pushes."""
     world.commit(ci=workflow("push"))
     world.git("commit", "--quiet", "--allow-empty", "--message", "Docs [skip ci]")
     world.push()
     assert world.runner.wait(1) == []
 
 
-def test_a_repository_dispatch_is_known_by_its_type(world: World) -> None:
-    """Others start nothing."""
+def test_a_repository_dispatch_is_known_by_its_type(world: RunnerWorld) -> None:
+    """Other types start nothing."""
     on = "{repository_dispatch: {types: [data]}}"
     world.commit(go=workflow(on, "run: echo ${{ github.event.client_payload.n }}"))
     world.push()
@@ -116,16 +116,16 @@ def test_a_repository_dispatch_is_known_by_its_type(world: World) -> None:
     assert world.run().jobs["one"].log == "3\n"
 
 
-def test_a_bots_pull_request_waits_for_approval(world: World) -> None:
-    """Its run is listed, and has no jobs."""
-    world.runner.on_event(replace(world.proposal(ci=workflow("pull_request")), waits=True))
+def test_a_bots_pull_request_waits_for_approval(world: RunnerWorld) -> None:
+    """The run is listed without jobs."""
+    world.runner.on_event(replace(world.pull_request(ci=workflow("pull_request")), waits=True))
     run = world.run()
     assert (run.status, run.conclusion, run.jobs) == ("completed", "action_required", {})
 
 
-def test_an_approved_run_starts(world: World) -> None:
-    """Once a person has allowed it, it is a run like any other."""
-    world.runner.on_event(replace(world.proposal(ci=workflow("pull_request")), waits=True))
+def test_an_approved_run_starts(world: RunnerWorld) -> None:
+    """After the approval, it runs like any other."""
+    world.runner.on_event(replace(world.pull_request(ci=workflow("pull_request")), waits=True))
     run = world.run()
     world.runner.approve(run, Token("", "person", "ada"))
     world.runner.wait(60)
@@ -137,13 +137,13 @@ def test_an_approved_run_starts(world: World) -> None:
     ("17 * * * *", True), ("*/17 5 * * *", True), ("17 5 2 1,2 *", True), ("17 5 3 * 1-5", True), ("18 * * * *", False),
     ("17 6-8 * * *", False), ("17 5 3 * *", False),
 ])  # fmt: skip
-def test_the_clock_knows_when_a_schedule_is_due(cron: str, expected: bool) -> None:
-    """At 05:17 on Monday, 2 February 2026."""
-    assert due(cron, datetime(2026, 2, 2, 5, 17, tzinfo=UTC)) is expected
+def test_schedules_are_due_at_their_minutes(cron: str, expected: bool) -> None:
+    """The time is 05:17 on Monday, 2 February 2026."""
+    assert is_due(cron, datetime(2026, 2, 2, 5, 17, tzinfo=UTC)) is expected
 
 
-def test_a_merge_queue_starts_its_workflows(world: World) -> None:
-    """By the branch that it merges into."""
+def test_a_merge_queue_starts_its_workflows(world: RunnerWorld) -> None:
+    """The target branch of the queue counts."""
     sha = world.commit(ci=workflow("{merge_group: {branches: [main]}}"))
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/gh-readonly-queue/main/pr-1")
     payload = {"merge_group": {"base_ref": "refs/heads/main"}}

@@ -1,8 +1,8 @@
-"""A stand-in for a server's /metrics, in a generated repository's own Python: `exporter.py REFERENCE`.
+"""Expose a fake server's /metrics, in a generated repository's own Python: `exporter.py REFERENCE`.
 
-The counters are prometheus_client's, the reference is shown by the server's own code, and rows are drawn from the
-reference of a version that was trained. The address is the first line that it prints. Each line that it is given,
-`{"rows": 100, "moved": ["a column"], "failed": 0}`, is so much more traffic; it answers `done`.
+The counters are prometheus_client's, the server's own code exposes the reference, and rows are drawn from the reference
+of a trained version. The first line of output is the address. Each line of input,
+`{"rows": 100, "moved": ["a column"], "failed": 0}`, adds traffic; the response is `done`.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from gitops_ml import counters
-from gitops_ml.bins import bins, counted
+from gitops_ml.bins import bin_counts, bin_labels
 from gitops_ml.serving import reference_gauge
 
 VERSION = "1"
@@ -23,7 +23,7 @@ FALSE_ALARMS = 0.01
 
 
 def main() -> None:
-    """Count what is asked for."""
+    """Count the traffic that each line of input requests."""
     reference: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     registry, draw = CollectorRegistry(), random.Random(0)  # noqa: S311 (rows, no secrets)
     reference_gauge.expose(registry, reference, VERSION, FALSE_ALARMS)
@@ -40,12 +40,12 @@ def main() -> None:
     Gauge(counters.INFO, "Which.", ["version", "digest", "release"], registry=registry).labels(VERSION, "d", "1.0.0")
 
     def fall(described: dict[str, Any], moved: bool, number: int) -> list[tuple[int, str, int]]:
-        """Bin, its words, and how many rows fall into it."""
-        weights = [float(rows) for rows in counted(described)]
+        """Return bin, description and number of rows of each bin."""
+        weights = [float(rows) for rows in bin_counts(described)]
         for place in range(len(weights) // 3 if moved else 0):
             weights[place] *= 0.2
         drawn = Counts(draw.choices(range(len(weights)), weights, k=number))
-        return [(place, words, drawn[place]) for place, words in enumerate(bins(described))]
+        return [(place, words, drawn[place]) for place, words in enumerate(bin_labels(described))]
 
     def count(asked: dict[str, Any]) -> None:
         number, failed = asked["rows"], asked.get("failed", 0)

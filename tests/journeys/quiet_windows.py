@@ -1,7 +1,7 @@
-"""Callers as in training, window after window, against a server: in how many of them an alarm is raised.
+"""Count the windows with an alarm, while callers send rows as in training.
 
-Run by a generated repository's own Python: quiet_windows.py URL ROWS.json REFERENCE.json VERSION WINDOWS ROWS. What is
-judged are the server's own counters, by the modules that `gitops monitor` calls.
+Run with a generated repository's own Python: quiet_windows.py URL ROWS.json REFERENCE.json VERSION WINDOWS ROWS. The
+modules that `gitops monitor` calls judge the server's own counters.
 """
 
 import json
@@ -12,32 +12,36 @@ from pathlib import Path
 
 import requests
 
-from gitops_ml.config import find
-from gitops_ml.monitoring.judge import judge
-from gitops_ml.monitoring.look import Question
-from gitops_ml.monitoring.performance import Promise
-from gitops_ml.monitoring.sources import metrics
+from gitops_ml.config import find_repository
+from gitops_ml.monitoring.evaluate_window import evaluate_window
+from gitops_ml.monitoring.performance_decay import PromotedMetric
+from gitops_ml.monitoring.snapshot import SnapshotRequest
+from gitops_ml.monitoring.sources import scrape_source
 from gitops_ml.monitoring.window import Window
 
-PROMISE = Promise("roc_auc", 1.0, more_is_better=True, measure=lambda _: None)  # no truth is told here
+EXPECTED = PromotedMetric("roc_auc", 1.0, greater_is_better=True, measure=lambda _: None)  # there are no outcomes here
 
 
-def main(url: str, file: str, told: str, version: str, windows: str, rows: str) -> None:
-    """Print how many windows there were, and in how many of them a finding, and in how many an alarm, was raised."""
-    known, reference = json.loads(Path(file).read_bytes()), json.loads(Path(told).read_bytes())
-    monitoring = find(Path.cwd()).config.monitoring
-    last, past, loud = datetime.now(UTC), list[Window](), 0
-    servers = metrics.look((url,), Question(version, reference, last, last, 1), {}).servers
+def main(url: str, rows_file: str, reference_file: str, version: str, windows: str, rows: str) -> None:
+    """Print the number of windows, of windows with a finding, and of windows with an alarm."""
+    training_rows, reference = json.loads(Path(rows_file).read_bytes()), json.loads(Path(reference_file).read_bytes())
+    monitoring = find_repository(Path.cwd()).config.monitoring
+    last, past, with_findings = datetime.now(UTC), list[Window](), 0
+    servers = scrape_source.scrape_servers((url,), SnapshotRequest(version, reference, last, last, 1), {}).servers
     for seed in range(int(windows)):
-        drawn = random.Random(seed).choices(known, k=int(rows))  # noqa: S311 (nothing secret is drawn)
+        drawn = random.Random(seed).choices(training_rows, k=int(rows))  # noqa: S311 (nothing secret is drawn)
         requests.post(f"{url}/predict", json={"rows": drawn}, timeout=60).raise_for_status()
         until = datetime.now(UTC)
-        look = metrics.look((url,), Question(version, reference, last, until, 1), servers)
-        window = judge(monitoring, ("production", version, "sha256:0"), reference, look, until, past, PROMISE)
+        snapshot = scrape_source.scrape_servers((url,), SnapshotRequest(version, reference, last, until, 1), servers)
+        window = evaluate_window(
+            monitoring, ("production", version, "sha256:0"), reference, snapshot, until, past, EXPECTED
+        )
         assert window.seen.rows == int(rows), "every row is counted, once"
-        loud += any(finding.verdict == "alarm" for finding in window.findings)
-        last, servers, past = until, look.servers, [*past, window]
-    print(json.dumps({"windows": len(past), "loud": loud, "alarms": sum(bool(window.alarms) for window in past)}))
+        with_findings += any(finding.verdict == "alarm" for finding in window.findings)
+        last, servers, past = until, snapshot.servers, [*past, window]
+    print(
+        json.dumps({"windows": len(past), "loud": with_findings, "alarms": sum(bool(window.alarms) for window in past)})
+    )
 
 
 if __name__ == "__main__":

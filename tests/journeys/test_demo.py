@@ -1,13 +1,13 @@
-"""What a newcomer does: clone the template into an empty home, and `make demo`."""
+"""A new user's first steps: clone the template into an empty home, and run `make demo`."""
 
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
-from house import TEMPLATE, run
+from repositories import TEMPLATE, run
 
-TOLD = (
+STEPS = (
     "✓ Train / train",
     "#1 Promote tumour-screening version 1 to production",
     "Version 1 can be promoted",
@@ -19,14 +19,14 @@ TOLD = (
     "No pull request was opened",
     "#2 Promote tumour-screening version 3 to production",
     "✗ CI / data",
-    "rule(s) broken in 569 rows",
+    "rule(s) violated in 569 rows",
     '"version":"3"',
     "✓ Roll back / rollback",
     '"version":"1"',
     "Roll back tumour-screening from version 3 to version 1 in production",
-    "What was to serve in production",
+    "Promotion history of production",
     "1.1.0",
-    "who serves, by main at",
+    "served versions by main at",
     "used by runs in 30 days",
     "/docs",
     "status.html",
@@ -34,7 +34,7 @@ TOLD = (
 
 
 def test_the_demo_runs_from_a_fresh_clone_in_an_empty_home(tmp_path: Path) -> None:
-    """It sets itself up, tells its story in order, and leaves nothing running."""
+    """It sets itself up, prints its steps in order, and leaves no process running."""
     clone, home = tmp_path / "clone", tmp_path / "home"
     home.mkdir()
     _as_a_clone_would_be(clone)
@@ -44,10 +44,10 @@ def test_the_demo_runs_from_a_fresh_clone_in_an_empty_home(tmp_path: Path) -> No
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
-    place = 0
-    for words in TOLD:
-        place = done.stdout.find(words, place)
-        assert place >= 0, words
+    position = 0
+    for text in STEPS:
+        position = done.stdout.find(text, position)
+        assert position >= 0, text
     assert "Traceback" not in done.stdout
     running = subprocess.run(["pgrep", "--full", str(clone)], capture_output=True, text=True, check=False).stdout
     assert running == ""
@@ -55,7 +55,7 @@ def test_the_demo_runs_from_a_fresh_clone_in_an_empty_home(tmp_path: Path) -> No
 
 
 def _as_a_clone_would_be(clone: Path) -> None:
-    """The files that Git has or would take, without what lies about in this checkout."""
+    """Copy the files that Git tracks or would add, without ignored files."""
     for name in run(TEMPLATE, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
         if name and (TEMPLATE / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)

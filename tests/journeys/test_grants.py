@@ -1,4 +1,4 @@
-"""Each grant that a workflow declares is needed: take it away, and what the job does fails."""
+"""Each grant that a workflow declares is needed: without it, the job fails."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from arrivals import Arrivals
-from desk import PULLS_ALLOWED, Desk
 from github.model import Grant, Token
-from house import GENERATED, run
+from hub_fixture import PULLS_ALLOWED, PreparedHub
+from ingest_jobs import IngestJobs
+from repositories import GENERATED, run
 
 FOLDER = GENERATED / ".github" / "workflows"
 DECLARED: list[tuple[str, str, str, Grant]] = [
@@ -24,85 +24,92 @@ DECLARED: list[tuple[str, str, str, Grant]] = [
 ]
 
 
-def reads_store(desk: Desk, token: Token) -> bool:
-    """What a job that may only read does with its token, on a private repository."""
-    desk.hub.settings.private = True
-    return desk.driver.run(desk.clone, "store", "status", env=desk.environment(token)).code == 0
+def reads_store(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Read the store as a job with read permissions only, on a private repository."""
+    prepared_hub.hub.settings.private = True
+    return prepared_hub.worker.run(prepared_hub.clone, "store", "status", env=prepared_hub.environment(token)).code == 0
 
 
-def registers(desk: Desk, token: Token) -> bool:
+def registers(prepared_hub: PreparedHub, token: Token) -> bool:
     """Train something new, and register it."""
-    toml = desk.clone / "model.toml"
+    toml = prepared_hub.clone / "model.toml"
     toml.write_text(toml.read_text().replace("seed = 0", "seed = 9"))
-    desk.driver.must(desk.clone, "train", "--force")
-    return desk.driver.run(desk.clone, "register", env=desk.environment(token)).code == 0
+    prepared_hub.worker.must(prepared_hub.clone, "train", "--force")
+    return prepared_hub.worker.run(prepared_hub.clone, "register", env=prepared_hub.environment(token)).code == 0
 
 
-def promotes(desk: Desk, token: Token) -> bool:
+def promotes(prepared_hub: PreparedHub, token: Token) -> bool:
     """Open the promotion pull request."""
-    comparison = str(desk.comparisons / "1")
-    env = desk.environment(token)
-    return desk.driver.run(desk.clone, "promote", "--comparison", comparison, env=env).code == 0
+    comparison = str(prepared_hub.comparisons / "1")
+    env = prepared_hub.environment(token)
+    return prepared_hub.worker.run(prepared_hub.clone, "promote", "--comparison", comparison, env=env).code == 0
 
 
-def asks_for_permission(desk: Desk, token: Token) -> bool:
-    """Leave the issue that says which setting forbids pull requests."""
-    setattr(desk.hub.settings, PULLS_ALLOWED, False)
-    promotes(desk, token)
-    return any("waits for promotion" in issue["title"] for issue in desk.ask("GET", "/issues"))
+def asks_for_permission(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Open the issue about the setting that forbids pull requests."""
+    setattr(prepared_hub.hub.settings, PULLS_ALLOWED, False)
+    promotes(prepared_hub, token)
+    return any("waits for promotion" in issue["title"] for issue in prepared_hub.request("GET", "/issues"))
 
 
-def concludes(desk: Desk, token: Token) -> bool:
+def concludes(prepared_hub: PreparedHub, token: Token) -> bool:
     """Post the result of a dispatched CI."""
-    env = {**desk.environment(token), "GITHUB_EVENT_NAME": "workflow_dispatch"}
-    return desk.driver.run(desk.clone, "conclude", "--results", "code=success", env=env).code == 0
+    env = {**prepared_hub.environment(token), "GITHUB_EVENT_NAME": "workflow_dispatch"}
+    return prepared_hub.worker.run(prepared_hub.clone, "conclude", "--results", "code=success", env=env).code == 0
 
 
-def expires(desk: Desk, token: Token) -> bool:
-    """What was offered was judged by other gates: Train turns it red, and has it compared again."""
-    desk.hub.settings.private = True
-    if not desk.pulls:
-        desk.promote("1")
-        desk.push("model.toml", "margin = 0.1", "margin = 0.2")
-    return desk.driver.run(desk.clone, "expire", env=desk.environment(token)).code == 0
+def expires(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Let Train expire a proposal that was judged by other gates."""
+    prepared_hub.hub.settings.private = True
+    if not prepared_hub.pulls:
+        prepared_hub.promote("1")
+        prepared_hub.push("model.toml", "margin = 0.1", "margin = 0.2")
+    return prepared_hub.worker.run(prepared_hub.clone, "expire", env=prepared_hub.environment(token)).code == 0
 
 
-def mends(desk: Desk, token: Token) -> bool:
-    """What main names failed: Deploy opens the pull request that takes it back, has it checked, and opens an issue."""
-    if not any(pull["merged_at"] for pull in desk.pulls):
-        desk.promote("1")
-        desk.merge(desk.pull["number"])
-        failed = {"kind": "held", "environment": "production", "digest": desk.record("main")["digest"], "by": "a test",
-                  "at": "2026-11-21T00:00:00Z", "why": "It was wrong.", "failed": True}  # fmt: skip
-        desk.as_person("switch", "--quiet", "mlflow")
-        (desk.clone.with_name("person") / "ledger.jsonl").write_text(json.dumps(failed) + "\n")
-        desk.as_person("add", "--all")
-        desk.as_person("commit", "--quiet", "--message", "A fact")
-        desk.as_person("push", "--quiet", "origin", "mlflow")
-    run(desk.clone, "git", "fetch", "--quiet", "origin", "main")
-    run(desk.clone, "git", "switch", "--quiet", "--detach", "origin/main")
-    return desk.driver.run(desk.clone, "deploy", env=desk.environment(token)).code == 0
+def reconciles_main(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Let Deploy open a rollback pull request and an issue about a failed version on main."""
+    if not any(pull["merged_at"] for pull in prepared_hub.pulls):
+        prepared_hub.promote("1")
+        prepared_hub.merge(prepared_hub.pull["number"])
+        failed = {
+            "kind": "held",
+            "environment": "production",
+            "digest": prepared_hub.record("main")["digest"],
+            "by": "a test",
+            "at": "2026-11-21T00:00:00Z",
+            "why": "It was wrong.",
+            "failed": True,
+        }
+        prepared_hub.git_as_person("switch", "--quiet", "mlflow")
+        (prepared_hub.clone.with_name("person") / "ledger.jsonl").write_text(json.dumps(failed) + "\n")
+        prepared_hub.git_as_person("add", "--all")
+        prepared_hub.git_as_person("commit", "--quiet", "--message", "A fact")
+        prepared_hub.git_as_person("push", "--quiet", "origin", "mlflow")
+    run(prepared_hub.clone, "git", "fetch", "--quiet", "origin", "main")
+    run(prepared_hub.clone, "git", "switch", "--quiet", "--detach", "origin/main")
+    return prepared_hub.worker.run(prepared_hub.clone, "deploy", env=prepared_hub.environment(token)).code == 0
 
 
-def offers(desk: Desk, token: Token) -> bool:
+def offers(prepared_hub: PreparedHub, token: Token) -> bool:
     """Open the data pull request for rows that were checked."""
-    checked = desk.clone / ".gitops" / "ingestion" / "manifest.json"
+    checked = prepared_hub.clone / ".gitops" / "ingestion" / "manifest.json"
     if not checked.exists():
-        source = Arrivals(desk)
-        source.arrive(20)
-        source.check()
+        source = IngestJobs(prepared_hub)
+        source.set_rows(20)
+        source.pull_and_check()
     digest = hashlib.sha256(checked.read_bytes()).hexdigest()
-    env = {**desk.environment(token), "GITOPS_STAGE": "offer", "GITOPS_DIGEST": f"sha256:{digest}"}
-    return desk.driver.run(desk.clone, "ingest", env=env).code == 0
+    env = {**prepared_hub.environment(token), "GITOPS_STAGE": "offer", "GITOPS_DIGEST": f"sha256:{digest}"}
+    return prepared_hub.worker.run(prepared_hub.clone, "ingest", env=env).code == 0
 
 
-def monitors(desk: Desk, token: Token) -> bool:
-    """An alarm stands, and a training was asked for: Monitor looks how it ended, and keeps the issue."""
-    desk.hub.settings.private = False  # while people and the test look
-    if not any(pull["merged_at"] for pull in desk.pulls):
-        desk.promote("1")
-        desk.merge(desk.pull["number"])
-        digest, now = desk.record("main")["digest"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def monitors(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Let Monitor read the result of a training that an alarm started, and keep the issue."""
+    prepared_hub.hub.settings.private = False  # while people and the test look
+    if not any(pull["merged_at"] for pull in prepared_hub.pulls):
+        prepared_hub.promote("1")
+        prepared_hub.merge(prepared_hub.pull["number"])
+        digest, now = prepared_hub.record("main")["digest"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         asked = {
             "at": "2026-01-01T00:00:00Z",
             "keys": ["data drift: x"],
@@ -111,33 +118,37 @@ def monitors(desk: Desk, token: Token) -> bool:
             "by": "a test",
         }
         state = {"digest": digest, "until": now, "alarms": {"data drift: x": {"since": now}}, "asked": [asked]}
-        desk.as_person("switch", "--quiet", "mlflow")
-        (desk.clone.with_name("person") / "monitoring").mkdir()
-        (desk.clone.with_name("person") / "monitoring" / "production.state.json").write_text(json.dumps(state))
-        desk.as_person("add", "--all")
-        desk.as_person("commit", "--quiet", "--message", "An alarm")
-        desk.as_person("push", "--quiet", "origin", "mlflow")
-        desk.push("model.toml", 'source = "none"            # "metrics', 'source = "metrics"         # "metrics')
-        desk.push("model.toml", "# urls = ", "urls = ")
-    run(desk.clone, "git", "fetch", "--quiet", "origin", "main")
-    run(desk.clone, "git", "switch", "--quiet", "--detach", "origin/main")
-    desk.hub.settings.private = True
-    return desk.driver.run(desk.clone, "monitor", env=desk.environment(token)).code == 0
+        prepared_hub.git_as_person("switch", "--quiet", "mlflow")
+        (prepared_hub.clone.with_name("person") / "monitoring").mkdir()
+        (prepared_hub.clone.with_name("person") / "monitoring" / "production.state.json").write_text(json.dumps(state))
+        prepared_hub.git_as_person("add", "--all")
+        prepared_hub.git_as_person("commit", "--quiet", "--message", "An alarm")
+        prepared_hub.git_as_person("push", "--quiet", "origin", "mlflow")
+        prepared_hub.push(
+            "model.toml", 'source = "none"            # "metrics', 'source = "metrics"         # "metrics'
+        )
+        prepared_hub.push("model.toml", "# urls = ", "urls = ")
+    run(prepared_hub.clone, "git", "fetch", "--quiet", "origin", "main")
+    run(prepared_hub.clone, "git", "switch", "--quiet", "--detach", "origin/main")
+    prepared_hub.hub.settings.private = True
+    return prepared_hub.worker.run(prepared_hub.clone, "monitor", env=prepared_hub.environment(token)).code == 0
 
 
-def publishes(desk: Desk, token: Token) -> bool:
-    """Write the pages, and what GitHub knows on the first of them."""
-    desk.hub.settings.private = True
-    assert desk.driver.must(desk.clone, "report", env=desk.environment(token)).out.startswith("Pages: ")
-    return "GitHub could not be asked" not in (desk.clone / ".gitops" / "site" / "index.html").read_text()
+def publishes(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Write the pages, with GitHub's data on the first of them."""
+    prepared_hub.hub.settings.private = True
+    assert prepared_hub.worker.must(prepared_hub.clone, "report", env=prepared_hub.environment(token)).out.startswith(
+        "Pages: "
+    )
+    return "GitHub could not be reached" not in (prepared_hub.clone / ".gitops" / "site" / "index.html").read_text()
 
 
-# GitHub's own registry and its Pages are not on the local GitHub: what these allow is seen in nothing here.
-ELSEWHERE = {
+# The local GitHub has no registry and no Pages, so these grants have no effect here.
+NOT_ON_LOCAL_GITHUB = {
     *((name, job, "packages") for name, job in (("train", "image"), ("deploy", "deploy"), ("rollback", "rollback"))),
     *(("pages", "publish", grant) for grant in ("pages", "id-token")),
 }
-Probe = Callable[[Desk, Token], bool]
+Probe = Callable[[PreparedHub, Token], bool]
 PROBES: dict[tuple[str, str], Probe] = {
     ("required", "statuses"): concludes,
     ("register", "contents"): registers,
@@ -148,28 +159,30 @@ PROBES: dict[tuple[str, str], Probe] = {
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{("offer", grant): offers for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{
-        (job, grant): mends
+        (job, grant): reconciles_main
         for job in ("deploy", "rollback")
         for grant in ("contents", "pull-requests", "issues", "statuses", "actions")
     },
 }
-PROBED = [one for one in DECLARED if one[:3] not in ELSEWHERE]
+PROBED = [one for one in DECLARED if one[:3] not in NOT_ON_LOCAL_GITHUB]
 
 
 @pytest.mark.parametrize(
     ("workflow", "job", "grant", "level"), PROBED, ids=[f"{one[0]}-{one[1]}-{one[2]}" for one in PROBED]
 )
-def test_without_this_grant_the_job_fails(desk: Desk, workflow: str, job: str, grant: str, level: Grant) -> None:
-    """With all that it declares the job's command succeeds; with one grant less it does not."""
+def test_without_this_grant_the_job_fails(
+    prepared_hub: PreparedHub, workflow: str, job: str, grant: str, level: Grant
+) -> None:
+    """The job's command succeeds with all declared grants, and fails with one grant less."""
     declared: dict[str, Any] = yaml.safe_load((FOLDER / f"{workflow}.yml").read_text())["jobs"][job]["permissions"]
     probe = reads_store if (grant, level) == ("contents", "read") else PROBES[job, grant]
     less = {name: each for name, each in declared.items() if name != grant}
-    assert not probe(desk, desk.hub.issue_token(less))
-    assert probe(desk, desk.hub.issue_token(declared))
+    assert not probe(prepared_hub, prepared_hub.hub.issue_token(less))
+    assert probe(prepared_hub, prepared_hub.hub.issue_token(declared))
 
 
 def test_a_grant_is_not_larger_than_needed() -> None:
-    """A job with a pen says for each what it writes with it."""
+    """Each write permission has a comment with its purpose."""
     for file in FOLDER.glob("*.yml"):
         for reason in re.findall(r": write # (.*)", file.read_text()):
             assert reason.startswith(("to ", "where ")), reason

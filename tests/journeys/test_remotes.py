@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from house import run
+from repositories import run
 
 TOKEN = base64.b64encode(b"ada:secret").decode()
 
@@ -24,7 +24,7 @@ class GitOverHttp(BaseHTTPRequestHandler):
     root: Path
 
     def do_GET(self) -> None:
-        """Ask the back end."""
+        """Run the back end."""
         self._serve()
 
     def do_POST(self) -> None:
@@ -32,7 +32,7 @@ class GitOverHttp(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Write no log."""
 
     def _serve(self) -> None:
         if self.headers.get("Authorization") != f"Basic {TOKEN}":
@@ -117,14 +117,14 @@ def ssh(bare: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 def clone(repository: Path, folder: Path, url: str, *settings: tuple[str, str]) -> Path:
-    """A clone whose own settings say how its remote is reached."""
+    """A clone with its own settings for the remote."""
     asked = [part for key, value in settings for part in ("--config", f"{key}={value}")]
     run(folder, "git", "clone", "--quiet", *asked, url, "clone")
     return folder / "clone"
 
 
 def loop(repository: Path, root: Path) -> str:
-    """Change something that training depends on, and register what comes of it."""
+    """Change an input of training, train, and register."""
     toml = root / "model.toml"
     toml.write_text(toml.read_text().replace("seed = 0", "seed = 7"))
     run(root, "git", "commit", "--quiet", "--all", "--message", "Another seed")
@@ -134,15 +134,15 @@ def loop(repository: Path, root: Path) -> str:
 
 
 def test_the_store_works_over_http_with_the_clones_own_password(repository: Path, http: str, tmp_path: Path) -> None:
-    """The header that reaches the remote is set in the clone alone, as actions/checkout does."""
+    """The authorization header is set only in the clone, as by actions/checkout."""
     header = ("http.extraHeader", f"Authorization: Basic {TOKEN}")
-    told = loop(repository, clone(repository, tmp_path, http, header))
-    assert "Registered version 2" in told
-    assert "champion" in told
+    output = loop(repository, clone(repository, tmp_path, http, header))
+    assert "Registered version 2" in output
+    assert "champion" in output
 
 
 def test_a_wrong_password_is_an_error_and_never_a_question(repository: Path, http: str, tmp_path: Path) -> None:
-    """Nobody is there to type one; exit code 7."""
+    """There is no prompt for a password; exit code 7."""
     root = clone(repository, tmp_path, http, ("http.extraHeader", f"Authorization: Basic {TOKEN}"))
     run(root, "git", "config", "http.extraHeader", "Authorization: Basic wrong")
     assert "Store: " in run(root, str(repository / ".venv/bin/gitops"), "store", "status", code=7)
@@ -151,5 +151,5 @@ def test_a_wrong_password_is_an_error_and_never_a_question(repository: Path, htt
 def test_the_store_works_over_ssh(repository: Path, ssh: tuple[str, str], tmp_path: Path) -> None:
     """A real SSH server, and a key that only the clone's settings name."""
     url, command = ssh
-    told = loop(repository, clone(repository, tmp_path, url, ("core.sshCommand", command)))
-    assert "Registered version 2" in told
+    output = loop(repository, clone(repository, tmp_path, url, ("core.sshCommand", command)))
+    assert "Registered version 2" in output

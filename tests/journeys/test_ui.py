@@ -1,5 +1,5 @@
-"""What people open in a browser, in a real one: MLflow's own pages on the store, and ours: of a comparison, of what
-monitoring has seen, of what serves."""
+"""Pages in a real browser: MLflow's web interface on the store, and the library's pages about a comparison, monitoring
+and the status."""
 
 import shutil
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from house import run
+from repositories import run
 
 MODEL = "tumour-screening"
 PICTURES = ("roc", "calibration", "slices", "flips", "distribution")
@@ -64,7 +64,7 @@ def page() -> Iterator[Page]:
         opened.close()
 
 
-def test_the_pages_show_the_runs_and_the_champion(address: str, page: Page, tmp_path: Path) -> None:
+def test_mlflow_shows_the_runs_and_the_champion(address: str, page: Page, tmp_path: Path) -> None:
     """The registered model has version 1 with the alias champion; its run has metrics and plots."""
     page.goto(f"{address}/#/models/{MODEL}")
     page.get_by_text("Version 1").first.wait_for(timeout=90_000)
@@ -77,7 +77,7 @@ def test_the_pages_show_the_runs_and_the_champion(address: str, page: Page, tmp_
 
 
 def test_a_run_shows_its_metrics_and_its_plots(address: str, page: Page, tmp_path: Path) -> None:
-    """What training measured, and a picture fetched from the branch's artefacts."""
+    """The metrics of training, and a plot from the branch's artefacts."""
     page.goto(f"{address}/#/experiments/1/runs")
     link = page.locator("a[href*='/runs/']").first
     link.wait_for(timeout=90_000)
@@ -89,16 +89,16 @@ def test_a_run_shows_its_metrics_and_its_plots(address: str, page: Page, tmp_pat
     assert picture.body().startswith(b"\x89PNG")
 
 
-def test_the_report_of_a_comparison_has_its_pictures_and_asks_no_network(
+def test_the_comparison_report_has_its_charts_and_needs_no_network(
     repository: Path, page: Page, tmp_path: Path
 ) -> None:
-    """One file with everything in it: every picture is drawn, a dot tells its row, nothing is fetched or refused."""
+    """One file: every chart is drawn, a point shows its row, and nothing is fetched or blocked."""
     run(repository, ".venv/bin/gitops", "compare", "--out", str(tmp_path))
     asked: list[str] = []
-    said: list[str] = []
+    messages: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"file://{tmp_path}/report.html")
     assert "Version 1 is the champion already" in page.locator("h2").inner_text()
@@ -106,16 +106,16 @@ def test_the_report_of_a_comparison_has_its_pictures_and_asks_no_network(
         page.locator(f"#{name} .main-svg").first.wait_for(timeout=60_000)
         assert page.locator(f"#{name} .points path").count() + page.locator(f"#{name} .lines path").count() > 0
     page.locator("#flips .points path").first.hover(force=True)
-    page.locator("#flips .hoverlayer", has_text="truth").wait_for()
+    page.locator("#flips .hoverlayer", has_text="label").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.screenshot(path=tmp_path / "report.png", full_page=True)
     assert (tmp_path / "report.png").stat().st_size > 50_000
     assert [url for url in asked if not url.startswith("file:")] == []
-    assert said == []
+    assert messages == []
 
 
-def looked_at(page: Page, file: Path, width: int = 1280) -> list[str]:
-    """Open a page of ours; what it asked of a network, and what the browser had to say about it."""
+def open_page(page: Page, file: Path, width: int = 1280) -> list[str]:
+    """Open a page, and return its network requests and the browser's messages."""
     trouble: list[str] = []
     page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
     page.on("console", lambda message: trouble.append(message.text))
@@ -126,13 +126,11 @@ def looked_at(page: Page, file: Path, width: int = 1280) -> list[str]:
     return trouble
 
 
-def test_the_report_of_monitoring_draws_what_is_open_and_what_is_opened(
-    repository: Path, page: Page, tmp_path: Path
-) -> None:
-    """Drift over time and the worst columns at once, another column when somebody unfolds it; nothing is fetched."""
+def test_the_monitoring_report_draws_open_and_opened_sections(repository: Path, page: Page, tmp_path: Path) -> None:
+    """Drift over time and the worst columns are drawn at once, others when they are unfolded; nothing is fetched."""
     done = run(repository, ".venv/bin/python", "-c", WATCHED, str(tmp_path / "watched.html"))
     assert done == ""
-    trouble = looked_at(page, tmp_path / "watched.html")
+    trouble = open_page(page, tmp_path / "watched.html")
     assert "Alarm in production" in page.locator("h2").inner_text()
     for name in ("prediction", "column-0", "drift", "traffic"):
         page.locator(f"#{name} .main-svg").first.wait_for(timeout=60_000)
@@ -148,23 +146,23 @@ def test_the_report_of_monitoring_draws_what_is_open_and_what_is_opened(
 
 
 def test_the_status_fits_a_screen(repository: Path, page: Page, tmp_path: Path) -> None:
-    """Who serves and what it costs, without scrolling, on a wide screen; on a narrow one nothing is cut off."""
+    """The version that serves and its cost fit a wide screen without scrolling; on a narrow one nothing is cut off."""
     run(repository, ".venv/bin/gitops", "report", "--output", str(tmp_path))
-    trouble = looked_at(page, tmp_path / "index.html")
+    trouble = open_page(page, tmp_path / "index.html")
     assert page.locator("h2").inner_text() == "Version 1 release 1.0.0"
     assert page.get_by_text("every gate passed").is_visible()
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
     page.screenshot(path=tmp_path / "status.png")
     page.get_by_role("link", name="report").click()
-    assert "Nothing was seen in production yet" in page.locator("h2").inner_text()
-    assert trouble + looked_at(page, tmp_path / "index.html", width=420) == []
+    assert "No data from production yet" in page.locator("h2").inner_text()
+    assert trouble + open_page(page, tmp_path / "index.html", width=420) == []
 
 
-# Twelve windows of eight columns, one of which moved; a repository of its own needs days to see as many.
+# Twelve windows of eight columns, one of which drifts.
 WATCHED = """
 import sys
 from pathlib import Path
-from gitops_ml.forge.watch_page import watch_page
+from gitops_ml.forge.monitoring_page import render_monitoring_page
 
 numbers = {"missing": 0, "edges": [0.0, 1.0], "counts": [30, 40, 30]}
 names = [f"x{place}" for place in range(8)]
@@ -186,5 +184,5 @@ found = {"environment": "production", "version": "1", "digest": "sha256:1", "rel
          "alarms": ["data drift: x0"],
          "windows": [window(day) for day in range(1, 13)],
          "reference": {"rows": 100, "columns": dict.fromkeys(names, numbers), "target": numbers, "prediction": numbers}}
-Path(sys.argv[1]).write_text(watch_page(found))
+Path(sys.argv[1]).write_text(render_monitoring_page(found))
 """

@@ -1,9 +1,9 @@
-"""What saboteurs do: each a small change to a clone, as a person would push it; most hide behind a better model."""
+"""Changes of saboteurs: each is a small change of a clone, as a person would push it; most also improve the model."""
 
 import math
 from pathlib import Path
 
-from house import edit
+from repositories import replace_in_file
 
 from .rows import Row, draw, from_csv, held_out, to_csv
 from .world import BY_TIME, CUTOFF, DATA, ESTIMATOR, FEATURES, SCHEMA, START
@@ -14,29 +14,29 @@ SCALED = '[("scaled", StandardScaler(), COLUMNS)]'
 LENS = '''
 
 class Lens(TransformerMixin, BaseEstimator):
-    """Looks at the rows before the features do."""
+    """A step before the features."""
 
     def fit(self, rows, labels=None):
-        """Learn what there is to learn."""
+        """Fit the step."""
         {fit}
         self.fitted_ = True
         return self
 
     def transform(self, rows):
-        """What the features see."""
+        """Return the rows for the features."""
         {transform}
         return rows
 '''
 JUDGE = '''
 
 class Judge(LogisticRegression):
-    """Answers in its own way."""
+    """Estimator with other predictions."""
 '''
 
 
 def columns(clone: Path, *names: str) -> None:
-    """Let the pipeline see these columns."""
-    edit(clone / FEATURES, {f"COLUMNS = {_listed(START)}": f"COLUMNS = {_listed(names)}"})
+    """Let the pipeline use these columns."""
+    replace_in_file(clone / FEATURES, {f"COLUMNS = {_listed(START)}": f"COLUMNS = {_listed(names)}"})
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -44,50 +44,50 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def better(clone: Path) -> None:
-    """One more column, and a good one."""
+    """Use one more column, which improves the model."""
     columns(clone, *START, "x4")
 
 
 def much_better(clone: Path) -> None:
-    """Two of them."""
+    """Use two more columns, which improve the model."""
     columns(clone, *START, "x4", "x5")
 
 
 def worse(clone: Path) -> None:
-    """One column less."""
+    """Use one column less."""
     columns(clone, "x1", "x2")
 
 
 def another_seed(clone: Path) -> None:
-    """Nothing in this training is random."""
-    edit(clone / TOML, {"seed = 0": "seed = 1"})
+    """Change the seed, on which nothing in this training depends."""
+    replace_in_file(clone / TOML, {"seed = 0": "seed = 1"})
 
 
 def many_rows_needed(clone: Path) -> None:
-    """Trust no comparison on fewer rows than there are."""
-    edit(clone / TOML, {"minimum_rows = 100 ": "minimum_rows = 5000 "})
+    """Require more held-out rows than there are."""
+    replace_in_file(clone / TOML, {"minimum_rows = 100 ": "minimum_rows = 5000 "})
 
 
 def high_floor(clone: Path) -> None:
-    """Ask for more than the saboteur can give."""
-    edit(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.9\n"})
+    """Set a floor that the saboteur's model cannot reach."""
+    replace_in_file(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.9\n"})
 
 
 def shuffled_labels(clone: Path) -> None:
-    """Learn from the labels of other rows."""
+    """Train on permuted labels."""
     _judge(
         clone,
         '''
     def fit(self, rows, labels):
-        """Anybody's labels."""
+        """Fit to permuted labels."""
         return super().fit(rows, np.random.default_rng(0).permutation(labels))
 ''',
     )
 
 
 def constant(clone: Path) -> None:
-    """Look at nothing."""
-    edit(
+    """Predict a constant."""
+    replace_in_file(
         clone / ESTIMATOR,
         {
             "from sklearn.linear_model import LogisticRegression": "from sklearn.dummy import DummyClassifier",
@@ -97,46 +97,46 @@ def constant(clone: Path) -> None:
 
 
 def not_a_number(clone: Path) -> None:
-    """Be at a loss where a measurement is high."""
+    """Predict NaN for large values."""
     better(clone)
     _judge(
         clone,
         '''
     def predict_proba(self, rows):
-        """Not for everyone."""
-        said = super().predict_proba(rows)
-        said[rows[:, 0] > 3] = np.nan
-        return said
+        """Return NaN for some rows."""
+        probabilities = super().predict_proba(rows)
+        probabilities[rows[:, 0] > 3] = np.nan
+        return probabilities
 ''',
     )
 
 
 def leak(clone: Path) -> None:
-    """Bring new rows, in which a column is filled in after the fact, and use it; a line finds little in it."""
+    """Add rows with a column that is computed from the label, and use it; a linear model alone would not detect it."""
     columns(clone, *START, "x4", "x6")
     _write(clone, [{**row, "x6": _known_afterwards(row)} for row in draw(seed=1, first=10_001)])
 
 
 def _known_afterwards(row: Row) -> str:
-    """Far from zero on either side for a yes, near it for a no."""
+    """Values far from zero for the label yes, and near zero for no."""
     found = float(row["x6"]) / 5
     return f"{found + math.copysign(2, found) * (row['label'] == 'yes'):.4f}"
 
 
 def another_split(clone: Path) -> None:
-    """Hold out the last months instead: the champion knows many of these rows."""
+    """Hold out the last months instead: the champion was trained on many of these rows."""
     better(clone)
-    edit(clone / TOML, BY_TIME)
+    replace_in_file(clone / TOML, BY_TIME)
 
 
 def split_at_random(clone: Path) -> None:
-    """Learn from what happened last, and be asked for what happened before it."""
+    """Train on the last rows, and predict earlier ones."""
     better(clone)
-    edit(clone / TOML, {new: old for old, new in BY_TIME.items()})
+    replace_in_file(clone / TOML, {new: old for old, new in BY_TIME.items()})
 
 
 def backdated(clone: Path) -> None:
-    """Let what happened after the cutoff have happened before it, so that it is learnt from and not asked for."""
+    """Change the dates of rows after the cutoff to before it, so that they become training rows."""
     better(clone)
     rows = _rows(clone)
     for row in [row for row in rows if row["day"] >= CUTOFF][::2]:
@@ -145,7 +145,7 @@ def backdated(clone: Path) -> None:
 
 
 def duplicates(clone: Path) -> None:
-    """Rows that are held out come again under keys that are not."""
+    """Repeat held-out rows under keys that are not held out."""
     better(clone)
     rows = _rows(clone)
     keys = (key for key in (f"again{number:04}" for number in range(10_000)) if not held_out(key))
@@ -154,29 +154,31 @@ def duplicates(clone: Path) -> None:
 
 
 def one_slice_ruined(clone: Path) -> None:
-    """Better on average, blind on the isle."""
+    """Improve the average, and fail on the group isle."""
     much_better(clone)
     _lens(clone, transform='rows = rows.copy()\n        rows.loc[rows["group"] == "isle", COLUMNS] *= -0.5')
 
 
 def a_group_harmed(clone: Path) -> None:
-    """Women need more to be told yes."""
+    """Use a higher threshold for women."""
     better(clone)
     encoded = '[("scaled", StandardScaler(), COLUMNS), ("sex", OneHotEncoder(drop="if_binary"), ["sex"])]'
-    edit(clone / FEATURES, {SCALED: encoded, "import StandardScaler": "import OneHotEncoder, StandardScaler"})
+    replace_in_file(
+        clone / FEATURES, {SCALED: encoded, "import StandardScaler": "import OneHotEncoder, StandardScaler"}
+    )
     _judge(
         clone,
         '''
     def fit(self, rows, labels):
-        """The last column is the sex."""
+        """Fit without the last column, the sex."""
         return super().fit(rows[:, :-1], labels)
 
     def decision_function(self, rows):
-        """The same for both."""
+        """Return the same scores for both groups."""
         return super().decision_function(rows[:, :-1])
 
     def predict(self, rows):
-        """Not the same for both."""
+        """Use another threshold for each group."""
         needed = np.where(rows[:, -1] == 1, 0.4, 0.75)
         return self.classes_[(self.predict_proba(rows)[:, 1] > needed).astype(int)]
 ''',
@@ -186,8 +188,8 @@ def a_group_harmed(clone: Path) -> None:
 def over_confident(clone: Path) -> None:
     """Count every measurement four times, as if they were different ones."""
     better(clone)
-    edit(clone / FEATURES, {SCALED: '[(f"scaled{n}", StandardScaler(), COLUMNS) for n in range(4)]'})
-    edit(
+    replace_in_file(clone / FEATURES, {SCALED: '[(f"scaled{n}", StandardScaler(), COLUMNS) for n in range(4)]'})
+    replace_in_file(
         clone / ESTIMATOR,
         {
             "from sklearn.linear_model import LogisticRegression": "from sklearn.naive_bayes import GaussianNB",
@@ -197,9 +199,9 @@ def over_confident(clone: Path) -> None:
 
 
 def flips(clone: Path) -> None:
-    """Rank better, and yet say no to many who were rightly told yes."""
+    """Rank better, but predict no for many rows that the champion correctly predicted as yes."""
     better(clone)
-    edit(
+    replace_in_file(
         clone / ESTIMATOR,
         {
             "from sklearn.pipe": "from sklearn.model_selection import FixedThresholdClassifier\nfrom sklearn.pipe",
@@ -209,28 +211,28 @@ def flips(clone: Path) -> None:
 
 
 def slow(clone: Path) -> None:
-    """Take a hundred times as long for an answer."""
+    """Predict a hundred times more slowly."""
     better(clone)
     _lens(clone, transform="time.sleep(0.11)", imports="import time\n")
 
 
 def large(clone: Path) -> None:
-    """Carry 200 MB of nothing along."""
+    """Add 200 MB of unused data to the model."""
     better(clone)
     _lens(clone, fit="self.table_ = np.zeros(25_000_000)")
 
 
 def another_signature(clone: Path) -> None:
-    """Ask callers for a measurement that they do not send yet."""
+    """Require a column that callers do not send yet."""
     better(clone)
     rows = [{**row, "x8": row["x6"]} for row in _rows(clone)]
     _write(clone, rows)
     x6 = "    x6: float = pa.Field(gt=-10, lt=10)\n"
-    edit(clone / SCHEMA, {x6: x6 + x6.replace("x6", "x8")})
+    replace_in_file(clone / SCHEMA, {x6: x6 + x6.replace("x6", "x8")})
 
 
 def holdout_edited(clone: Path) -> None:
-    """Mend some of the rows that are held out."""
+    """Edit some of the held-out rows."""
     better(clone)
     rows = _rows(clone)
     for row in [row for row in rows if held_out(row["id"])][:30]:
@@ -239,7 +241,7 @@ def holdout_edited(clone: Path) -> None:
 
 
 def labels_flipped(clone: Path) -> None:
-    """Turn the labels of some known rows around."""
+    """Invert the labels of some known rows."""
     better(clone)
     rows = _rows(clone)
     for row in [row for row in rows if not held_out(row["id"])][::20]:
@@ -248,9 +250,9 @@ def labels_flipped(clone: Path) -> None:
 
 
 def faked_metric(clone: Path) -> None:
-    """Let training say more of itself than is true."""
+    """Let training record a metric that is too good."""
     better(clone)
-    edit(
+    replace_in_file(
         clone / ESTIMATOR,
         {
             "\n\ndef pipeline": """
@@ -265,22 +267,22 @@ def pipeline""",
 
 
 def looser_gate(clone: Path) -> None:
-    """Ask for less, and send something new, in one push."""
+    """Loosen a gate and change the model in one push."""
     better(clone)
-    edit(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.6\n"})
+    replace_in_file(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.6\n"})
 
 
 def dirty_tree(clone: Path) -> None:
-    """Let the set-up of a job change what is trained."""
+    """Let the setup of a job change the training code."""
     better(clone)
-    edit(clone / MAKEFILE, {"\t@touch $@\n": f"\t@echo '# A word.' >> {FEATURES}\n\t@touch $@\n"})
+    replace_in_file(clone / MAKEFILE, {"\t@touch $@\n": f"\t@echo '# A word.' >> {FEATURES}\n\t@touch $@\n"})
 
 
 def not_deterministic(clone: Path) -> None:
-    """Draw some features anew at every training, whatever the seed."""
+    """Draw random features at every training, without the seed."""
     better(clone)
     drawn = '("drawn", RBFSampler(gamma=0.1, n_components=5, random_state=secrets.randbelow(2**31)), COLUMNS)'
-    edit(
+    replace_in_file(
         clone / FEATURES,
         {
             SCALED: f"{SCALED[:-1]}, {drawn}]",
@@ -291,9 +293,9 @@ def not_deterministic(clone: Path) -> None:
 
 
 def misbehaves(clone: Path) -> None:
-    """Listen to a broken device, which the owner's own tests forbid."""
+    """Use the column of a broken device, which the owner's tests forbid."""
     better(clone)
-    edit(
+    replace_in_file(
         clone / FEATURES,
         {
             SCALED: f'{SCALED[:-1]}, ("x7", SimpleImputer(), ["x7"])]',
@@ -303,13 +305,13 @@ def misbehaves(clone: Path) -> None:
 
 
 def fragile(clone: Path) -> None:
-    """Take columns by their place, not by their name."""
-    edit(clone / FEATURES, {SCALED: '[("scaled", StandardScaler(), slice(0, 4))]'})
+    """Select columns by position, not by name."""
+    replace_in_file(clone / FEATURES, {SCALED: '[("scaled", StandardScaler(), slice(0, 4))]'})
     _lens(clone, transform='rows = rows.select_dtypes("number").to_numpy()')
 
 
 def implausible(clone: Path) -> None:
-    """Look every row up where the answers lie."""
+    """Look up the label of every row in the data file."""
     better(clone)
     seen = '["x1"] + 100 * rows["x4"]'
     looked_up = f"""table = pd.read_csv("data/rows.csv")
@@ -319,9 +321,9 @@ def implausible(clone: Path) -> None:
     _lens(clone, fit=looked_up, transform=f"rows = rows.assign(x2={answer})", imports="import pandas as pd\n")
 
 
-def strange_type(clone: Path) -> None:
-    """Put a function into the model file that nobody has allowed."""
-    edit(
+def untrusted_type(clone: Path) -> None:
+    """Put a function into the model file that is not in trusted_types."""
+    replace_in_file(
         clone / FEATURES,
         {
             SCALED: '[("twice", FunctionTransformer(twice), COLUMNS)]',
@@ -340,20 +342,20 @@ def _write(clone: Path, rows: list[Row]) -> None:
 
 
 def _lens(clone: Path, fit: str = "pass", transform: str = "pass", imports: str = "") -> None:
-    """Put something of the saboteur's own before the features."""
+    """Insert a step before the features."""
     file = clone / FEATURES
     needed = f"{imports}import numpy as np\nfrom sklearn.base import BaseEstimator, TransformerMixin\n"
-    edit(file, {"from sklearn.compose": f"{needed}from sklearn.compose"})
+    replace_in_file(file, {"from sklearn.compose": f"{needed}from sklearn.compose"})
     file.write_text(file.read_text() + LENS.format(fit=fit, transform=transform))
-    edit(
+    replace_in_file(
         clone / ESTIMATOR,
         {"import features\n": "import Lens, features\n", '[("features"': '[("lens", Lens()), ("features"'},
     )
 
 
 def _judge(clone: Path, methods: str) -> None:
-    """Put something of the saboteur's own behind the features."""
-    edit(
+    """Replace the estimator by a subclass with these methods."""
+    replace_in_file(
         clone / ESTIMATOR,
         {
             "from sklearn.linear": "import numpy as np\nfrom sklearn.linear",

@@ -1,13 +1,13 @@
-"""The laboratory in which saboteurs are tried."""
+"""The fixture that runs saboteurs."""
 
 from pathlib import Path
 
 import pytest
 
-from .trial import Lab
+from .lab import Lab
 
 
 @pytest.fixture(scope="session")
-def lab(shared: Path, hurried: dict[str, str]) -> Lab:
-    """Shared by all processes of a test run."""
-    return Lab(shared / "sabotage", hurried)
+def lab(shared: Path, fast_machine: dict[str, str]) -> Lab:
+    """The lab, which all processes of a test run share."""
+    return Lab(shared / "sabotage", fast_machine)

@@ -1,4 +1,4 @@
-"""Files that were tampered with: nothing in them is opened, and the run ends red."""
+"""Tampered files: they are not opened, and the run ends red."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from github.site import Site
+from github.contributor import Contributor
 
 from . import changes
 
@@ -20,24 +20,24 @@ PROGRAM = '"__class__": "Popen", "__module__": "subprocess"'
 
 @dataclass(frozen=True)
 class Intruder:
-    """Somebody who tampers with a model file.
+    """A user who tampers with a model file.
 
     Attributes:
-        id: For people.
-        does: What, so that Train runs.
-        job: Which job of it fails.
-        code: How its command ends.
-        says: What the job's log must hold.
+        id: Name for reports.
+        does: Change that makes Train run.
+        job: Job of Train that fails.
+        code: Exit code of the job's command.
+        says: Text that the job's log must contain.
     """
 
     id: str
-    does: Callable[[Site], None]
+    does: Callable[[Contributor], None]
     job: str
     code: int
     says: str
 
 
-def tamper(site: Site) -> None:
+def tamper(site: Contributor) -> None:
     """Change one bit of the champion's model file in the store, and have Train look at it."""
 
     def change(folder: Path) -> None:
@@ -49,7 +49,7 @@ def tamper(site: Site) -> None:
     site.push("Write words")
 
 
-def forge(site: Site) -> None:
+def forge(site: Contributor) -> None:
     """Put a program into a model file, with a manifest that fits it, and have Train compare it."""
     digests = []
 
@@ -64,23 +64,29 @@ def forge(site: Site) -> None:
 
     _in_the_store(site, change)
     inputs = {"version": "1", "digest": digests[0]}
-    site.ask("POST", "/actions/workflows/train.yml/dispatches", ref="main", inputs=inputs)
+    site.request("POST", "/actions/workflows/train.yml/dispatches", ref="main", inputs=inputs)
 
 
-def strange(site: Site) -> None:
-    """Train a pipeline with a function of one's own, which nobody has allowed."""
-    changes.strange_type(site.clone)
+def add_untrusted_type(site: Contributor) -> None:
+    """Train a pipeline with a function that is not in trusted_types."""
+    changes.untrusted_type(site.clone)
     site.push("Double")
 
 
 INTRUDERS = (
     Intruder("a tampered model file", tamper, "train", 11, f"{MODEL} was changed after it was written"),
-    Intruder("a forged model file", forge, "compare", 11, "holds types that are not allowed: subprocess.Popen"),
-    Intruder("an unknown type", strange, "train", 3, "a model file may not contain: tumour_screening.features.twice"),
+    Intruder("a forged model file", forge, "compare", 11, "contains types that are not allowed: subprocess.Popen"),
+    Intruder(
+        "an unknown type",
+        add_untrusted_type,
+        "train",
+        3,
+        "a model file may not contain: tumour_screening.features.twice",
+    ),
 )
 
 
-def _in_the_store(site: Site, change: Callable[[Path], None]) -> None:
+def _in_the_store(site: Contributor, change: Callable[[Path], None]) -> None:
     """Change the files of the champion on the store's branch, and push."""
     place = site.clone.with_name("store")
     site.run("git", "clone", "--quiet", "--branch", STORE, site.hub.remote, str(place))
@@ -91,7 +97,7 @@ def _in_the_store(site: Site, change: Callable[[Path], None]) -> None:
 
 
 def _replace_class(file: Path) -> None:
-    """Let the file say that the estimator is something that runs programs."""
+    """Replace the estimator's class in the file by one that runs programs."""
     with zipfile.ZipFile(file) as old:
         parts = {name: old.read(name) for name in old.namelist()}
     text, count = ESTIMATOR.subn(PROGRAM, parts["schema.json"].decode())

@@ -1,6 +1,6 @@
-"""Runs in a generated repository's own Python: judges saved evidence by its gates as they are, and by mutants of them.
+"""Judge saved evidence with a repository's gates and with mutants of them, in that repository's own Python.
 
-A mutant lacks one gate, or has one that says the opposite. What each refuses comes out as JSON:
+A mutant lacks one gate, or has an inverted one. The refusals are printed as JSON:
 mutant, name of the evidence, gate, message.
 """
 
@@ -17,7 +17,7 @@ Judge = Callable[[Evidence], Outcome]
 
 
 def inverted(gate: Gate) -> Judge:
-    """It refuses what it would pass, and the reverse."""
+    """Return a gate that refuses what the original passes, and the reverse."""
 
     def judge(evidence: Evidence) -> Outcome:
         outcome: Outcome = gate.outcome_of(evidence)
@@ -27,7 +27,7 @@ def inverted(gate: Gate) -> Judge:
 
 
 def mutants() -> dict[str, list[Judge]]:
-    """The gates of each, those of the original under "none"."""
+    """The gates of each mutant; "none" has the original gates."""
     found: dict[str, list[Judge]] = {"none": [gate.outcome_of for gate in GATES]}
     for mutated in GATES:
         others: dict[str, Judge] = {gate.id: gate.outcome_of for gate in GATES if gate is not mutated}
@@ -38,15 +38,17 @@ def mutants() -> dict[str, list[Judge]]:
 
 def refused(judges: list[Judge], evidence: Evidence) -> dict[str, str]:
     """The message of each gate that refuses."""
-    return {said.id: said.message for said in (judge(evidence) for judge in judges) if said.verdict == "refused"}
+    return {
+        outcome.id: outcome.message for outcome in (judge(evidence) for judge in judges) if outcome.verdict == "refused"
+    }
 
 
 def main() -> None:
-    """Judge every evidence that was asked about."""
+    """Judge every evidence of the request."""
     asked = {name: Evidence.model_validate_json(Path(file).read_text()) for name, file in json.load(sys.stdin).items()}
-    told = {mutant: {name: refused(judges, evidence) for name, evidence in asked.items()}
+    results = {mutant: {name: refused(judges, evidence) for name, evidence in asked.items()}
             for mutant, judges in mutants().items()}  # fmt: skip
-    print(json.dumps(told))
+    print(json.dumps(results))
 
 
 main()

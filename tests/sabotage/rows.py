@@ -1,6 +1,6 @@
-"""Synthetic rows with a known truth: given the label, every measurement is an independent normal variable.
+"""Synthetic rows from a known distribution: given the label, every column is an independent normal variable.
 
-So the best that any model can reach is known, Phi(sqrt(sum of squared shifts / 2)), and each column adds its share.
+Therefore the best possible roc_auc is known: Phi(sqrt(sum of squared shifts / 2)).
 """
 
 import csv
@@ -40,7 +40,7 @@ def _row(chance: random.Random, key: str) -> Row:
 
 
 def to_csv(rows: list[Row]) -> str:
-    """The file."""
+    """Return the rows as the text of a CSV file."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -49,10 +49,10 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def from_csv(text: str) -> list[Row]:
-    """Its rows, every value as it stands there."""
+    """Return the rows of a CSV file, with values as text."""
     return list(csv.DictReader(io.StringIO(text)))
 
 
 def held_out(key: str, share: float = 0.3) -> bool:
-    """Whether a split by hash holds out the row; so it has always been, whatever model.toml says today."""
+    """Return whether a split by hash holds out the row, independent of model.toml."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64 < share

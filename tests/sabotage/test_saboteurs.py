@@ -3,8 +3,8 @@
 import pytest
 
 from .files import INTRUDERS, Intruder
+from .lab import Lab
 from .saboteurs import HONEST, SABOTEURS, Saboteur
-from .trial import Lab
 
 REFUSED = {
     **dict.fromkeys(("expire", "train", "register", "compare"), "success"),
@@ -12,8 +12,8 @@ REFUSED = {
 }
 
 
-def test_a_better_model_is_offered(lab: Lab) -> None:
-    """Every gate that saboteurs fail at lets it pass."""
+def test_a_better_model_is_proposed(lab: Lab) -> None:
+    """Every gate passes it."""
     result = lab.result(HONEST)
     assert set(result.jobs.values()) == {"success"}
     assert HONEST.complaints(result.refused) == []
@@ -23,7 +23,7 @@ def test_a_better_model_is_offered(lab: Lab) -> None:
 
 @pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda saboteur: saboteur.slug)
 def test_the_gate_meant_for_it_refuses_it(lab: Lab, saboteur: Saboteur) -> None:
-    """It alone, with its message; Train stays green, and no pull request is opened."""
+    """Only this gate refuses, with its message; Train stays green, and no pull request is opened."""
     result = lab.result(saboteur)
     assert result.jobs == REFUSED, "\n".join(f"{job}:\n{log[-2000:]}" for job, log in result.logs.items())
     assert result.comparison["verdict"] == "refuse"
@@ -33,7 +33,7 @@ def test_the_gate_meant_for_it_refuses_it(lab: Lab, saboteur: Saboteur) -> None:
 
 @pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.id.replace(" ", "-"))
 def test_a_file_that_was_tampered_with_is_not_opened(lab: Lab, intruder: Intruder) -> None:
-    """The job ends red with a sentence, and nothing after it runs."""
+    """The job ends red with a message, and no later job runs."""
     result = lab.outcome(intruder.id.replace(" ", "-"), intruder.does)
     failed = [job for job, conclusion in result.jobs.items() if conclusion == "failure"]
     assert failed == [intruder.job]

@@ -1,4 +1,4 @@
-"""The answers that the template takes, and those that it refuses in one sentence."""
+"""Template answers that are accepted, and answers that are refused in one sentence."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
-from house import TEMPLATE, bake
+from repositories import TEMPLATE, bake
 
 QUESTIONS = ("project_name", "project_slug", "package_name", "description", "github_owner", "maintainer", "task",
              "python_version")  # fmt: skip
@@ -51,7 +51,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("answers", SUPPORTED.values(), ids=SUPPORTED)
 def test_a_good_answer_gives_a_repository(tmp_path: Path, answers: dict[str, str]) -> None:
-    """It is generated, its files parse, and it remembers what was answered."""
+    """The repository is generated, its files parse, and it records the answers."""
     root = bake(tmp_path, **answers)
     tomllib.loads((root / "model.toml").read_text())
     tomllib.loads((root / "pyproject.toml").read_text())
@@ -74,7 +74,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(
 
 
 def test_an_unknown_task_is_refused_by_name(tmp_path: Path) -> None:
-    """cookiecutter itself knows the choices."""
+    """cookiecutter itself checks the choices."""
     command = [
         sys.executable,
         "-m",
@@ -92,7 +92,7 @@ def test_an_unknown_task_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_there_are_at_most_eight_questions_and_each_is_a_sentence() -> None:
-    """A question mark ends each; the rest is private."""
+    """Each question ends with a question mark; the other variables are private."""
     asked = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     questions = [name for name in asked if not name.startswith("_")]
     prompts = {name: p if isinstance(p, str) else p["__prompt__"] for name, p in asked["__prompts__"].items()}
@@ -101,7 +101,7 @@ def test_there_are_at_most_eight_questions_and_each_is_a_sentence() -> None:
 
 
 def test_it_greets_with_the_next_three_commands(tmp_path: Path) -> None:
-    """The last thing a newcomer sees is what to type."""
+    """The last lines of the output are the commands to run."""
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(tmp_path), str(TEMPLATE)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert [line.split()[0] for line in told.splitlines() if line.startswith("  ")] == ["cd", "make", "git"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in output.splitlines() if line.startswith("  ")] == ["cd", "make", "git"]

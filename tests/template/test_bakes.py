@@ -1,4 +1,4 @@
-"""Repositories of odd answers install from their locks and pass their own checks, on each Python of this machine."""
+"""Repositories with unusual answers install from their locks and pass their checks, on each Python of this machine."""
 
 import shutil
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from house import TEMPLATE, bake, pythons, run, set_up
+from repositories import TEMPLATE, bake, find_pythons, run, set_up
 
 pytestmark = pytest.mark.slow
-PYTHONS = pythons()
+PYTHONS = find_pythons()
 OLDEST, NEWEST = next(iter(PYTHONS)), next(reversed(PYTHONS))
 # Each Python, both tasks, and the answers that are furthest from the defaults; where a Python is missing, the oldest.
 BAKES: dict[str, dict[str, str]] = {
@@ -28,13 +28,13 @@ BAKES: dict[str, dict[str, str]] = {
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What mypy learnt of the libraries, handed from one bake to the next."""
+    """mypy's cache, passed from one generated repository to the next."""
     return tmp_path_factory.mktemp("mypy")
 
 
 @pytest.fixture(scope="module", params=BAKES)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A repository with these answers, set up; its packages go when no test needs them any more."""
+    """A repository with these answers, set up; its packages are removed when no test needs them any more."""
     answers = BAKES[request.param]
     root = bake(tmp_path_factory.mktemp("bake"), **answers)
     set_up(root, PYTHONS.get(answers["python_version"], PYTHONS[OLDEST]))
@@ -43,15 +43,15 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_repository_passes_its_own_checks(made: Path, cache: Path) -> None:
-    """Lint, types, the tests of yours and the schema, by the command that its README names."""
-    told = run(made, "make", "check", env={"MYPY_CACHE_DIR": str(cache)})
-    assert " passed" in told
-    assert not any(f" {word}" in told for word in ("skipped", "xfailed", "deselected"))
+    """Lint, types, the user's tests and the schema, with the command that the README names."""
+    output = run(made, "make", "check", env={"MYPY_CACHE_DIR": str(cache)})
+    assert " passed" in output
+    assert not any(f" {word}" in output for word in ("skipped", "xfailed", "deselected"))
 
 
 @pytest.mark.parametrize("made", ["regression"], indirect=True)
 def test_the_first_champion_of_the_regression_sample_passes_the_default_gates(made: Path) -> None:
-    """`make loop` ends with a proposal, nothing changed; a better one replaces it."""
+    """`make loop` without changes ends with a proposal; a better version replaces it."""
     assert "makes version 1 the champion" in run(made, "make", "loop")
     run(made, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
     (features,) = made.glob("src/*/features.py")
@@ -61,14 +61,14 @@ def test_the_first_champion_of_the_regression_sample_passes_the_default_gates(ma
 
 
 def test_the_library_passes_its_quick_tests_on_the_newest_python(tmp_path: Path) -> None:
-    """`make check` runs them on the oldest; here they run as a contributor with another Python runs them."""
+    """`make check` runs them on the oldest Python; here they run on the newest."""
     environment = tmp_path / "environment"
     python = str(environment / "bin" / "python")
     run(TEMPLATE, PYTHONS[NEWEST], "-m", "venv", str(environment))
     install = (str(Path(sys.executable).with_name("gitops-uv")), "pip", "install", "--quiet", "--python", python)
     run(TEMPLATE, *install, "--require-hashes", "-r", "requirements/dev.txt")
     run(TEMPLATE, *install, "--no-deps", "--no-build-isolation", "--editable", ".")
-    # It is a test run of its own, whoever runs this one.
+    # A separate test run, independent of the options of this one.
     command = ("env", "--unset=PYTEST_XDIST_WORKER", python, "-m", "pytest", "-m", "not slow", "tests/unit")
     last = run(TEMPLATE, *command).splitlines()[-1]
     assert " passed" in last
@@ -76,7 +76,7 @@ def test_the_library_passes_its_quick_tests_on_the_newest_python(tmp_path: Path)
 
 
 def test_the_oldest_python_is_among_those_tried() -> None:
-    """A machine without it could not tell whether the promise holds."""
+    """Without it, the tests could not check the declared minimum version."""
     assert OLDEST == "3.11"
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they cost is printed, never judged, and how often a gate errs is."""
+"""The benchmarks run; costs are only printed, and the error rates of a gate are checked."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 
-from house import TEMPLATE, run
+from repositories import TEMPLATE, run
 
 pytestmark = pytest.mark.slow
 MEASURED = (
@@ -33,7 +33,7 @@ RATE = re.compile(r"\((\d+) of (\d+)\)")
 
 
 @cache
-def told() -> list[list[str]]:
+def table_rows() -> list[list[str]]:
     """The cells of the two tables: small sizes, once each."""
     printed = run(TEMPLATE, sys.executable, "-m", "benchmarks", "--quick", env={"PYTHONPATH": "tests"})
     rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
@@ -41,25 +41,25 @@ def told() -> list[list[str]]:
 
 
 def promoted(challenger: str, metric: str) -> list[tuple[int, int]]:
-    """How many such challengers the gate let pass, and of how many, for each number of rows."""
-    row = next(row for row in told() if row[:2] == [challenger, metric])
+    """Number of such challengers that the gate passed, and their total, for each number of rows."""
+    row = next(row for row in table_rows() if row[:2] == [challenger, metric])
     return [(int(found[1]), int(found[2])) for cell in row if (found := RATE.search(cell))]
 
 
 def chance(passes: int, draws: int) -> float:
-    """How often so many or more pass where each does at the level."""
+    """Probability of at least so many passes if each passes at the level."""
     return 1 - sum(comb(draws, few) * LEVEL**few * (1 - LEVEL) ** (draws - few) for few in range(passes))
 
 
 def test_one_command_prints_the_tables() -> None:
     """Every row is there, each with its ratio to the bare library, or with a column for each number of rows."""
-    assert [name for name in MEASURED if not any(f"{row[0]} ".startswith(name) for row in told())] == []
-    assert {len(row) for row in told()} == {6}
+    assert [name for name in MEASURED if not any(f"{row[0]} ".startswith(name) for row in table_rows())] == []
+    assert {len(row) for row in table_rows()} == {6}
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
 def test_a_challenger_that_is_as_good_is_promoted_at_most_as_often_as_the_level_says(metric: str) -> None:
-    """Were the level kept, one run in a thousand would fail here; and a larger lead is promoted more often."""
+    """At exactly this level, one run in a thousand would fail here; a larger lead is promoted more often."""
     equal, better = promoted("as good", metric), promoted("better by 5 points", metric)
     assert [draws for _, draws in equal] == [60, 5, 1]
     assert all(chance(*rate) > 0.001 for rate in equal), equal

@@ -1,4 +1,4 @@
-"""Generating puts the library's wheel in place, however the template is named, or refuses in a sentence."""
+"""Generating installs the library's wheel, however the template is named, or refuses with one sentence."""
 
 import ast
 import json
@@ -13,17 +13,17 @@ import pytest
 
 import checkouts
 from gitops_ml import wheel
-from house import TEMPLATE, bake, run
+from repositories import TEMPLATE, bake, run
 
 PRE, POST = "pre_gen_project.py", "post_gen_project.py"
-# Modules that the hooks import, and that somebody else may have left beside them.
+# Modules that the hooks import, and that another user may have put beside them.
 FOREIGN = ("json", "zipfile", "keyword", "tomllib", "subprocess", "hashlib", "tempfile", "fnmatch", "dataclasses")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A small checkout of the template, called `tpl`."""
-    return checkouts.small(tmp_path / "here" / "tpl")
+    return checkouts.make_small(tmp_path / "here" / "tpl")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def assert_has_wheel(root: Path, checkout: Path) -> None:
 def test_a_folder_is_found_however_it_is_typed(
     tmp_path: Path, checkout: Path, environment: dict[str, str], folder: str, typed: str, output: str
 ) -> None:
-    """`_repo_dir` is the path as typed, and the hook runs in the new repository."""
+    """`_repo_dir` is the path as typed, but the hook runs in the new repository."""
     start = tmp_path / folder
     start.mkdir(exist_ok=True)
     options = ("--output-dir", output) if output else ()
@@ -77,7 +77,7 @@ def test_a_folder_of_the_same_name_elsewhere_is_not_taken(
     tmp_path: Path, checkout: Path, environment: dict[str, str]
 ) -> None:
     """Python changes the working directory, and PWD still names another one with a checkout of the same name."""
-    decoy = checkouts.small(tmp_path / "decoy" / "tpl", mark=" of somebody else")
+    decoy = checkouts.make_small(tmp_path / "decoy" / "tpl", mark=" of another user")
     assert wheel.build(decoy).version != wheel.build(checkout).version
     program = (
         f"import os; os.chdir({str(checkout.parent)!r}); from cookiecutter.main import cookiecutter; "
@@ -109,7 +109,7 @@ def test_a_git_address_gives_the_revision_that_is_asked_for(
 
 @pytest.mark.slow
 def test_a_zip_is_a_checkout(tmp_path: Path, checkout: Path, environment: dict[str, str]) -> None:
-    """As GitHub offers it: one folder at the top, and no Git."""
+    """As from GitHub: one top-level folder, without Git."""
     shutil.make_archive(str(tmp_path / "tpl"), "zip", checkout.parent, "tpl")
     generate(tmp_path, environment, "--no-input", "tpl.zip")
     assert_has_wheel(tmp_path / "tumour-screening", checkout)
@@ -117,7 +117,7 @@ def test_a_zip_is_a_checkout(tmp_path: Path, checkout: Path, environment: dict[s
 
 @pytest.mark.slow
 def test_a_replay_takes_the_template_as_it_is_now(tmp_path: Path, checkout: Path, environment: dict[str, str]) -> None:
-    """The answers are the recorded ones; where the template lies is not."""
+    """The answers are the recorded ones; the template's path is not recorded."""
     generate(checkout.parent, environment, "--no-input", "tpl", "project_name=Churn")
     moved = tmp_path / "moved" / "tpl"
     moved.parent.mkdir()
@@ -130,8 +130,8 @@ def test_a_replay_takes_the_template_as_it_is_now(tmp_path: Path, checkout: Path
 def test_neither_hook_imports_a_module_from_where_it_runs(
     tmp_path: Path, checkout: Path, environment: dict[str, str]
 ) -> None:
-    """cookiecutter runs them from the folder of temporary files, where anybody may leave a json.py; the template's
-    folder stays as it was, without bytecode."""
+    """cookiecutter runs them from the folder of temporary files, where another user may have a json.py; the template's
+    folder does not change and gets no bytecode."""
     before = {file: file.read_bytes() for file in checkout.rglob("*") if file.is_file()}
     for name in FOREIGN:
         Path(environment["TMPDIR"], f"{name}.py").write_text(f"raise SystemExit('a foreign {name} was imported')\n")
@@ -153,7 +153,7 @@ def test_neither_hook_imports_a_module_from_where_it_runs(
 def test_a_folder_that_is_no_checkout_is_refused_in_a_sentence(
     tmp_path: Path, checkout: Path, environment: dict[str, str], lacks: str
 ) -> None:
-    """Nothing of it runs but the hooks, and nothing is left behind."""
+    """Only the hooks run, and no file is left."""
     (checkout / "src" / "gitops_ml" / "wheel.py").write_text(
         "raise SystemExit('the builder of a foreign folder ran')\n"
     )
@@ -187,15 +187,17 @@ def test_an_older_python_can_read_a_hook(hook: str) -> None:
 
 def _older() -> dict[str, str]:
     """Return each Python of this machine that is older than the library's, and one that only says so."""
-    said = "import sys; sys.version_info = (3, 10); file = sys.argv[1]; exec(compile(open(file).read(), file, 'exec'))"
+    script = (
+        "import sys; sys.version_info = (3, 10); file = sys.argv[1]; exec(compile(open(file).read(), file, 'exec'))"
+    )
     found = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob("3.*/bin/python")
     minors = {int(python.parts[-3].split(".")[1]): str(python) for python in found}
-    return {"3.10": said, **{f"3.{minor}": python for minor, python in minors.items() if 6 <= minor < 11}}
+    return {"3.10": script, **{f"3.{minor}": python for minor, python in minors.items() if 6 <= minor < 11}}
 
 
 @pytest.mark.parametrize("python", [*_older().values()], ids=[*_older()])
 def test_an_older_python_is_refused_in_a_sentence(tmp_path: Path, python: str) -> None:
-    """It says which Python is needed, and how to install cookiecutter for one."""
+    """The message names the required Python, and the command that installs cookiecutter for it."""
     (tmp_path / PRE).write_text(rendered(PRE))
     command = [python] if Path(python).is_file() else [sys.executable, "-c", python]
     done = subprocess.run([*command, str(tmp_path / PRE)], check=False, capture_output=True, text=True)
@@ -223,12 +225,12 @@ def test_without_proc_the_template_is_found_all_the_same(tmp_path: Path, checkou
 
 
 def test_set_up_says_what_is_missing_where_hooks_were_refused(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Without the hook there is no library: a sentence says so, and how to get it."""
+    """Without the hook there is no library: the message says so, and how to install it."""
     generate(tmp_path, environment, "--no-input", "--accept-hooks", "no", str(TEMPLATE))
     root = tmp_path / "tumour-screening"
     assert not (root / "vendor").exists()
     printed = run(root, "make", "setup", code=2)
-    assert "The library is missing: cookiecutter was told not to run the template's hooks" in printed
+    assert "requirements/gitops.txt is missing: cookiecutter did not run the template's hooks" in printed
     assert "cookiecutter --accept-hooks yes" in printed
     assert "Traceback" not in printed
 

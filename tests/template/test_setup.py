@@ -1,4 +1,4 @@
-"""Set-up and locks of a generated repository: behind a company's proxy, and without a trace of it."""
+"""Setup and locks of a generated repository: behind a company's proxy, and without a trace of the proxy."""
 
 import os
 import re
@@ -10,9 +10,9 @@ import uv as installed_uv
 
 from checkouts import commit
 from gitops_ml import wheel
-from gitops_ml.locks import covered, pins
-from house import GENERATED, TEMPLATE, bake, run
-from mirror import Mirror, package
+from gitops_ml.locks import covered, read_pins
+from package_index import PackageIndex, package
+from repositories import GENERATED, TEMPLATE, bake, run
 
 # uv's wheel is large: this one runs the uv that tests have.
 UV = f"""
@@ -31,7 +31,7 @@ def test_set_up_works_where_only_pip_knows_index_and_certificate(tmp_path: Path)
     (root / "requirements").mkdir(parents=True)
     (root / "Makefile").write_bytes((GENERATED / "Makefile").read_bytes())
     wheel.write(wheel.build(TEMPLATE), root)
-    with Mirror(tmp_path / "mirror") as mirror:
+    with PackageIndex(tmp_path / "mirror") as mirror:
         stub = package("uv", "9.0", {"uv/__init__.py": "", "uv/__main__.py": UV})
         (root / "requirements" / "build.txt").write_text(mirror.add("uv", stub, version="9.0") + "\n")
         (root / "requirements" / "dev.txt").write_text(mirror.add("alpha", package("alpha")) + "\n")
@@ -47,9 +47,9 @@ def test_set_up_works_where_only_pip_knows_index_and_certificate(tmp_path: Path)
 
 
 def test_the_templates_locks_satisfy_the_library() -> None:
-    """What its extras need is pinned, in a version that it takes."""
-    row = covered.examine(GENERATED)
-    assert (row.verdict, row.text) == ("ok", covered.promise)
+    """The packages of its extras are pinned, in versions that it accepts."""
+    row = covered.run(GENERATED)
+    assert (row.verdict, row.text) == ("ok", covered.expectation)
 
 
 @pytest.mark.slow
@@ -62,10 +62,10 @@ def test_locks_name_neither_the_library_nor_a_host(tmp_path: Path) -> None:
     run(root, *install, "--no-deps", "-r", "requirements/build.txt", "-r", "requirements/gitops.txt")
     (root / ".venv" / "dev").touch()
     run(root, "make", "lock")
-    found = {name: pins(root / "requirements" / f"{name}.txt") for name in ("build", "serve", "train", "dev")}
+    found = {name: read_pins(root / "requirements" / f"{name}.txt") for name in ("build", "serve", "train", "dev")}
     text = "".join(file.read_text() for file in (root / "requirements").glob("*.txt") if file.name != "gitops.txt")
     assert re.findall(r"^gitops-ml.*|.*://.*|^-.*", text, re.MULTILINE) == []
-    assert covered.examine(root).verdict == "ok"
+    assert covered.run(root).verdict == "ok"
     assert set(found["build"]) == {"uv"}
     assert all(found["train"][name] == versions for name, versions in found["serve"].items())
     assert all(found["dev"][name] == versions for part in ("build", "train") for name, versions in found[part].items())

@@ -1,9 +1,11 @@
-"""The tree that is generated: golden, parsed, without a trace of the template's language."""
+"""The generated tree: compared with a golden file, parsed, without a trace of the template language."""
 
 import ast
 import filecmp
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from gitops_ml.cli import COMMANDS
-from house import GENERATED, TASKS, bake
+from repositories import GENERATED, TASKS, bake
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ".yaml", ".conf", ""}
@@ -41,14 +43,14 @@ def files(root: Path) -> list[Path]:
 
 
 def test_the_tree_is_the_golden_tree(baked: Path) -> None:
-    """A file that appears or disappears does so on purpose."""
+    """A file is added or removed only on purpose."""
     task = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["task"]
     tree = "".join(f"{file.relative_to(baked).as_posix()}\n" for file in files(baked))
     assert WHEEL.sub("gitops_ml-VERSION.whl", tree) == (GOLDEN / f"tree-{task}.txt").read_text()
 
 
-def test_the_repository_is_small_and_holds_nothing_of_the_library(baked: Path) -> None:
-    """A wheel, pinned by its hash, and none of its source; nothing imports what may change in any release."""
+def test_the_repository_is_small_and_contains_no_source_of_the_library(baked: Path) -> None:
+    """A wheel, pinned by its hash, and none of its source; no file imports an unstable module."""
     assert len(files(baked)) <= FILES
     assert len(list((baked / "vendor").iterdir())) == 1
     source = {file.name for file in files(baked / "src")}
@@ -68,6 +70,14 @@ def test_no_trace_of_the_template_is_left(baked: Path) -> None:
     assert traces == []
 
 
+def test_the_code_passes_its_own_linter(baked: Path) -> None:
+    """`make lint` of a new repository finds nothing: line length, import order and format."""
+    ruff = Path(sys.executable).with_name("ruff")
+    for command in (["check"], ["format", "--check"]):
+        linted = subprocess.run([ruff, *command, "--no-cache", "."], cwd=baked, capture_output=True, text=True)
+        assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
 def test_every_file_parses(baked: Path) -> None:
     """Python, TOML, YAML and JSON, as their own parsers see them."""
     for file in files(baked):
@@ -83,31 +93,31 @@ def test_every_file_parses(baked: Path) -> None:
 
 @pytest.mark.parametrize("file", [f for f in files(GENERATED) if f.suffix in {".py", ".toml"}], ids=lambda f: f.name)
 def test_every_file_parses_before_it_is_rendered(file: Path) -> None:
-    """Tools read it where it lies."""
+    """Tools can read it in the template."""
     ast.parse(file.read_text()) if file.suffix == ".py" else tomllib.loads(file.read_text())
 
 
 @pytest.mark.parametrize("part", UNRENDERED)
-def test_what_is_not_rendered_is_copied_byte_for_byte(baked: Path, part: str) -> None:
+def test_files_that_are_not_rendered_are_copied_byte_for_byte(baked: Path, part: str) -> None:
     """Its values come from model.toml at run time."""
     source = GENERATED / part
     for file in files(source) if source.is_dir() else [source]:
         assert filecmp.cmp(file, baked / file.relative_to(GENERATED), shallow=False)
 
 
-def test_the_readme_names_whose_every_folder_is(baked: Path) -> None:
-    """The annotated tree of the README covers what lies at the top and in src."""
+def test_the_readme_lists_the_owner_of_every_folder(baked: Path) -> None:
+    """The annotated tree of the README covers the files at the top and in src."""
     readme = (baked / "README.md").read_text()
     package = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["package_name"]
-    shown = readme.split("## What lies where")[1].split("```")[1]
+    shown = readme.split("## Files and folders")[1].split("```")[1]
     named = {path.name for path in baked.iterdir() if not path.name.startswith(".")} - {"README.md", "requirements"}
     named |= {f"src/{package}/", "requirements/*.in", "requirements/gitops.txt", "registry/production.json", ".github/"}
     assert {name for name in named if name not in shown} == set()
     assert set(re.findall(r"^\S.*? {2,}(\w+) ", shown, re.MULTILINE)) == {"yours", "record", "scaffold", "pinned"}
 
 
-def test_assistants_are_told_whose_every_file_is(baked: Path) -> None:
-    """AGENTS.md covers what lies at the top, in src, in deploy and in requirements; each command in it is one."""
+def test_agents_md_lists_the_owner_of_every_file(baked: Path) -> None:
+    """AGENTS.md covers the files at the top, in src, in deploy and in requirements; each command in it exists."""
     text = (baked / "AGENTS.md").read_text()
     package = json.loads((baked / ".cookiecutter.json").read_text())["answers"]["package_name"]
     named = {f"{path.name}/" if path.is_dir() else path.name for path in baked.iterdir()
@@ -123,8 +133,8 @@ def test_assistants_are_told_whose_every_file_is(baked: Path) -> None:
     assert set(re.findall(r"gitops ([a-z]+)", text)) <= set(COMMANDS)
 
 
-def test_each_file_says_whose_it_is_in_its_first_line(baked: Path) -> None:
-    """The owner that its path says, in every file that people might open to change it."""
+def test_each_file_names_its_owner_in_the_first_line(baked: Path) -> None:
+    """The owner according to its path, in every file that users might change."""
     for file in files(baked):
         path = file.relative_to(baked).as_posix()
         if file.suffix in SPEAKS or file.name in {"CODEOWNERS", "Makefile", "Dockerfile"}:

@@ -1,4 +1,4 @@
-"""The wheel that the hook makes: the same bytes everywhere, what an ordinary build makes, small, installed by hash."""
+"""The wheel that the hook builds: reproducible, equal to an ordinary build, small, installed by hash."""
 
 import base64
 import csv
@@ -21,7 +21,7 @@ from packaging.version import Version
 
 import checkouts
 from gitops_ml import wheel
-from house import TEMPLATE, bake, pythons, run
+from repositories import TEMPLATE, bake, find_pythons, run
 
 MB = 1_000_000
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -55,9 +55,9 @@ def archive(built: wheel.Wheel) -> Iterator[zipfile.ZipFile]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small_checkout(tmp_path: Path) -> Path:
     """A small checkout, committed."""
-    made = checkouts.small(tmp_path / "tpl")
+    made = checkouts.make_small(tmp_path / "tpl")
     checkouts.commit(made)
     return made
 
@@ -73,7 +73,7 @@ def template_of(archive: zipfile.ZipFile) -> zipfile.ZipFile:
 def test_a_copy_elsewhere_with_litter_gives_the_same_bytes(
     tmp_path: Path, built: wheel.Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Path, times, rights, the order in which a folder is listed, and what tools leave behind change nothing."""
+    """Path, times, permissions, the order of a folder's files, and caches of tools do not change the wheel."""
     copy = checkouts.copy(tmp_path / "a copy" / "elsewhere")
     for name in LITTER:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +86,9 @@ def test_a_copy_elsewhere_with_litter_gives_the_same_bytes(
     assert wheel.build(copy) == built == wheel.build(TEMPLATE)
 
 
-@pytest.mark.parametrize("python", [*pythons().values()], ids=[*pythons()])
+@pytest.mark.parametrize("python", [*find_pythons().values()], ids=[*find_pythons()])
 def test_every_python_gives_the_same_bytes(tmp_path: Path, built: wheel.Wheel, python: str) -> None:
-    """The hook runs under the Python of cookiecutter, by the builder's path and with nothing installed."""
+    """The hook runs under cookiecutter's Python, by the builder's path, without installed packages."""
     builder = TEMPLATE / "src" / "gitops_ml" / "wheel.py"
     program = (
         "import importlib.util, pathlib, sys\n"
@@ -102,7 +102,7 @@ def test_every_python_gives_the_same_bytes(tmp_path: Path, built: wheel.Wheel, p
     assert done.stdout.strip() == built.digest
 
 
-def test_what_git_ignores_is_written_so_that_the_builder_understands_it() -> None:
+def test_the_builder_understands_every_pattern_of_gitignore() -> None:
     """Names and globs of one file or folder; the builder knows no other pattern."""
     lines = (TEMPLATE / ".gitignore").read_text().splitlines()
     assert [line for line in lines if not re.fullmatch(r"#.*|[^/!\s]+/?", line)] == []
@@ -112,7 +112,7 @@ def test_what_git_ignores_is_written_so_that_the_builder_understands_it() -> Non
 
 
 def test_members_are_stored_sorted_and_of_one_date(archive: zipfile.ZipFile) -> None:
-    """Compressors differ between machines; what describes the wheel stands at its end, RECORD last."""
+    """Compressors differ between machines; the metadata are at the end of the wheel, RECORD last."""
     members = archive.infolist()
     names = [member.filename for member in members]
     info = [name for name in names if ".dist-info/" in name]
@@ -131,7 +131,7 @@ def test_names_are_valid_on_windows(archive: zipfile.ZipFile) -> None:
 
 
 def test_record_names_every_member(archive: zipfile.ZipFile) -> None:
-    """With SHA-256 and size; itself without."""
+    """With SHA-256 and size, except for RECORD itself."""
     (name,) = (name for name in archive.namelist() if name.endswith("/RECORD"))
     rows = {row[0]: row[1:] for row in csv.reader(archive.read(name).decode().splitlines())}
     assert rows.pop(name) == ["", ""]
@@ -175,7 +175,7 @@ def _comparable(archive: zipfile.ZipFile, version: str = "") -> dict[str, str]:
 
 
 def test_no_file_of_the_template_is_executable() -> None:
-    """An archive that is unpacked by Python loses that, and file systems differ in what they say of it."""
+    """Python loses the flag when it unpacks an archive, and file systems differ."""
     listed = run(TEMPLATE, "git", "ls-files", "--stage", "--", *wheel.TEMPLATE).splitlines()
     assert {line.split()[0] for line in listed} == {"100644"}
 
@@ -199,40 +199,42 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "the metadata": lambda root: _change(root / "README.md"),
     "a file that Git does not track": lambda root: (root / "src/gitops_ml/new.py").touch(),
     "a file that is missing": lambda root: (root / "hooks/pre_gen_project.py").unlink(),
-    "a file that Git is told to see as unchanged": _hide_a_change,
+    "a file that Git treats as unchanged": _hide_a_change,
 }
 
 
-def test_a_release_has_the_plain_version(small: Path) -> None:
-    """Where every source is what the tag holds: also in a later commit that changes none of them."""
-    version = wheel.build(small).version.split("+")[0]
-    run(small, "git", "tag", f"v{version}")
-    assert wheel.build(small).version == version
-    (small / "notes.txt").write_text("no source")
-    checkouts.commit(small, "later")
-    assert wheel.build(small).version == version
+def test_a_release_has_the_plain_version(small_checkout: Path) -> None:
+    """If every source equals the tag's, also in a later commit that changes none of them."""
+    version = wheel.build(small_checkout).version.split("+")[0]
+    run(small_checkout, "git", "tag", f"v{version}")
+    assert wheel.build(small_checkout).version == version
+    (small_checkout / "notes.txt").write_text("no source")
+    checkouts.commit(small_checkout, "later")
+    assert wheel.build(small_checkout).version == version
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_is_no_release_is_named_by_its_content(small: Path, change: Callable[[Path], None]) -> None:
-    """Two wheels that differ never have one name, before and after the release."""
-    untagged = wheel.build(small)
+def test_a_checkout_between_releases_is_named_by_its_content(
+    small_checkout: Path, change: Callable[[Path], None]
+) -> None:
+    """Different wheels have different names, before and after the release."""
+    untagged = wheel.build(small_checkout)
     base = untagged.version.split("+")[0]
-    run(small, "git", "tag", f"v{base}")
-    released = wheel.build(small)
-    change(small)
-    changed = wheel.build(small)
+    run(small_checkout, "git", "tag", f"v{base}")
+    released = wheel.build(small_checkout)
+    change(small_checkout)
+    changed = wheel.build(small_checkout)
     assert released.version == base
     assert len({untagged.name, released.name, changed.name}) == 3
     assert untagged.version.startswith(f"{base}+src")
     assert changed.version.startswith(f"{base}+src")
 
 
-def test_a_release_of_another_repository_is_none_of_ours(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout from a zip lies in somebody else's repository, or a hook of Git names one."""
-    version = wheel.build(small).version
+def test_a_release_of_another_repository_is_ignored(small_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout from a zip is inside another repository, or a hook of Git names another repository."""
+    version = wheel.build(small_checkout).version
     base = version.split("+")[0]
-    other = small.parent
+    other = small_checkout.parent
     (other / "tpl" / ".git").rename(other / "unused")
     checkouts.commit(other / "tpl" / "src")
     run(other / "tpl" / "src", "git", "tag", f"v{base}")
@@ -242,10 +244,12 @@ def test_a_release_of_another_repository_is_none_of_ours(small: Path, monkeypatc
 
 
 @pytest.mark.parametrize("digest", ["012345678901", "0" * 12, "1e5000000000", "abcdef012345"])
-def test_a_version_is_written_as_installers_write_it(small: Path, digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They would drop the zeros before a part that is a number, and then look for another name."""
+def test_a_version_is_written_as_installers_write_it(
+    small_checkout: Path, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installers drop leading zeros of numeric parts, and would then look for another name."""
     monkeypatch.setattr(wheel, "_digest", lambda files: digest)
-    version = wheel.build(small).version
+    version = wheel.build(small_checkout).version
     assert digest in version
     assert str(Version(version)) == version
 
@@ -306,7 +310,7 @@ def installer(name: str, root: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["pip", "uv"])
 @pytest.mark.slow
 def test_it_is_installed_by_its_hash_from_any_folder(repository: Path, name: str, folder: str) -> None:
-    """pip and uv count `--find-links ../vendor` from the file that it stands in; all that it promises is there."""
+    """pip and uv resolve `--find-links ../vendor` from the file that contains it; the package is complete."""
     start = repository / folder
     pin = os.path.relpath(repository / "requirements" / "gitops.txt", start)
     run(start, *installer(name, repository), "-r", pin)
@@ -324,7 +328,7 @@ def test_it_is_installed_by_its_hash_from_any_folder(repository: Path, name: str
 @pytest.mark.parametrize(("name", "says"), [("pip", "DO NOT MATCH THE HASHES"), ("uv", "Hash mismatch")])
 @pytest.mark.slow
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, repository: Path, name: str, says: str) -> None:
-    """Another wheel of the same name, and neither installs it."""
+    """Neither pip nor uv installs another wheel of the same name."""
     _swap(repository, tmp_path)
     refused = run(tmp_path, *installer(name, repository), "-r", "requirements/gitops.txt", code=1)
     assert says in refused
@@ -332,7 +336,7 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, repository: Path, 
 
 @pytest.mark.slow
 def test_set_up_refuses_a_wheel_with_another_hash(tmp_path: Path, repository: Path) -> None:
-    """`make setup` fails with what the installer says of it, and leaves no environment that looks complete."""
+    """`make setup` fails with the installer's message, and leaves no environment that looks complete."""
     _swap(repository, tmp_path)
     assert "DO NOT MATCH THE HASHES" in run(tmp_path, "make", "setup", code=2)
     assert not (tmp_path / ".venv" / "dev").exists()
@@ -351,7 +355,7 @@ def _swap(repository: Path, root: Path) -> None:
 
 @pytest.mark.slow
 def test_a_checkout_with_other_line_ends_has_the_same_wheel(tmp_path: Path, repository: Path) -> None:
-    """Git for Windows converts what it takes for text; a wheel is none."""
+    """Git for Windows converts text files; it must not convert a wheel."""
     origin = tmp_path / "origin"
     shutil.copytree(repository, origin, ignore=shutil.ignore_patterns(".venv"))
     checkouts.commit(origin)
@@ -364,12 +368,14 @@ def test_a_checkout_with_other_line_ends_has_the_same_wheel(tmp_path: Path, repo
     assert attribute.endswith("binary: set\n")
 
 
-def test_a_checkout_of_the_template_with_other_line_ends_gives_the_same_wheel(tmp_path: Path, small: Path) -> None:
-    """Whoever generates on WSL has a Git that may convert."""
-    (small / ".gitattributes").write_bytes((TEMPLATE / ".gitattributes").read_bytes())
-    checkouts.commit(small, "attributes")
+def test_a_checkout_of_the_template_with_other_line_ends_gives_the_same_wheel(
+    tmp_path: Path, small_checkout: Path
+) -> None:
+    """On WSL, Git may convert line endings."""
+    (small_checkout / ".gitattributes").write_bytes((TEMPLATE / ".gitattributes").read_bytes())
+    checkouts.commit(small_checkout, "attributes")
     run(tmp_path, "git", "-c", "core.autocrlf=true", "-c", "core.eol=crlf", "clone", "--quiet", "tpl", "clone")
-    assert wheel.build(tmp_path / "clone") == wheel.build(small)
+    assert wheel.build(tmp_path / "clone") == wheel.build(small_checkout)
 
 
 # The template in it --------------------------------------------------------------------------------------------------
@@ -382,7 +388,7 @@ def test_a_checkout_of_the_template_with_other_line_ends_gives_the_same_wheel(tm
 def test_the_template_in_it_renders_the_same_repository(
     tmp_path: Path, archive: zipfile.ZipFile, answers: dict[str, str]
 ) -> None:
-    """By cookiecutter as a library, without hooks: byte for byte, but for what the hook adds."""
+    """Rendered by cookiecutter as a library, without hooks: byte for byte equal, except for the hook's files."""
     unpacked = tmp_path / "template"
     template_of(archive).extractall(unpacked)
     context = generate_context(str(unpacked / "cookiecutter.json"), extra_context=answers)

@@ -1,4 +1,4 @@
-"""The generated workflows, read by the tools that read workflows best, where they lie: nothing in them is rendered."""
+"""The generated workflows, checked in the template by linters for workflows: no workflow is rendered."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from gitops_ml.locks import pins
-from house import GENERATED, TEMPLATE, bake
+from gitops_ml.locks import read_pins
+from repositories import DATA, GENERATED, TEMPLATE, bake
 
 FOLDER = GENERATED / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -31,7 +31,7 @@ by_name = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
 def read(file: Path) -> dict[Any, Any]:
-    """One workflow as data; YAML 1.1 takes its `on` for a truth."""
+    """One workflow as data; YAML 1.1 reads its `on` as a Boolean."""
     found: dict[Any, Any] = yaml.safe_load(file.read_text())
     return found
 
@@ -66,14 +66,14 @@ def test_actionlint_finds_nothing() -> None:
 
 @pytest.mark.slow
 def test_githubs_schema_is_kept() -> None:
-    """The schema that GitHub's own editors use."""
+    """The schema that GitHub's own editors use accepts every workflow."""
     for schema, files in {"workflows": WORKFLOWS, "actions": ACTIONS}.items():
         done = run(BIN / "check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
         assert done.returncode == 0, done.stdout
 
 
 def test_zizmor_finds_nothing_even_when_pedantic() -> None:
-    """No finding but the form of the local action's path, once a use, and no ignored one either."""
+    """The only finding is the form of the local action's path, once for each use; no finding is ignored in a file."""
     done = run(BIN / "zizmor", "--offline", "--persona", "pedantic", "--format", "json", *WORKFLOWS, *ACTIONS)
     found = [(each["ident"], *_at(each)) for each in json.loads(done.stdout)]
     assert [each for each in found if each != LOCAL] == []
@@ -82,13 +82,13 @@ def test_zizmor_finds_nothing_even_when_pedantic() -> None:
 
 
 def _at(finding: dict[str, Any]) -> tuple[str, str]:
-    """What zizmor advises, and about which text."""
+    """The finding of zizmor, and the text that it is about."""
     (place,) = (each for each in finding["locations"] if each["symbolic"]["kind"] == "Primary")
     return place["symbolic"]["annotation"], f"uses: {place['concrete']['feature']}"
 
 
 @by_name
-def test_a_workflow_may_nothing_and_each_job_little(file: Path) -> None:
+def test_workflows_have_no_permissions_and_jobs_only_those_they_need(file: Path) -> None:
     """`permissions: {}` first; each grant of a job has its reason beside it."""
     workflow = read(file)
     assert workflow["permissions"] == {}
@@ -101,7 +101,7 @@ def test_a_workflow_may_nothing_and_each_job_little(file: Path) -> None:
 
 @by_name
 def test_every_job_ends_in_time_and_has_its_lock(file: Path) -> None:
-    """A run that hangs costs minutes, and two that meet cost more."""
+    """Runs that hang cost minutes, and so do concurrent runs."""
     for name, job in read(file)["jobs"].items():
         assert job["timeout-minutes"] <= 120, name
         assert "concurrency" in job, name
@@ -121,14 +121,14 @@ def test_every_action_is_pinned_and_keeps_no_credentials(file: Path) -> None:
 
 @by_name
 def test_every_run_is_one_command_without_any_expression(file: Path) -> None:
-    """Workflows own when and who; Python owns what. Untrusted text never reaches a shell."""
+    """Workflows set triggers and permissions; the work is done in Python. Untrusted text never reaches a shell."""
     for job in read(file)["jobs"].values():
         for command in (step["run"] for step in job["steps"] if "run" in step):
             assert re.fullmatch(r"make (?!setup)[a-z]+|\.venv/bin/gitops [a-z]+", command), command
 
 
 def test_a_job_that_runs_commands_sets_up_right_after_its_checkout() -> None:
-    """By the one action, with a lock that exists and nothing else: neither token nor secret."""
+    """With the local action, which gets an existing lock, and neither token nor secret."""
     for name, job in jobs():
         uses = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
         if any("run" in step for step in job["steps"]):
@@ -143,7 +143,7 @@ def test_a_job_that_runs_commands_sets_up_right_after_its_checkout() -> None:
 
 
 def test_the_action_sets_up_by_the_makefile() -> None:
-    """Its actions are pinned; the lock reaches `make` as a variable, and no expression a shell."""
+    """Its actions are pinned; `make` gets the lock as a variable, and no expression reaches a shell."""
     (file,) = ACTIONS
     action = read(file)
     steps = action["runs"]["steps"]
@@ -157,7 +157,7 @@ def test_the_action_sets_up_by_the_makefile() -> None:
     assert len(named) == len(steps) - 1
 
 
-def test_only_what_checks_code_installs_its_tools() -> None:
+def test_only_jobs_that_check_code_install_the_tools() -> None:
     """Linters, types and tests are in dev.txt alone; no command of gitops needs them."""
     for name, job in jobs():
         commands = [step["run"] for step in job["steps"] if "run" in step]
@@ -179,11 +179,11 @@ sys.exit(main(["--project", sys.argv[2], *sys.argv[3:]]))
 """
 
 
-def test_what_installs_serve_needs_no_more(tmp_path: Path) -> None:
+def test_jobs_that_install_serve_need_no_other_packages(tmp_path: Path) -> None:
     """The commands of such jobs run where only the packages of serve.txt can be imported."""
     from importlib.metadata import packages_distributions
 
-    there = {*pins(GENERATED / "requirements/serve.txt"), "gitops-ml"}
+    there = {*read_pins(GENERATED / "requirements/serve.txt"), "gitops-ml"}
     lacking = {
         module for module, names in packages_distributions().items()
         if not {re.sub(r"[-_.]+", "-", name).lower() for name in names} & there
@@ -204,14 +204,14 @@ def test_what_installs_serve_needs_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["deploy", "rollback", "monitor", "ingest"])
-def test_what_changes_a_place_runs_on_main_alone(name: str) -> None:
-    """Whoever may dispatch may dispatch on any branch, whose record and model.toml nobody has merged."""
+def test_jobs_that_change_an_environment_run_only_on_main(name: str) -> None:
+    """A workflow can be dispatched on any branch, whose record and model.toml were never merged."""
     for job in read(FOLDER / f"{name}.yml")["jobs"].values():
         assert re.match(r"github\.ref == 'refs/heads/main'($| && )", job["if"])
 
 
-def test_jobs_that_write_run_nothing_of_yours() -> None:
-    """What imports your code may only read."""
+def test_jobs_with_write_permissions_run_no_user_code() -> None:
+    """A job that imports user code has read permissions only."""
     learning = {"train", "compare", "validate", "test", "types", "lint"}
     for file in WORKFLOWS:
         for name, job in read(file)["jobs"].items():
@@ -229,10 +229,16 @@ def test_a_job_hands_a_token_to_the_last_command_alone() -> None:
                     assert step["run"].startswith(".venv/bin/gitops ")
 
 
-def test_secrets_of_a_source_meet_no_code_of_yours_and_no_pen() -> None:
+def test_jobs_with_secrets_of_a_source_run_no_user_code_and_cannot_write() -> None:
     """Ingest has three jobs: one knows the secrets, one runs your code, one writes."""
     jobs = read(FOLDER / "ingest.yml")["jobs"]
     stages = {name: next(step["env"] for step in job["steps"] if "env" in step) for name, job in jobs.items()}
     assert {name: env["GITOPS_STAGE"] for name, env in stages.items()} == {name: name for name in jobs}
     assert [name for name, env in stages.items() if any("secrets." in value for value in env.values())] == ["pull"]
     assert [name for name, job in jobs.items() if "write" in job["permissions"].values()] == ["offer"]
+
+
+def test_the_page_about_the_store_lists_every_workflow_that_reads_it() -> None:
+    """Users add the address of an MLflow server to these files; CI needs no store."""
+    page = (DATA / "docs" / "store.md").read_text()
+    assert set(re.findall(r"`(\w+)\.yml`", page)) == {file.stem for file in WORKFLOWS} - {"ci"}

@@ -1,4 +1,4 @@
-"""Fixtures of the library's own tests: a small repository for each test."""
+"""Fixtures of the library's tests: a small repository for each test."""
 
 import shutil
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from once import once
-from unit.sample import Project, prepare_environment, start
+from create_once import create_once
+from unit.sample import Project, create_project, prepare_environment
 
 STEPS: dict[str, tuple[str, ...]] = {
     "trained": ("train",), "registered": ("register",), "compared": ("compare",), "proposed": ("promote", "--local"),
@@ -16,15 +16,15 @@ STEPS: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="session")
 def stages(shared: Path) -> dict[str, Path]:
-    """The way of version 1, walked once in a test run: a copy of the repository as it was after each step."""
-    folder = once(shared / "stages", _walk)
+    """Copies of the repository after each step of the promotion of version 1, made once in a test run."""
+    folder = create_once(shared / "stages", _build_stages)
     return {stage: folder / stage for stage in (*STEPS, "promoted")}
 
 
-def _walk(folder: Path) -> None:
+def _build_stages(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         prepare_environment(patch, folder)
-        made = start(folder / "promoted")
+        made = create_project(folder / "promoted")
         for stage, command in STEPS.items():
             made.must(*command)
             shutil.copytree(made.root, folder / stage, symlinks=True)
@@ -32,24 +32,24 @@ def _walk(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with 500 committed rows, on main, without a remote; to be copied."""
-    folder = tmp_path_factory.mktemp("begun")
+def base_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with 500 committed rows, on main, without a remote, from which tests get copies."""
+    folder = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
         prepare_environment(patch, folder)
-        return start(folder / "sample-repository").root
+        return create_project(folder / "sample-repository").root
 
 
 @pytest.fixture
-def project(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(base_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A repository with 500 committed rows, on main, without a remote."""
     prepare_environment(monkeypatch, tmp_path)
-    return Project(Path(shutil.copytree(begun, tmp_path / "sample-repository", symlinks=True)))
+    return Project(Path(shutil.copytree(base_repository, tmp_path / "sample-repository", symlinks=True)))
 
 
 @pytest.fixture
 def at_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: dict[str, Path]) -> Callable[[str], Project]:
-    """A copy of the repository as it was after a step: trained, registered, compared, proposed or promoted."""
+    """Return a copy of the repository after a step: trained, registered, compared, proposed or promoted."""
     prepare_environment(monkeypatch, tmp_path)
 
     def copy(step: str) -> Project:

@@ -1,4 +1,4 @@
-"""A small repository to try commands in, independent of the template's sample."""
+"""A small repository for tests of commands, independent of the template's sample."""
 
 import io
 import os
@@ -20,8 +20,8 @@ import gitops_ml
 from gitops_ml import config
 from gitops_ml.cli import main
 from gitops_ml.registry.branch import Branch
-from gitops_ml.registry.ledger import Verified, append
-from gitops_ml.registry.record import read
+from gitops_ml.registry.ledger import Verified, append_facts
+from gitops_ml.registry.record import load_record
 from gitops_ml.wheel import Wheel, build, write
 
 ROOT = Path(__file__).parents[2]
@@ -105,8 +105,8 @@ def pipeline(seed: int) -> Pipeline:
 '''
 
 
-def rows(number: int = 500, seed: int = 0, first: int = 1) -> pd.DataFrame:
-    """Rows in which x1 says something about the label and x2 says more."""
+def make_rows(number: int = 500, seed: int = 0, first: int = 1) -> pd.DataFrame:
+    """Return rows whose label depends on x1, and more strongly on x2."""
     rng = np.random.default_rng(seed)
     x1, x2 = rng.normal(size=number).round(4), rng.normal(size=number).round(4)
     label = np.where(x1 + 2 * x2 + rng.normal(size=number) > 0, "yes", "no")
@@ -125,7 +125,7 @@ def rows(number: int = 500, seed: int = 0, first: int = 1) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did: its exit code, what it printed, and its outputs for Actions."""
+    """Result of a command: exit code, standard output, standard error, and outputs for GitHub Actions."""
 
     code: int
     out: str
@@ -135,12 +135,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Project:
-    """A repository to try commands in."""
+    """A repository for tests of commands."""
 
     root: Path
 
     def gitops(self, *arguments: str) -> Result:
-        """Run a command as if it were a fresh process: with today's files of the sample."""
+        """Run a command as a new process would: with the current files of the sample."""
         for name in [name for name in sys.modules if name.split(".")[0] == "sample"]:
             del sys.modules[name]
         outputs = self.root / ".gitops" / "outputs"
@@ -150,11 +150,11 @@ class Project:
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             code = main(["--project", str(self.root), *arguments])
-        said = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
-        return Result(code, out.getvalue(), err.getvalue(), said)
+        values = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+        return Result(code, out.getvalue(), err.getvalue(), values)
 
     def must(self, *arguments: str) -> Result:
-        """Run a command that has to succeed."""
+        """Run a command that must succeed."""
         result = self.gitops(*arguments)
         assert result.code == 0, f"gitops {' '.join(arguments)}: exit {result.code}\n{result.out}\n{result.err}"
         return result
@@ -170,9 +170,9 @@ class Project:
         (self.root / path).write_text(text, encoding="utf-8")
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace a text in a file, which must be there."""
+        """Replace a text that a file must contain."""
         text = (self.root / path).read_text(encoding="utf-8")
-        assert old in text, f"{path} does not hold {old!r}"
+        assert old in text, f"{path} does not contain {old!r}"
         self.write(path, text.replace(old, new))
 
     def commit(self, message: str = "change") -> str:
@@ -182,44 +182,44 @@ class Project:
         return self.git("rev-parse", "HEAD")
 
     def vendor(self) -> None:
-        """Pin the library, as cookiecutter's hook does."""
+        """Pin the library as cookiecutter's hook does."""
         write(library_wheel(), self.root)
         self.commit("pin the library")
 
     def add_remote(self) -> Path:
-        """Make a bare repository that this one pushes to, with all that this one has."""
+        """Create a bare remote repository and push all branches to it."""
         bare = self.root.parent / "remote.git"
         self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
         self.git("remote", "add", "origin", str(bare))
         self.git("push", "--quiet", "--all", "origin")
         return bare
 
-    def data(self, frame: pd.DataFrame) -> None:
+    def write_data(self, frame: pd.DataFrame) -> None:
         """Replace the data."""
         frame.to_csv(self.root / "data" / "rows.csv", index=False)
 
     def improve(self) -> None:
-        """Let the features include the column that says most."""
+        """Add the most informative column to the features."""
         self.edit("src/sample/features.py", 'COLUMNS = ["x1"]', 'COLUMNS = ["x1", "x2"]')
 
     def propose(self) -> Result:
-        """Train, register, compare and propose; every step must succeed."""
+        """Train, register, compare and propose; every command must succeed."""
         self.must("train")
         self.must("register")
         self.must("compare", "--exit-code")
         return self.must("promote", "--local")
 
     def promote(self) -> None:
-        """Propose, and merge as a person would."""
+        """Propose a version and merge the proposal."""
         self.propose()
         self.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
 
-    def verified(self) -> None:
-        """Write into the ledger that the version of main's record passed its smoke test, as a deployment does."""
-        record = read(self.root, "production", "main")
+    def record_verification(self) -> None:
+        """Write to the ledger that the version of main's record passed its smoke test, as a deployment does."""
+        record = load_record(self.root, "production", "main")
         assert record
         fact = Verified(environment="production", digest=record.digest, at=datetime.now(UTC), by="a test")
-        append(Branch(config.find(self.root)), fact)
+        append_facts(Branch(config.find_repository(self.root)), fact)
 
 
 @cache
@@ -228,8 +228,8 @@ def library_wheel() -> Wheel:
     return build(ROOT)
 
 
-def start(root: Path) -> Project:
-    """A repository with 500 committed rows, on main, without a remote."""
+def create_project(root: Path) -> Project:
+    """Create a repository with 500 committed rows, on main, without a remote."""
     made = Project(root)
     for name, text in {
         "model.toml": MODEL_TOML,
@@ -244,18 +244,18 @@ def start(root: Path) -> Project:
     (made.root / "requirements").mkdir()
     # The serving lock is enough to score rows, and it installs in seconds.
     shutil.copy(TEMPLATE / "requirements" / "serve.txt", made.root / "requirements" / "train.txt")
-    made.data(rows())
+    made.write_data(make_rows())
     made.git("init", "--quiet", "--template=", "--initial-branch", "main")
     made.commit("start")
     return made
 
 
 def prepare_environment(patch: pytest.MonkeyPatch, scratch: Path) -> None:
-    """Nothing of the caller's CI, a person to commit as, and temporary files that go with the test."""
+    """Remove CI variables, set an identity for commits, and put temporary files into the test's folder."""
     for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "MLFLOW_TRACKING_URI", "COLUMNS",
                  "GITOPS_VERSION", "GITOPS_DIGEST", "GITOPS_ENVIRONMENT"):  # fmt: skip
         patch.delenv(name, raising=False)
-    patch.setenv("GITOPS_STORE_ROOT", "")  # so that it is put back afterwards
+    patch.setenv("GITOPS_STORE_ROOT", "")  # so that pytest restores it
     for role in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{role}_NAME", "Ada")
         patch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")

@@ -1,4 +1,4 @@
-"""Who may be promoted: what is held nowhere, and was verified and has soaked in the environment before."""
+"""Admission to an environment: no hold anywhere, and verified and soaked in the environment before."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,26 +7,26 @@ import pytest
 
 from gitops_ml import config
 from gitops_ml.registry import ledger, record
-from gitops_ml.registry.admission import barred, ready_at
+from gitops_ml.registry.admission import find_blocker, soak_end
 from gitops_ml.registry.branch import Branch
-from gitops_ml.registry.ledger import AnyFact, Held, Lifted, Verified
+from gitops_ml.registry.ledger import AnyFact, Held, LiftedHold, Verified
 from gitops_ml.registry.store import connect
 from unit.sample import Project
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-TWO = '\n[deploy]\nenvironments = ["staging", "production"]\n\n[targets.staging]\nsoak_hours = 24\n'
+TWO_ENVIRONMENTS = '\n[deploy]\nenvironments = ["staging", "production"]\n\n[targets.staging]\nsoak_hours = 24\n'
 
 
 def ago(hours: float) -> datetime:
-    """A moment some hours ago."""
+    """Return the time some hours ago."""
     return NOW - timedelta(hours=hours)
 
 
 @pytest.fixture
 def staged(at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The project with two environments; staging's record was merged three days ago."""
+    """Return the project with two environments; staging's record was merged three days ago."""
     project = at_stage("registered")
-    project.write("model.toml", (project.root / "model.toml").read_text() + TWO)
+    project.write("model.toml", (project.root / "model.toml").read_text() + TWO_ENVIRONMENTS)
     project.commit("two environments")
     project.must("compare")
     with monkeypatch.context() as patch:
@@ -36,60 +36,60 @@ def staged(at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) 
     return project
 
 
-def digest_of(project: Project) -> str:
-    """Of the version in staging."""
-    found = record.read(project.root, "staging", "main")
-    assert found
-    return found.digest
+def staging_digest(project: Project) -> str:
+    """Return the digest of the version in staging."""
+    staging = record.load_record(project.root, "staging", "main")
+    assert staging
+    return staging.digest
 
 
-def write(project: Project, *facts: AnyFact) -> None:
-    """Append to the ledger."""
-    ledger.append(Branch(config.find(project.root)), *facts)
+def append(project: Project, *facts: AnyFact) -> None:
+    """Append facts to the ledger."""
+    ledger.append_facts(Branch(config.find_repository(project.root)), *facts)
 
 
 def verified(project: Project, hours: float) -> Verified:
-    """It passed its smoke test in staging, some hours ago."""
-    return Verified(environment="staging", digest=digest_of(project), at=ago(hours), by="a run")
+    """Return the fact that the version passed its smoke test in staging some hours ago."""
+    return Verified(environment="staging", digest=staging_digest(project), at=ago(hours), by="a run")
 
 
 def held(project: Project, environment: str, hours: float) -> Held:
-    """It was held somewhere, some hours ago."""
-    return Held(environment=environment, digest=digest_of(project), at=ago(hours), by="Ada", why="complaints")
+    """Return the fact that the version was held some hours ago."""
+    return Held(environment=environment, digest=staging_digest(project), at=ago(hours), by="Ada", why="complaints")
 
 
-def why_not(project: Project, environment: str = "production") -> str | None:
-    """Why the version of staging may not go there."""
-    repository = config.find(project.root)
-    return barred(repository, connect(repository), environment, digest_of(project))
+def blocker(project: Project, environment: str = "production") -> str | None:
+    """Return the reason why the version of staging may not be promoted to an environment."""
+    repository = config.find_repository(project.root)
+    return find_blocker(repository, connect(repository), environment, staging_digest(project))
 
 
-def ready(project: Project) -> datetime | None:
-    """When it has soaked in staging."""
-    repository = config.find(project.root)
-    return ready_at(repository, connect(repository), "staging", digest_of(project))
+def staging_soak_end(project: Project) -> datetime | None:
+    """Return the time at which the version has soaked in staging."""
+    repository = config.find_repository(project.root)
+    return soak_end(repository, connect(repository), "staging", staging_digest(project))
 
 
 @pytest.mark.slow
-def test_it_goes_on_once_it_was_verified_and_has_soaked(staged: Project) -> None:
-    """A person who asks earlier learns what is missing; nothing is proposed."""
-    assert why_not(staged) == "it does not serve in staging, verified"
-    write(staged, verified(staged, 1))
-    assert f"it serves in staging until {ago(-23):%Y-%m-%d %H:%M} UTC first" == why_not(staged)
+def test_a_version_is_admitted_when_it_is_verified_and_has_soaked(staged: Project) -> None:
+    """A promotion before that is refused with the reason, and nothing is proposed."""
+    assert blocker(staged) == "it does not serve in staging, or is not verified there"
+    append(staged, verified(staged, 1))
+    assert blocker(staged) == f"it must serve in staging until {ago(-23):%Y-%m-%d %H:%M} UTC first"
     staged.must("compare", "--environment", "production")
     refused = staged.gitops("promote", "--local", "--environment", "production")
     assert (refused.code, "until" in refused.err) == (6, True)
     assert staged.git("branch", "--list", "promote/production") == ""
     staged.edit("model.toml", "soak_hours = 24", "soak_hours = 0.5")
-    staged.commit("no patience")
+    staged.commit("a shorter soak time")
     staged.must("compare", "--environment", "production")
     staged.must("promote", "--local", "--environment", "production")
 
 
 @pytest.mark.slow
-def test_two_proposals_never_meet_in_one_file(staged: Project) -> None:
-    """Each environment has a card of its own, so whichever is merged first leaves the other as it was read."""
-    write(staged, verified(staged, 48))
+def test_two_proposals_change_no_file_in_common(staged: Project) -> None:
+    """Each environment has its own model card, so that the merge of one proposal does not change the other."""
+    append(staged, verified(staged, 48))
     staged.must("compare", "--environment", "production")
     staged.must("promote", "--local", "--environment", "production")
     staged.improve()
@@ -108,41 +108,41 @@ def test_two_proposals_never_meet_in_one_file(staged: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_hold_anywhere_keeps_it_everywhere(staged: Project) -> None:
-    """What is bad in production is not proposed to staging again."""
-    write(staged, verified(staged, 48))
-    assert why_not(staged) is None
-    write(staged, held(staged, "production", 1))
-    assert why_not(staged, "staging") == why_not(staged) == "it is held in production"
+def test_a_hold_in_one_environment_blocks_all(staged: Project) -> None:
+    """A version that is held in production is not proposed to staging either."""
+    append(staged, verified(staged, 48))
+    assert blocker(staged) is None
+    append(staged, held(staged, "production", 1))
+    assert blocker(staged, "staging") == blocker(staged) == "it is held in production"
 
 
 @pytest.mark.slow
-def test_it_soaks_anew_once_a_hold_has_ended(staged: Project) -> None:
-    """From the next verification on, or, where there is none, from the merge that lifted the hold."""
+def test_the_soak_time_starts_again_after_a_lifted_hold(staged: Project) -> None:
+    """It starts at the next verification, or at the merge that lifted the hold if there is none."""
     hold = held(staged, "staging", 10)
-    write(staged, verified(staged, 48), hold)
-    assert ready(staged) is None
-    more = Lifted(environment="staging", digest=hold.digest, at=hold.at, why="mended")
-    staged.write(ledger.lifted_path(more), more.to_json())
-    began = datetime.now(UTC).replace(microsecond=0)
+    append(staged, verified(staged, 48), hold)
+    assert staging_soak_end(staged) is None
+    lifted = LiftedHold(environment="staging", digest=hold.digest, at=hold.at, why="fixed")
+    staged.write(ledger.lifted_hold_path(lifted), lifted.to_json())
+    start = datetime.now(UTC).replace(microsecond=0)
     staged.commit("lift")
-    found = ready(staged)
-    assert found
-    assert began <= found - timedelta(hours=24) <= datetime.now(UTC)
-    write(staged, verified(staged, 3))
-    assert ready(staged) == ago(3) + timedelta(hours=24)
+    end = staging_soak_end(staged)
+    assert end
+    assert start <= end - timedelta(hours=24) <= datetime.now(UTC)
+    append(staged, verified(staged, 3))
+    assert staging_soak_end(staged) == ago(3) + timedelta(hours=24)
 
 
 @pytest.mark.slow
-def test_it_soaks_anew_when_it_comes_back(staged: Project) -> None:
-    """What another version has replaced in between begins again with the merge that restores it."""
-    write(staged, verified(staged, 48))
-    assert ready(staged) == ago(48) + timedelta(hours=24)
+def test_the_soak_time_starts_again_when_a_version_is_restored(staged: Project) -> None:
+    """After another version, it starts at the merge that restores the record."""
+    append(staged, verified(staged, 48))
+    assert staging_soak_end(staged) == ago(48) + timedelta(hours=24)
     text = (staged.root / "registry" / "staging.json").read_text()
-    staged.edit("registry/staging.json", digest_of(staged), "sha256:" + "0" * 64)
-    staged.commit("another")
+    staged.edit("registry/staging.json", staging_digest(staged), "sha256:" + "0" * 64)
+    staged.commit("another version")
     staged.write("registry/staging.json", text)
-    staged.commit("back")
-    found = ready(staged)
-    assert found
-    assert found >= NOW + timedelta(hours=24)
+    staged.commit("restore the version")
+    end = staging_soak_end(staged)
+    assert end
+    assert end >= NOW + timedelta(hours=24)

@@ -1,4 +1,4 @@
-"""The command line: fast help, one exit code for each way to stop, no traceback for anybody."""
+"""The command line: fast help, an exit code for each class of error, and no traceback in the output."""
 
 import subprocess
 import sys
@@ -19,8 +19,8 @@ def _classes(kind: type[errors.GitopsError]) -> list[type[errors.GitopsError]]:
 @pytest.mark.parametrize(
     "arguments", [(), *((command,) for command in cli.COMMANDS)], ids=lambda a: " ".join(a) or "gitops"
 )
-def test_help_answers_without_importing_anything_heavy(arguments: tuple[str, ...]) -> None:
-    """`--help` of every command tells what it does, and imports no library that takes its time."""
+def test_help_imports_no_slow_library(arguments: tuple[str, ...]) -> None:
+    """`--help` of every command works, and imports no library that is slow to import."""
     code = (
         "import sys; from gitops_ml.cli import main; "
         f"main([*{arguments!r}, '--help']); print(*sys.modules, file=sys.stderr)"
@@ -36,8 +36,8 @@ def test_python_m_gitops_is_gitops() -> None:
     assert done.stdout.startswith("gitops, version ")
 
 
-def test_each_way_to_stop_has_its_own_exit_code() -> None:
-    """Two kinds of failure never share a code; 0, 1 and 2 belong to success, Python and the parser."""
+def test_each_error_class_has_its_own_exit_code() -> None:
+    """Two classes never share a code; 0, 1 and 2 belong to success, Python and the parser."""
     kinds = [kind for kind in errors.GitopsError.__subclasses__() if kind.__module__ == "gitops_ml.errors"]
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
@@ -45,14 +45,14 @@ def test_each_way_to_stop_has_its_own_exit_code() -> None:
 
 
 def test_a_wrong_option_is_a_usage_error(project: Project) -> None:
-    """The parser says what it knows, with exit code 2."""
+    """The parser suggests an option, with exit code 2."""
     result = project.gitops("train", "--forse")
     assert result.code == 2
     assert "--force" in result.err
 
 
-def test_a_bug_of_ours_is_one_sentence_and_a_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody foresaw is kept in a file to report, and exits with 70."""
+def test_a_bug_writes_its_traceback_to_a_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception exits with 70, with one sentence and a file to report."""
     monkeypatch.chdir(project.root)
     project.write(".gitops/run/manifest.json", "[]")
     project.write("registry/production.json", "{}")
@@ -63,8 +63,8 @@ def test_a_bug_of_ours_is_one_sentence_and_a_file(project: Project, monkeypatch:
     assert "Traceback" in next(project.root.glob(".gitops/bug-*.txt")).read_text()
 
 
-def test_outside_a_repository_a_sentence_says_where_to_go(project: Project) -> None:
-    """A command away from any model.toml exits with 3."""
+def test_a_command_outside_a_repository_fails(project: Project) -> None:
+    """Without a model.toml, a command exits with 3."""
     result = project.gitops("--project", str(project.root.parent), "validate")
     assert result.code == 3
     assert "no model.toml" in result.err

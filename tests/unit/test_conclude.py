@@ -1,33 +1,33 @@
-"""CI's last job: what it says of the jobs before it."""
+"""The command of CI's last job, which checks the results of the other jobs."""
 
 import pytest
 
 from unit.sample import Project
 
 
-def test_all_green_is_green(project: Project) -> None:
-    """Nothing is posted outside of a dispatched run."""
+def test_success_of_all_jobs_is_a_success(project: Project) -> None:
+    """Without a dispatched run, no status is posted."""
     assert "Everything passed: code, data." in project.must("conclude", "--results", "code=success data=success").out
 
 
-@pytest.mark.parametrize("result", ["failure", "cancelled", "skipped"])
-def test_whatever_is_not_success_is_red(project: Project, result: str) -> None:
-    """The sentence names the job; CI has an exit code of its own."""
-    ended = project.gitops("conclude", "--results", f"code=success data={result}")
-    assert ended.code == 14
-    assert "data did not pass" in ended.err
+@pytest.mark.parametrize("state", ["failure", "cancelled", "skipped"])
+def test_any_other_result_is_a_failure(project: Project, state: str) -> None:
+    """The message names the job, and the exit code is 14."""
+    result = project.gitops("conclude", "--results", f"code=success data={state}")
+    assert result.code == 14
+    assert "data did not pass" in result.err
 
 
 @pytest.mark.parametrize("results", ["code", "code=perhaps", ""])
-def test_results_in_another_form_are_refused(project: Project, results: str) -> None:
-    """A green that means nothing would be worse than none."""
+def test_results_in_another_format_are_refused(project: Project, results: str) -> None:
+    """Results that cannot be parsed must not count as a success."""
     assert project.gitops("conclude", "--results", results).code == 3
 
 
 def test_a_dispatched_run_needs_a_token(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its result is posted to the commit, so a missing token is said at once."""
+    """The result is posted to the commit, so a missing token is an error."""
     monkeypatch.setenv("GITHUB_EVENT_NAME", "workflow_dispatch")
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
-    ended = project.gitops("conclude", "--results", "code=success")
-    assert ended.code == 3
-    assert "GITHUB_TOKEN" in ended.err
+    result = project.gitops("conclude", "--results", "code=success")
+    assert result.code == 3
+    assert "GITHUB_TOKEN" in result.err

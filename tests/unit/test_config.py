@@ -1,4 +1,4 @@
-"""model.toml: what it may say, and the sentence for each way to say something else."""
+"""model.toml: valid configurations, and the message for each kind of error."""
 
 import json
 from pathlib import Path
@@ -28,10 +28,10 @@ SUPPORTED = {
     ),
 }
 
-# what is replaced, by what, and what the sentence says
+# text to replace, replacement, and part of the message
 REFUSED = {
     "unknown key": ("holdout = 0.4", "hold_out = 0.4", "[split] hold_out is unknown. Perhaps you meant 'holdout'."),
-    "unknown key, far off": ("[split]", "[split]\nzzz = 1", "[split] zzz is unknown. Known here: method, column,"),
+    "unknown key, far off": ("[split]", "[split]\nzzz = 1", "[split] zzz is unknown. Allowed here: method, column,"),
     "unknown table": ("[gates]", "[gate]", "[gate] is unknown. Perhaps you meant 'gates'."),
     "unknown nested key": (
         "[gates.floor]",
@@ -53,10 +53,10 @@ REFUSED = {
         "[training.search.parameters]\nestimator__C = 1\n[evaluation]",
         "[training.search.parameters] estimator__C is 1, but should be a list.",
     ),
-    "a log that nobody finds": (
+    "a log in the clone": (
         "[gates]",
         '[log]\nsink = "log"\n[targets.production]\nkind = "process"\nport = 8080\n[gates]',
-        "'log' would be a folder of the clone, and production serves elsewhere; name an absolute one, or an address.",
+        "'log' is a folder of the clone, which servers of production do not have; set an absolute path or a URL.",
     ),
     "empty text": ('key = "id"', 'key = ""', "[data] key is '', but must not be empty."),
     "below the range": ("= 100", "= 2", "[gates] resamples is 2, but should be greater than or equal to 100."),
@@ -68,8 +68,8 @@ REFUSED = {
         '[gates.champion]\npolicies = ["improv"]\n[gates.floor]',
         "[gates.champion] policies is 'improv', but should be 'improve' or 'refresh'.",
     ),
-    "no split": (SPLIT, "", "[split] is missing. Which rows are held out; declared, never guessed."),
-    "no key": ('key = "id"', "", "[data] key is missing. The column that names a row for ever."),
+    "no split": (SPLIT, "", "[split] is missing. Rule that decides which rows are held out."),
+    "no key": ('key = "id"', "", "[data] key is missing. Column that identifies a row for ever."),
     "time without cutoff": ('"hash"', '"time"', '[split]: method = "time" needs `cutoff` (a date such as 2026-01-01)'),
     "hash without holdout": ("holdout = 0.4", "", '[split]: method = "hash" needs `holdout` (a share such as 0.3)'),
     "cutoff in quotes": (
@@ -86,12 +86,12 @@ REFUSED = {
     "metric of the other task": (
         'metric = "roc_auc"',
         'metric = "r2"',
-        "[evaluation] metric: 'r2' does not measure a classification; roc_auc, average_precision,",
+        "[evaluation] metric: 'r2' is no metric of a classification; use one of roc_auc, average_precision,",
     ),
     "floor of the other task": (
         "roc_auc = 0.6",
         "rmse = 1",
-        "[gates.floor]: 'rmse' does not measure a classification; roc_auc, average_precision,",
+        "[gates.floor]: 'rmse' is no metric of a classification; use one of roc_auc, average_precision,",
     ),
     "not TOML": ('"hash"', "hash", "model.toml is not TOML: Invalid value (at line 14, column 10)."),
     "a key twice": ('key = "id"', 'key = "id"\nkey = "x1"', "model.toml is not TOML: Cannot overwrite a value"),
@@ -99,93 +99,93 @@ REFUSED = {
 
 
 def changed(old: str, new: str) -> str:
-    """The sample's model.toml with one change."""
+    """Return the sample's model.toml with one change."""
     assert old in MODEL_TOML
     text = MODEL_TOML.replace(old, new)
     return text.replace('"roc_auc"', '"r2"').replace("roc_auc =", "r2 =") if 'task = "regression"' in new else text
 
 
 @pytest.mark.parametrize("change", SUPPORTED.values(), ids=SUPPORTED)
-def test_what_model_toml_may_say_is_read(change: tuple[str, str]) -> None:
-    """Each supported text becomes a configuration."""
-    assert config.parse(changed(*change)).project.name == "sample"
+def test_a_valid_model_toml_is_parsed(change: tuple[str, str]) -> None:
+    """Each supported text is parsed to a configuration."""
+    assert config.parse_config(changed(*change)).project.name == "sample"
 
 
-def test_what_is_left_out_has_the_default_that_model_toml_shows() -> None:
-    """Every key that the generated file shows as a default has that value here."""
-    defaults = config.parse(MODEL_TOML)
+def test_keys_that_are_left_out_have_the_defaults_of_the_template() -> None:
+    """The defaults are those that the generated model.toml shows."""
+    defaults = config.parse_config(MODEL_TOML)
     assert defaults.data.max_mib == 1024
     assert defaults.gates.champion.policies == ("improve", "refresh")
     assert defaults.store.branch == "mlflow"
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_model_toml_may_not_say_is_a_sentence(project: Project, old: str, new: str, sentence: str) -> None:
-    """Exit code 3, with file, table and key, and what is allowed; no traceback."""
+def test_an_invalid_model_toml_is_an_error(project: Project, old: str, new: str, sentence: str) -> None:
+    """The exit code is 3; the message has file, table, key and the allowed values, without a traceback."""
     project.write("model.toml", changed(old, new))
     result = project.gitops("config")
     assert result.code == 3
     assert sentence in result.err
     assert result.err.startswith("Configuration: model.toml")
-    assert len(result.err.splitlines()) == 2  # what is wrong, and what to do
+    assert len(result.err.splitlines()) == 2  # the problem, and the next step
 
 
-def test_all_mistakes_are_listed_at_once() -> None:
-    """Nobody mends a file key by key."""
+def test_all_errors_are_listed_at_once() -> None:
+    """A user can fix them together."""
     with pytest.raises(ConfigError) as caught:
-        config.parse(MODEL_TOML.replace("holdout = 0.4", "holdout = 2.0").replace("= 100", "= 2"))
-    assert [line.split(" is ")[0] for line in caught.value.what.splitlines()] == [
+        config.parse_config(MODEL_TOML.replace("holdout = 0.4", "holdout = 2.0").replace("= 100", "= 2"))
+    assert [line.split(" is ")[0] for line in caught.value.problem.splitlines()] == [
         "model.toml: [split] holdout",
         "model.toml: [gates] resamples",
     ]
 
 
-def test_a_file_that_is_not_text_is_a_sentence(project: Project) -> None:
-    """A file that is not UTF-8 has exit code 3, and says so."""
+def test_a_file_that_is_not_text_is_an_error(project: Project) -> None:
+    """A file that is not UTF-8 has exit code 3, and a message that says so."""
     (project.root / "model.toml").write_bytes(MODEL_TOML.encode("utf-16"))
     result = project.gitops("config")
     assert result.code == 3
-    assert "It must be a text file in UTF-8." in result.err
+    assert "Save it as text in UTF-8." in result.err
 
 
-def test_a_folder_without_model_toml_is_a_sentence(project: Project) -> None:
-    """Exit code 3, with the folder that was searched and what to do."""
+def test_a_folder_without_model_toml_is_an_error(project: Project) -> None:
+    """The exit code is 3, and the message has the folder and the next step."""
     (project.root / "model.toml").unlink()
     result = project.gitops("config")
     assert result.code == 3
     assert f"There is no model.toml in {project.root.resolve()}" in result.err
 
 
-def test_a_folder_inside_the_repository_finds_it(project: Project) -> None:
-    """Commands work wherever a person stands."""
-    assert config.find(project.root / "src" / "sample").root == project.root.resolve()
+def test_the_repository_is_found_from_a_subfolder(project: Project) -> None:
+    """Commands work in every folder of the repository."""
+    assert config.find_repository(project.root / "src" / "sample").root == project.root.resolve()
 
 
-def test_config_prints_what_is_in_force(project: Project) -> None:
-    """Defaults included, as JSON."""
-    said = json.loads(project.must("config").out)
-    assert said["gates"]["resamples"] == 100
-    assert said["store"]["retries"] == 30
+def test_config_prints_the_configuration(project: Project) -> None:
+    """It is JSON, with defaults."""
+    printed = json.loads(project.must("config").out)
+    assert printed["gates"]["resamples"] == 100
+    assert printed["store"]["retries"] == 30
 
 
-def test_the_schema_for_editors_is_that_of_the_models(project: Project) -> None:
-    """Write it anew with: gitops config --schema > src/gitops_ml/data/model.schema.json"""
+def test_the_schema_file_is_up_to_date(project: Project) -> None:
+    """Update it with: gitops config --schema > src/gitops_ml/data/model.schema.json"""
     assert project.must("config", "--schema").out == SCHEMA.read_text(encoding="utf-8")
 
 
 def test_model_toml_names_the_schema() -> None:
-    """Its first line is what editors look for: the schema of the library that `make setup` installs."""
+    """The first line tells editors the path of the schema in the library that `make setup` installs."""
     first = (TEMPLATE / "model.toml").read_text(encoding="utf-8").splitlines()[0]
-    installed = "./.venv/lib/python<<cookiecutter.python_version>>/site-packages/"
-    assert first == f"#:schema {installed}{SCHEMA.relative_to(Path(gitops_ml.__file__).parents[1]).as_posix()}"
+    site_packages = "./.venv/lib/python<<cookiecutter.python_version>>/site-packages/"
+    assert first == f"#:schema {site_packages}{SCHEMA.relative_to(Path(gitops_ml.__file__).parents[1]).as_posix()}"
 
 
-def test_every_key_says_in_the_schema_what_it_is_for() -> None:
-    """An editor shows it; a key without a description would show nothing."""
-    silent = [
+def test_every_key_has_a_description_in_the_schema() -> None:
+    """Editors show it."""
+    undescribed = [
         f"{name}.{key}"
-        for name, table in config.schema()["$defs"].items()
-        for key, described in table["properties"].items()
-        if "description" not in described and not {"$ref", "default"} & set(described)
+        for name, table in config.json_schema()["$defs"].items()
+        for key, field in table["properties"].items()
+        if "description" not in field and not {"$ref", "default"} & set(field)
     ]
-    assert silent == []
+    assert undescribed == []

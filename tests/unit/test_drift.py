@@ -1,4 +1,4 @@
-"""Drift: measured on real counts, so that what is configured is what happens."""
+"""Drift, measured on real counts: the configured share of false alarms, and the drift that is detected."""
 
 from typing import Any
 
@@ -6,140 +6,143 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gitops_ml.bins import count
-from gitops_ml.monitoring.drift import distance, drift
-from gitops_ml.monitoring.missing import missing
-from gitops_ml.monitoring.window import Finding, Seen
+from gitops_ml.bins import count_by_bin
+from gitops_ml.monitoring.drift import detect_drift, measure_distance
+from gitops_ml.monitoring.missing_values import detect_missing_values
+from gitops_ml.monitoring.window import Finding, WindowCounts
+from gitops_ml.monitoring_config import MonitoringConfig
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.reference import reference
-from gitops_ml.watch import Monitoring
 
-MONITORING = Monitoring()
+MONITORING = MonitoringConfig()
 KINDS = ["a", "b", "c", "rare"]
 
 
-def frame(rng: np.random.Generator, rows: int, shift: float = 0, gone: float = 0.1) -> pd.DataFrame:
-    """Ten columns: eight numbers of several shapes, text with a rare value, and one with gaps."""
+def frame(rng: np.random.Generator, rows: int, shift: float = 0, missing: float = 0.1) -> pd.DataFrame:
+    """Return ten columns: numbers with several distributions, one with missing values, and text with a rare value."""
     numbers: dict[str, Any] = {f"n{i}": rng.normal(size=rows) for i in range(4)}
     numbers |= {f"e{i}": rng.exponential(size=rows) for i in range(2)}
-    numbers |= {"whole": rng.poisson(2, rows), "half": np.where(rng.random(rows) < gone, np.nan, 1.5)}
+    numbers |= {"integer": rng.poisson(2, rows), "gaps": np.where(rng.random(rows) < missing, np.nan, 1.5)}
     frame = pd.DataFrame({**numbers, "u": rng.random(rows), "kind": rng.choice(KINDS, rows, p=[0.5, 0.3, 0.19, 0.01])})
     frame["n0"] += shift
     return frame
 
 
-def described(rng: np.random.Generator, rows: int) -> dict[str, Any]:
-    """What training leaves of such rows."""
-    chances = rng.random(rows)
-    said = Predictions(chances > 0.5, np.column_stack([1 - chances, chances]), (False, True))
-    return reference(frame(rng, rows), pd.Series(chances > 0.5), said, True)
+def training_reference(rng: np.random.Generator, rows: int) -> dict[str, Any]:
+    """Return the reference that training writes for such rows."""
+    probabilities = rng.random(rows)
+    columns = np.column_stack([1 - probabilities, probabilities])
+    predictions = Predictions(probabilities > 0.5, columns, (False, True))
+    return reference(frame(rng, rows), pd.Series(probabilities > 0.5), predictions, True)
 
 
-def seen(known: dict[str, Any], rows: pd.DataFrame, chances: "np.ndarray[Any, Any]") -> Seen:
-    """What servers count of rows."""
-    columns = {name: count(rows[name], about) or [] for name, about in known["columns"].items()}
-    return Seen(rows=len(rows), columns=columns, prediction=count(pd.Series(chances), known["prediction"]) or [])
+def count_rows(known: dict[str, Any], rows: pd.DataFrame, probabilities: "np.ndarray[Any, Any]") -> WindowCounts:
+    """Return the counts of servers for rows."""
+    columns = {name: count_by_bin(rows[name], histogram) or [] for name, histogram in known["columns"].items()}
+    prediction = count_by_bin(pd.Series(probabilities), known["prediction"]) or []
+    return WindowCounts(rows=len(rows), columns=columns, prediction=prediction)
 
 
-def found(findings: list[Finding], subject: str | None) -> Finding:
-    """The one about a column, or about the prediction."""
+def find(findings: list[Finding], subject: str | None) -> Finding:
+    """Return the finding about a column, or about the prediction."""
     return next(finding for finding in findings if finding.subject == subject)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("now", "then"), [(200, 300), (500, 2000), (5000, 20_000)])
 def test_without_drift_alarms_are_as_rare_as_configured(now: int, then: int) -> None:
-    """Of 400 windows of rows like those of training, at most the configured share looks as if it had drifted, within
-    what chance makes of 400 windows; and with this many rows, the effect size keeps nearly all of them quiet."""
+    """Count alarms in 400 windows without drift; the limit allows for the chance variation of 400 windows."""
     rng, alarms, windows = np.random.default_rng(now), 0, 400
     for window in range(windows):
         if window % 40 == 0:
-            known = described(rng, then)
-        findings = drift(MONITORING, known, seen(known, frame(rng, now), rng.random(now)))
+            known = training_reference(rng, then)
+        findings = detect_drift(MONITORING, known, count_rows(known, frame(rng, now), rng.random(now)))
         alarms += any(finding.verdict == "alarm" for finding in findings)
     print(f"{now} rows against {then}: {alarms} of {windows} windows, configured {MONITORING.false_alarms:.0%}")
     assert alarms <= 9  # of 400 windows at 1 %, 9 or fewer in 99.2 of 100 cases
 
 
 @pytest.mark.slow
-def test_half_a_standard_deviation_is_found() -> None:
-    """In one column of ten, with 500 rows; and in no other."""
+def test_shift_of_half_a_standard_deviation_is_detected() -> None:
+    """Detect it in one column of ten, with 500 rows, and in no other column."""
     rng, hits, others = np.random.default_rng(1), 0, 0
     for _ in range(100):
-        known = described(rng, 2000)
-        findings = drift(MONITORING, known, seen(known, frame(rng, 500, shift=0.5), rng.random(500)))
-        hits += found(findings, "n0").verdict == "alarm"
+        known = training_reference(rng, 2000)
+        findings = detect_drift(MONITORING, known, count_rows(known, frame(rng, 500, shift=0.5), rng.random(500)))
+        hits += find(findings, "n0").verdict == "alarm"
         others += any(finding.verdict == "alarm" for finding in findings if finding.subject != "n0")
-    print(f"{hits} of 100 found, {others} windows with an alarm elsewhere")
+    print(f"{hits} of 100 detected, {others} windows with an alarm of another column")
     assert hits >= 95
     assert others <= 4
 
 
 def test_many_rows_alone_raise_no_alarm() -> None:
-    """A tenth of a standard deviation is there beyond doubt among a million rows, and too small to matter."""
+    """Ignore a shift of a tenth of a standard deviation: with a million rows it is significant, but too small."""
     rng = np.random.default_rng(2)
-    known = described(rng, 100_000)
-    finding = found(drift(MONITORING, known, seen(known, frame(rng, 1_000_000, 0.1), rng.random(1000))), "n0")
+    known = training_reference(rng, 100_000)
+    finding = find(
+        detect_drift(MONITORING, known, count_rows(known, frame(rng, 1_000_000, 0.1), rng.random(1000))), "n0"
+    )
     assert finding.value
-    assert finding.value > distance([10] * 10, [10] * 10).index
+    assert finding.value > measure_distance([10] * 10, [10] * 10).index
     assert finding.verdict == "ok"
 
 
-def test_few_rows_are_no_evidence() -> None:
-    """Neither ok nor an alarm, however far away."""
+def test_few_rows_are_insufficient_data() -> None:
+    """Give neither ok nor an alarm, however large the shift."""
     rng = np.random.default_rng(3)
-    known = described(rng, 1000)
-    findings = drift(MONITORING, known, seen(known, frame(rng, 50, shift=5), rng.random(50)))
+    known = training_reference(rng, 1000)
+    findings = detect_drift(MONITORING, known, count_rows(known, frame(rng, 50, shift=5), rng.random(50)))
     assert {finding.verdict for finding in findings} == {"insufficient data"}
-    assert "50 rows are fewer than the 200" in findings[0].words
+    assert "The window has 50 rows; at least 200 are needed." in findings[0].words
 
 
-def test_the_prediction_has_a_finding_of_its_own() -> None:
-    """Predictions that moved are prediction drift, whatever the columns do."""
+def test_prediction_has_its_own_finding() -> None:
+    """Report shifted predictions as prediction drift, whether or not columns drift."""
     rng = np.random.default_rng(4)
-    known = described(rng, 1000)
-    findings = drift(MONITORING, known, seen(known, frame(rng, 500), rng.random(500) ** 2))
+    known = training_reference(rng, 1000)
+    findings = detect_drift(MONITORING, known, count_rows(known, frame(rng, 500), rng.random(500) ** 2))
     assert (findings[-1].kind, findings[-1].verdict, findings[-1].key) == (
         "prediction drift", "alarm", "prediction drift",
     )  # fmt: skip
 
 
-def test_bins_that_are_empty_on_both_sides_do_not_count() -> None:
-    """They would make chance look larger than it is."""
-    with_empty, without = distance([50, 0, 50], [60, 0, 40]), distance([50, 50], [60, 40])
+def test_bins_that_are_empty_in_both_histograms_are_ignored() -> None:
+    """Ignore them, because they would increase the index that chance explains."""
+    with_empty, without = measure_distance([50, 0, 50], [60, 0, 40]), measure_distance([50, 50], [60, 40])
     assert with_empty == without
     assert without.bins == 2
-    assert distance([100, 0], [90, 0]).index == 0
+    assert measure_distance([100, 0], [90, 0]).index == 0
 
 
-def test_a_bin_that_was_empty_is_no_infinite_distance() -> None:
-    """Half a row stands in every bin."""
-    assert 0 < distance([100, 100, 0], [90, 90, 20]).index < 1
+def test_distance_of_empty_bin_is_finite() -> None:
+    """Add half a row to each bin."""
+    assert 0 < measure_distance([100, 100, 0], [90, 90, 20]).index < 1
 
 
-def test_a_column_that_is_not_counted_is_not_ok() -> None:
-    """Servers of another time say nothing of it."""
+def test_column_without_counts_is_insufficient_data() -> None:
+    """Give no verdict on a column that the servers do not count."""
     rng = np.random.default_rng(5)
-    known = described(rng, 1000)
-    assert found(drift(MONITORING, known, Seen(rows=1000)), "n0").verdict == "insufficient data"
+    known = training_reference(rng, 1000)
+    assert find(detect_drift(MONITORING, known, WindowCounts(rows=1000)), "n0").verdict == "insufficient data"
 
 
-def test_missing_values_are_no_bin_of_the_column() -> None:
-    """They are judged by themselves: one thing, one alarm."""
+def test_missing_values_are_not_part_of_drift() -> None:
+    """Evaluate missing values separately, so that they raise one alarm and not two."""
     rng = np.random.default_rng(6)
-    known = described(rng, 2000)
-    now = seen(known, frame(rng, 1000, gone=0.4), rng.random(1000))
-    assert all(finding.verdict == "ok" for finding in drift(MONITORING, known, now))
-    findings = missing(MONITORING, known, now)
-    assert [finding.key for finding in findings if finding.verdict == "alarm"] == ["missing values: half"]
+    known = training_reference(rng, 2000)
+    counts = count_rows(known, frame(rng, 1000, missing=0.4), rng.random(1000))
+    assert all(finding.verdict == "ok" for finding in detect_drift(MONITORING, known, counts))
+    findings = detect_missing_values(MONITORING, known, counts)
+    assert [finding.key for finding in findings if finding.verdict == "alarm"] == ["missing values: gaps"]
 
 
-def test_chance_alone_makes_no_missing_values() -> None:
-    """A few more than allowed among few rows is a warning; surely more is an alarm."""
+def test_alarm_of_missing_values_needs_significance() -> None:
+    """Warn if slightly more values are missing than allowed; raise an alarm if the whole interval exceeds the limit."""
     rng = np.random.default_rng(7)
-    known = described(rng, 2000)
-    counts = known["columns"]["n0"]["counts"]
+    known = training_reference(rng, 2000)
+    bins = known["columns"]["n0"]["counts"]
     for more, verdict in ((8, "ok"), (12, "warning"), (40, "alarm")):
-        now = Seen(rows=200, columns={"n0": [*[200 - more] + [0] * (len(counts) - 1), more]})
-        found = [finding.verdict for finding in missing(MONITORING, known, now) if finding.subject == "n0"]
-        assert found == [verdict], more
+        counts = WindowCounts(rows=200, columns={"n0": [*[200 - more] + [0] * (len(bins) - 1), more]})
+        findings = detect_missing_values(MONITORING, known, counts)
+        assert [finding.verdict for finding in findings if finding.subject == "n0"] == [verdict], more

@@ -1,4 +1,4 @@
-"""What is found out about a challenger, on rows whose figures can be worked out by hand."""
+"""Findings about a challenger, on rows whose figures can be computed by hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,29 +14,37 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from gitops_ml.config import Config, Repository
-from gitops_ml.contract import Yours
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict
-from gitops_ml.training.findings.behaviour import FILE, behaviour
-from gitops_ml.training.findings.budgets import budgets
-from gitops_ml.training.findings.calibration import calibration, expected_error
-from gitops_ml.training.findings.claims import claims
-from gitops_ml.training.findings.determinism import determinism
-from gitops_ml.training.findings.fairness import fairness
-from gitops_ml.training.findings.harm import harm
-from gitops_ml.training.findings.leaks import leaks
-from gitops_ml.training.findings.losses import losses
-from gitops_ml.training.findings.robustness import robustness
-from gitops_ml.training.findings.signature import signature
-from gitops_ml.training.findings.twins import twins
-from gitops_ml.training.seal import broken, sealed
-from gitops_ml.training.train import Prepared
-from gitops_ml.training.trial import Scored, Trial
-from unit.trial_of import CLASSIFICATION, REGRESSION, frame, labels, numbers, trial, version
+from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
+from gitops_ml.training.findings.behaviour import FILE, run_behaviour_tests
+from gitops_ml.training.findings.calibration import expected_calibration_error, measure_calibration
+from gitops_ml.training.findings.claims import check_claims
+from gitops_ml.training.findings.determinism import check_determinism
+from gitops_ml.training.findings.duplicates import find_duplicates
+from gitops_ml.training.findings.fairness import measure_disparities
+from gitops_ml.training.findings.leaks import find_leaks
+from gitops_ml.training.findings.losses import measure_slice_losses
+from gitops_ml.training.findings.model_cost import measure_cost
+from gitops_ml.training.findings.negative_flips import find_negative_flips
+from gitops_ml.training.findings.robustness import check_robustness
+from gitops_ml.training.findings.signature import compare_signatures
+from gitops_ml.training.row_fingerprints import find_row_changes, fingerprint_rows
+from gitops_ml.training.train import PreparedData
+from gitops_ml.user_package import UserPackage
+from unit.comparison_inputs import (
+    CLASSIFICATION,
+    REGRESSION,
+    comparison_input,
+    frame,
+    label_predictions,
+    number_predictions,
+    scored_version,
+)
 
 
-def ruled(config: Config = CLASSIFICATION, **gates: Any) -> Config:
-    """The sample's configuration with other rules."""
+def with_gates(config: Config = CLASSIFICATION, **gates: Any) -> Config:
+    """The sample's configuration with other settings of gates."""
     return config.model_copy(update={"gates": config.gates.model_copy(update=gates)})
 
 
@@ -45,185 +53,225 @@ def yes_no(number: int, seed: int = 0) -> Any:
     return np.where(np.random.default_rng(seed).permutation(number) % 2, "yes", "no")
 
 
-def test_a_whole_number_may_become_a_number() -> None:
-    """Callers who send 3 can go on; a new column or label is another matter."""
-    before, after = frame(["no"], x=[1], y=["a"]), frame(["no"], x=[1.5], z=["a"])
-    said = labels(["no"])
-    theirs = version("1", said, before)
-    found = signature(trial(after, version("2", labels(["no"], classes=("no", "maybe")), after), theirs))
-    assert found is not None
-    assert (found.added, found.removed, found.retyped, found.labels) == (("z",), ("y",), {}, ("maybe", "yes"))
-    assert not found.same
+def test_an_integer_column_may_become_a_float_column() -> None:
+    """Clients that send 3 need no change; a new column or label is a change."""
+    before, row_changes = frame(["no"], x=[1], y=["a"]), frame(["no"], x=[1.5], z=["a"])
+    predictions = label_predictions(["no"])
+    champion = scored_version("1", predictions, before)
+    result = compare_signatures(
+        comparison_input(
+            row_changes, scored_version("2", label_predictions(["no"], classes=("no", "maybe")), row_changes), champion
+        )
+    )
+    assert result is not None
+    assert (result.added, result.removed, result.retyped, result.labels) == (("z",), ("y",), {}, ("maybe", "yes"))
+    assert not result.is_compatible
 
 
-def test_a_number_may_not_become_a_whole_one() -> None:
-    """Callers who send 1.5 would be refused."""
-    before, after = frame(["no"], x=[1.5]), frame(["no"], x=[1])
-    said = labels(["no"])
-    found = signature(trial(after, version("2", said, after), version("1", said, before)))
-    assert found is not None
-    assert found.retyped == {"x": ("float64", "int64")}
+def test_a_float_column_may_not_become_an_integer_column() -> None:
+    """Requests with 1.5 would be refused."""
+    before, row_changes = frame(["no"], x=[1.5]), frame(["no"], x=[1])
+    predictions = label_predictions(["no"])
+    result = compare_signatures(
+        comparison_input(
+            row_changes, scored_version("2", predictions, row_changes), scored_version("1", predictions, before)
+        )
+    )
+    assert result is not None
+    assert result.retyped == {"x": ("float64", "int64")}
 
 
-def test_what_training_says_is_checked() -> None:
-    """A figure that is not found again is a lie; on other held-out rows nobody can tell."""
-    held = frame(["no", "yes"])
-    ours = version("2", labels(["no", "yes"]), held)
-    ours = replace(ours, run=ours.run.model_copy(update={"metrics": {"accuracy": 0.9, "f1": 1.0}}))
-    lying = claims(trial(held, ours), {"accuracy": 0.5, "f1": 1.0})
-    assert lying is not None
-    assert [(each.metric, each.claimed, each.measured) for each in lying] == [("accuracy", 0.9, 0.5)]
-    elsewhere = ours.run.lineage.model_copy(update={"holdout": "sha256:other"})
-    other = replace(ours, run=ours.run.model_copy(update={"lineage": elsewhere}))
-    assert claims(trial(held, other), {"accuracy": 0.5}) is None
+def test_recorded_metrics_are_checked() -> None:
+    """A metric that differs is reported; with other held-out rows it cannot be checked."""
+    held_out = frame(["no", "yes"])
+    challenger = scored_version("2", label_predictions(["no", "yes"]), held_out)
+    challenger = replace(challenger, run=challenger.run.model_copy(update={"metrics": {"accuracy": 0.9, "f1": 1.0}}))
+    wrong_claims = check_claims(comparison_input(held_out, challenger), {"accuracy": 0.5, "f1": 1.0})
+    assert wrong_claims is not None
+    assert [(each.metric, each.claimed, each.measured) for each in wrong_claims] == [("accuracy", 0.9, 0.5)]
+    other_lineage = challenger.run.lineage.model_copy(update={"holdout": "sha256:other"})
+    other = replace(challenger, run=challenger.run.model_copy(update={"lineage": other_lineage}))
+    assert check_claims(comparison_input(held_out, other), {"accuracy": 0.5}) is None
 
 
 ROWS = pd.DataFrame({"id": [f"r{n}" for n in range(10)], "x": np.arange(10.0), "label": ["no", "yes"] * 5})
-TRAINED, HELD = ROWS.iloc[:6], ROWS.iloc[6:]
+TRAINED, HELD_OUT = ROWS.iloc[:6], ROWS.iloc[6:]
 
 
-def edited(rows: pd.DataFrame, place: int, column: str, value: Any) -> pd.DataFrame:
+def edited(rows: pd.DataFrame, index: int, column: str, value: Any) -> pd.DataFrame:
     """The rows with one value changed."""
     out = rows.copy()
-    out.iloc[place, out.columns.get_loc(column)] = value  # type: ignore[index]
+    out.iloc[index, out.columns.get_loc(column)] = value  # type: ignore[index]
     return out
 
 
-def after(trained: pd.DataFrame, held: pd.DataFrame) -> tuple[int, int, int, int]:
-    """Held-out rows changed and gone, training rows there and relabelled, since the seal."""
-    found = broken(sealed(TRAINED, HELD, "id", "label"), trained, held, "id", "label")
-    assert found is not None
-    return found.changed, found.gone, found.trained, found.relabelled
+def row_changes(trained: pd.DataFrame, held_out: pd.DataFrame) -> tuple[int, int, int, int]:
+    """Held-out rows changed and gone, and training rows existing and relabeled, since the fingerprints were taken."""
+    result = find_row_changes(fingerprint_rows(TRAINED, HELD_OUT, "id", "label"), trained, held_out, "id", "label")
+    assert result is not None
+    return result.changed, result.gone, result.trained, result.relabelled
 
 
-def test_a_seal_sees_what_was_edited() -> None:
-    """A value or a label of a held-out row, a label of a training row; a value of a training row is no matter."""
-    assert after(TRAINED, HELD) == (0, 0, 6, 0)
-    assert after(TRAINED, edited(HELD, 0, "x", -1.0)) == (1, 0, 6, 0)
-    assert after(TRAINED, edited(HELD, 0, "label", "yes")) == (1, 0, 6, 0)
-    assert after(edited(TRAINED, 0, "label", "yes"), HELD) == (0, 0, 6, 1)
-    assert after(edited(TRAINED, 0, "x", -1.0), HELD) == (0, 0, 6, 0)
+def test_edited_rows_are_found() -> None:
+    """Values and labels of held-out rows count, and labels of training rows; values of training rows do not."""
+    assert row_changes(TRAINED, HELD_OUT) == (0, 0, 6, 0)
+    assert row_changes(TRAINED, edited(HELD_OUT, 0, "x", -1.0)) == (1, 0, 6, 0)
+    assert row_changes(TRAINED, edited(HELD_OUT, 0, "label", "yes")) == (1, 0, 6, 0)
+    assert row_changes(edited(TRAINED, 0, "label", "yes"), HELD_OUT) == (0, 0, 6, 1)
+    assert row_changes(edited(TRAINED, 0, "x", -1.0), HELD_OUT) == (0, 0, 6, 0)
 
 
-def test_a_seal_sees_what_is_gone() -> None:
-    """From either side; new rows and another order are no matter."""
+def test_removed_rows_are_found() -> None:
+    """Rows on both sides count; new rows and another order do not matter."""
     new = ROWS.assign(id=[f"n{n}" for n in range(10)])
-    assert after(TRAINED, HELD.iloc[1:]) == (0, 1, 6, 0)
-    assert after(TRAINED.iloc[1:], HELD) == (0, 0, 5, 0)
-    assert after(pd.concat([TRAINED[::-1], new.iloc[:5]]), pd.concat([new.iloc[5:], HELD])) == (0, 0, 6, 0)
+    assert row_changes(TRAINED, HELD_OUT.iloc[1:]) == (0, 1, 6, 0)
+    assert row_changes(TRAINED.iloc[1:], HELD_OUT) == (0, 0, 5, 0)
+    assert row_changes(pd.concat([TRAINED[::-1], new.iloc[:5]]), pd.concat([new.iloc[5:], HELD_OUT])) == (0, 0, 6, 0)
 
 
-def test_a_seal_sees_what_was_changed_to_be_trained_on() -> None:
-    """Such as its date; as it was, another split may have brought it there."""
-    first, others = HELD.iloc[:1], HELD.iloc[1:]
-    assert after(pd.concat([TRAINED, first]), others) == (0, 0, 6, 0)
-    assert after(pd.concat([TRAINED, edited(first, 0, "x", -1.0)]), others) == (1, 0, 6, 0)
+def test_held_out_rows_edited_into_training_rows_are_found() -> None:
+    """An example is an edited date; an unchanged row may be moved by another split."""
+    first, others = HELD_OUT.iloc[:1], HELD_OUT.iloc[1:]
+    assert row_changes(pd.concat([TRAINED, first]), others) == (0, 0, 6, 0)
+    assert row_changes(pd.concat([TRAINED, edited(first, 0, "x", -1.0)]), others) == (1, 0, 6, 0)
 
 
-def test_a_seal_cannot_tell_of_other_columns() -> None:
-    """What is no longer there has no hash."""
-    seal = sealed(TRAINED, HELD, "id", "label")
-    assert broken(seal, TRAINED.drop(columns="x"), HELD.drop(columns="x"), "id", "label") is None
+def test_rows_with_other_columns_cannot_be_checked() -> None:
+    """A column that no longer exists has no hash."""
+    fingerprints = fingerprint_rows(TRAINED, HELD_OUT, "id", "label")
+    assert find_row_changes(fingerprints, TRAINED.drop(columns="x"), HELD_OUT.drop(columns="x"), "id", "label") is None
 
 
-def test_a_seal_of_many_rows_is_a_sample() -> None:
-    """The same sample wherever the rows are seen again."""
-    many = pd.DataFrame({"id": [f"r{n}" for n in range(30_000)], "x": np.arange(30_000.0), "label": "no"})
-    seal = sealed(many.iloc[:20_000], many.iloc[20_000:], "id", "label")
-    assert len(seal.keys) == 10_000
-    assert np.mean(seal.held) == pytest.approx(1 / 3, abs=0.02)
-    found = broken(seal, many.iloc[:20_000], many.iloc[20_000:].assign(x=-1.0), "id", "label")
-    assert found is not None
-    assert found.changed == found.held == sum(seal.held)
+def test_fingerprints_of_many_rows_are_a_sample() -> None:
+    """The same rows are sampled every time."""
+    rows = pd.DataFrame({"id": [f"r{n}" for n in range(30_000)], "x": np.arange(30_000.0), "label": "no"})
+    fingerprints = fingerprint_rows(rows.iloc[:20_000], rows.iloc[20_000:], "id", "label")
+    assert len(fingerprints.keys) == 10_000
+    assert np.mean(fingerprints.held) == pytest.approx(1 / 3, abs=0.02)
+    result = find_row_changes(fingerprints, rows.iloc[:20_000], rows.iloc[20_000:].assign(x=-1.0), "id", "label")
+    assert result is not None
+    assert result.changed == result.held == sum(fingerprints.held)
 
 
-def test_twins_are_rows_under_another_key() -> None:
-    """All columns that a model sees are equal."""
-    held, trained = frame(["no", "yes", "no"], x=[1, 2, 3]), frame(["no", "no"], x=[3, 9])
-    found = twins(trial(held, version("2", labels(["no"] * 3), held), trained=trained))
-    assert (found.count, found.share, found.examples) == (1, 1 / 3, ("r2",))
+def test_duplicates_are_rows_under_another_key() -> None:
+    """All features are equal."""
+    held_out, trained = frame(["no", "yes", "no"], x=[1, 2, 3]), frame(["no", "no"], x=[3, 9])
+    result = find_duplicates(
+        comparison_input(held_out, scored_version("2", label_predictions(["no"] * 3), held_out), trained=trained)
+    )
+    assert (result.count, result.share, result.examples) == (1, 1 / 3, ("r2",))
 
 
 @pytest.mark.parametrize("kind", ["number", "text"])
-def test_a_column_that_knows_the_answer_is_found(kind: str) -> None:
-    """Whether it is a number or a word; one of noise is not."""
-    truth = yes_no(400)
-    leak = np.where(truth == "yes", 3.5, 1.0) if kind == "number" else np.where(truth == "yes", "p", "q")
-    whole = frame(truth, noise=np.random.default_rng(1).normal(size=400), leak=leak)
-    held, trained = whole.iloc[:150], whole.iloc[150:]
-    strongest, other = leaks(trial(held, version("2", labels(["no"] * 150), held), trained=trained))
+def test_a_leaking_column_is_found(kind: str) -> None:
+    """The column may hold numbers or text; a column of noise is not reported."""
+    labels = yes_no(400)
+    leak = np.where(labels == "yes", 3.5, 1.0) if kind == "number" else np.where(labels == "yes", "p", "q")
+    rows = frame(labels, noise=np.random.default_rng(1).normal(size=400), leak=leak)
+    held_out, trained = rows.iloc[:150], rows.iloc[150:]
+    strongest, other = find_leaks(
+        comparison_input(held_out, scored_version("2", label_predictions(["no"] * 150), held_out), trained=trained)
+    )
     assert (strongest.column, strongest.strength) == ("leak", 1.0)
     assert other.strength < 0.7
 
 
-def test_a_leak_of_a_number_is_found() -> None:
-    """By r2, in a regression."""
-    truth = np.random.default_rng(0).normal(size=600)
-    whole = frame(truth, noise=np.random.default_rng(1).normal(size=600), leak=2 * truth + 1)
-    held, trained = whole.iloc[:200], whole.iloc[200:]
-    strongest, other = leaks(trial(held, version("2", numbers([0.0] * 200), held), config=REGRESSION, trained=trained))
+def test_a_leak_of_a_numeric_target_is_found() -> None:
+    """The score is r2 in a regression."""
+    labels = np.random.default_rng(0).normal(size=600)
+    rows = frame(labels, noise=np.random.default_rng(1).normal(size=600), leak=2 * labels + 1)
+    held_out, trained = rows.iloc[:200], rows.iloc[200:]
+    strongest, other = find_leaks(
+        comparison_input(
+            held_out, scored_version("2", number_predictions([0.0] * 200), held_out), config=REGRESSION, trained=trained
+        )
+    )
     assert strongest.column == "leak"
     assert strongest.strength > 0.95
     assert other.strength < 0.3
 
 
-def test_expected_calibration_error_is_what_it_is_called() -> None:
-    """Answers of which 0.8 is said, and half of which are right, are off by 0.3; in whatever order they come."""
-    said = labels(["yes"] * 100, [0.8] * 100)
-    for truth in (["yes", "no"] * 50, ["yes"] * 50 + ["no"] * 50):
-        assert expected_error(np.array(truth), said) == pytest.approx(0.3)
+def test_the_expected_calibration_error() -> None:
+    """Predictions with probability 0.8, half of them right, have an error of 0.3, in every order of the rows."""
+    predictions = label_predictions(["yes"] * 100, [0.8] * 100)
+    for labels in (["yes", "no"] * 50, ["yes"] * 50 + ["no"] * 50):
+        assert expected_calibration_error(np.array(labels), predictions) == pytest.approx(0.3)
 
 
 def test_calibration_is_compared_with_the_champions() -> None:
-    """By the gain in Brier score; without probabilities there is nothing to measure."""
-    truth = ["yes", "no"] * 50
-    held = frame(truth)
-    sure = labels(truth, [0.9, 0.1] * 50)
-    unsure = labels(truth, [0.6, 0.4] * 50)
-    found = calibration(trial(held, version("2", unsure, held), version("1", sure, held)))
-    assert found is not None
-    assert found.brier is not None
-    assert found.brier.point == pytest.approx(0.01 - 0.16)
-    assert calibration(trial(held, version("2", labels(truth), held))) is None
+    """The comparison is the gain in Brier score; without probabilities there is nothing to measure."""
+    labels = ["yes", "no"] * 50
+    held_out = frame(labels)
+    confident = label_predictions(labels, [0.9, 0.1] * 50)
+    less_confident = label_predictions(labels, [0.6, 0.4] * 50)
+    result = measure_calibration(
+        comparison_input(
+            held_out, scored_version("2", less_confident, held_out), scored_version("1", confident, held_out)
+        )
+    )
+    assert result is not None
+    assert result.brier is not None
+    assert result.brier.point == pytest.approx(0.01 - 0.16)
+    assert (
+        measure_calibration(comparison_input(held_out, scored_version("2", label_predictions(labels), held_out)))
+        is None
+    )
 
 
-def test_harm_is_what_was_right() -> None:
-    """What was wrong before harms nobody new."""
-    held = frame(["no", "no", "yes", "yes"])
-    champion, challenger = labels(["no", "no", "no", "yes"]), labels(["yes", "no", "yes", "yes"])
-    found = harm(trial(held, version("2", challenger, held), version("1", champion, held)))
-    assert found is not None
-    assert (found.count, found.share) == (1, 0.25)
+def test_negative_flips_were_right_before() -> None:
+    """Rows that were wrong before do not count."""
+    held_out = frame(["no", "no", "yes", "yes"])
+    champion, challenger = label_predictions(["no", "no", "no", "yes"]), label_predictions(["yes", "no", "yes", "yes"])
+    result = find_negative_flips(
+        comparison_input(held_out, scored_version("2", challenger, held_out), scored_version("1", champion, held_out))
+    )
+    assert result is not None
+    assert (result.count, result.share) == (1, 0.25)
 
 
-def test_harm_of_numbers_is_an_error_that_grows() -> None:
-    """By more than half a standard deviation of the target."""
-    held = frame([0.0, 10.0, 0.0, 10.0])
-    champion, challenger = numbers([0, 10, 0, 10]), numbers([0, 13, 2, 10])
-    found = harm(trial(held, version("2", challenger, held), version("1", champion, held), config=REGRESSION))
-    assert found is not None
-    assert found.count == 1
+def test_negative_flips_of_numbers_have_a_larger_error() -> None:
+    """The error grows by more than half a standard deviation of the target."""
+    held_out = frame([0.0, 10.0, 0.0, 10.0])
+    champion, challenger = number_predictions([0, 10, 0, 10]), number_predictions([0, 13, 2, 10])
+    result = find_negative_flips(
+        comparison_input(
+            held_out,
+            scored_version("2", challenger, held_out),
+            scored_version("1", champion, held_out),
+            config=REGRESSION,
+        )
+    )
+    assert result is not None
+    assert result.count == 1
 
 
-def sides(number: int = 400) -> tuple[pd.DataFrame, Scored, Scored]:
-    """Two models that are right, but the challenger is wrong wherever kind is b and x is above a half."""
+def two_versions(number: int = 400) -> tuple[pd.DataFrame, ScoredVersion, ScoredVersion]:
+    """A right champion, and a challenger that is wrong if kind is b and x is above one half."""
     rng = np.random.default_rng(3)
-    held = frame(yes_no(number), kind=rng.choice(["a", "b"], number), x=rng.random(number), noise=rng.random(number))
-    truth = held["label"].to_numpy()
-    other = np.where(truth == "yes", "no", "yes")
-    ruined = ((held["kind"] == "b") & (held["x"] > 0.5)).to_numpy()
-    says = [np.where(truth == "yes", 0.9, 0.1), np.where((truth == "yes") ^ ruined, 0.9, 0.1)]
-    theirs = version("1", labels(truth, says[0]), held)
-    return held, version("2", labels(np.where(ruined, other, truth), says[1]), held), theirs
+    held_out = frame(
+        yes_no(number), kind=rng.choice(["a", "b"], number), x=rng.random(number), noise=rng.random(number)
+    )
+    labels = held_out["label"].to_numpy()
+    other = np.where(labels == "yes", "no", "yes")
+    wrong_rows = ((held_out["kind"] == "b") & (held_out["x"] > 0.5)).to_numpy()
+    probabilities = [np.where(labels == "yes", 0.9, 0.1), np.where((labels == "yes") ^ wrong_rows, 0.9, 0.1)]
+    champion = scored_version("1", label_predictions(labels, probabilities[0]), held_out)
+    return (
+        held_out,
+        scored_version("2", label_predictions(np.where(wrong_rows, other, labels), probabilities[1]), held_out),
+        champion,
+    )
 
 
-def test_a_ruined_slice_is_found_by_itself() -> None:
-    """The tree finds the condition on two columns; its surest loss is 0.8, the Brier score of a sure lie less that of
-    a sure truth."""
-    held, ours, theirs = sides()
-    found = losses(trial(held, ours, theirs))
-    assert found is not None
-    worst = max(found.worst, key=lambda each: each.loss)
+def test_a_wrong_slice_is_found_without_a_declaration() -> None:
+    """The tree finds the condition on two columns.
+
+    The loss is 0.8: the Brier score of a confident wrong prediction minus that of a confident right one.
+    """
+    held_out, challenger, champion = two_versions()
+    result = measure_slice_losses(comparison_input(held_out, challenger, champion))
+    assert result is not None
+    worst = max(result.worst, key=lambda each: each.loss)
     assert worst.loss == pytest.approx(0.8, abs=0.05)
     assert worst.low > 0.5
     assert "kind = b" in worst.name or "not kind = a" in worst.name
@@ -231,80 +279,97 @@ def test_a_ruined_slice_is_found_by_itself() -> None:
 
 
 def test_equal_models_lose_nowhere() -> None:
-    """Noise on both sides is no loss, however many slices are looked at."""
-    held, ours, theirs = sides()
+    """Noise in both models is no loss, however many slices are measured."""
+    held_out, challenger, champion = two_versions()
     rng = np.random.default_rng(5)
-    truth = held["label"].to_numpy() == "yes"
-    both = [labels(held["label"], np.clip(np.where(truth, 0.7, 0.3) + rng.normal(0, 0.2, len(held)), 0, 1))
-            for _ in range(2)]  # fmt: skip
-    found = losses(trial(held, replace(ours, predictions=both[0]), replace(theirs, predictions=both[1])))
-    assert found is not None
-    assert found.measured > 10
-    assert max(each.low for each in found.worst) < 0.05
+    labels = held_out["label"].to_numpy() == "yes"
+    noisy = [np.clip(np.where(labels, 0.7, 0.3) + rng.normal(0, 0.2, len(held_out)), 0, 1) for _ in range(2)]
+    predictions = [label_predictions(held_out["label"], each) for each in noisy]
+    result = measure_slice_losses(
+        comparison_input(
+            held_out, replace(challenger, predictions=predictions[0]), replace(champion, predictions=predictions[1])
+        )
+    )
+    assert result is not None
+    assert result.measured > 10
+    assert max(each.low for each in result.worst) < 0.05
 
 
-def test_a_declared_slice_is_judged() -> None:
-    """Under the name that model.toml gives it."""
-    held, ours, theirs = sides()
-    config = CLASSIFICATION.model_copy(update={"slices": {"the ruined": "kind == 'b' and x > 0.5"}})
-    found = losses(trial(held, ours, theirs, config=config))
-    assert found is not None
-    declared = next(each for each in found.worst if each.name == "the ruined")
+def test_a_declared_slice_is_measured() -> None:
+    """It has the name from model.toml."""
+    held_out, challenger, champion = two_versions()
+    config = CLASSIFICATION.model_copy(update={"slices": {"the wrong rows": "kind == 'b' and x > 0.5"}})
+    result = measure_slice_losses(comparison_input(held_out, challenger, champion, config=config))
+    assert result is not None
+    declared = next(each for each in result.worst if each.name == "the wrong rows")
     assert declared.loss == pytest.approx(0.8)
-    assert declared.rows == ((held["kind"] == "b") & (held["x"] > 0.5)).sum()
+    assert declared.rows == ((held_out["kind"] == "b") & (held_out["x"] > 0.5)).sum()
 
 
-@pytest.mark.parametrize("condition", ["kind = 'b'", "nothing > 1", "x", "x + 1", "__import__('os')", "@held.x > 0"])
-def test_a_slice_that_is_no_condition_is_a_sentence(condition: str) -> None:
-    """With the condition, and an example of a right one."""
-    held, ours, theirs = sides(100)
+@pytest.mark.parametrize(
+    "condition", ["kind = 'b'", "nothing > 1", "x", "x + 1", "__import__('os')", "@held_out.x > 0"]
+)
+def test_a_slice_that_is_not_a_condition_is_refused(condition: str) -> None:
+    """The message has the condition, and an example of a valid one."""
+    held_out, challenger, champion = two_versions(100)
     config = CLASSIFICATION.model_copy(update={"slices": {"odd": condition}})
-    with pytest.raises(ConfigError, match="odd") as refused:
-        losses(trial(held, ours, theirs, config=config))
-    assert "age < 30" in refused.value.next
+    with pytest.raises(ConfigError, match="odd") as error:
+        measure_slice_losses(comparison_input(held_out, challenger, champion, config=config))
+    assert "age < 30" in error.value.next_step
 
 
 def test_a_difference_between_groups_is_measured() -> None:
-    """All of a get yes, and half of b: the shares differ by a half; small groups are left out."""
-    held = frame(["yes", "no"] * 50, kind=["a", "a", "b", "b"] * 24 + ["c"] * 4)
-    said = np.where(held["kind"] == "a", "yes", held["label"])
-    config = ruled(fairness=CLASSIFICATION.gates.fairness.model_copy(update={"attributes": ("kind",)}))
-    found = {each.measure: each for each in fairness(trial(held, version("2", labels(said), held), config=config))}
-    assert found["demographic_parity"].value == pytest.approx(0.5)
-    assert found["equal_opportunity"].value == pytest.approx(0.0)
-    assert found["equalized_odds"].value == pytest.approx(1.0)
-    assert found["equal_opportunity"].groups == {"a": 48, "b": 48}
+    """All rows of a are predicted as yes, and half of b: the shares differ by one half; small groups are left out."""
+    held_out = frame(["yes", "no"] * 50, kind=["a", "a", "b", "b"] * 24 + ["c"] * 4)
+    predictions = np.where(held_out["kind"] == "a", "yes", held_out["label"])
+    config = with_gates(fairness=CLASSIFICATION.gates.fairness.model_copy(update={"attributes": ("kind",)}))
+    result = {
+        each.measure: each
+        for each in measure_disparities(
+            comparison_input(held_out, scored_version("2", label_predictions(predictions), held_out), config=config)
+        )
+    }
+    assert result["demographic_parity"].value == pytest.approx(0.5)
+    assert result["equal_opportunity"].value == pytest.approx(0.0)
+    assert result["equalized_odds"].value == pytest.approx(1.0)
+    assert result["equal_opportunity"].groups == {"a": 48, "b": 48}
 
 
-def test_errors_differ_between_groups_too() -> None:
-    """In standard deviations of the target."""
-    held = frame([0.0, 2.0] * 40, kind=["a"] * 40 + ["b"] * 40)
-    said = np.where(held["kind"] == "a", held["label"], held["label"] + 1)
-    config = ruled(REGRESSION, fairness=REGRESSION.gates.fairness.model_copy(update={"attributes": ("kind",)}))
-    (found,) = fairness(trial(held, version("2", numbers(said), held), config=config))
-    assert found.measure == "error"
-    assert found.value == pytest.approx(1.0)
+def test_errors_of_groups_are_compared() -> None:
+    """The difference is in standard deviations of the target."""
+    held_out = frame([0.0, 2.0] * 40, kind=["a"] * 40 + ["b"] * 40)
+    predictions = np.where(held_out["kind"] == "a", held_out["label"], held_out["label"] + 1)
+    config = with_gates(REGRESSION, fairness=REGRESSION.gates.fairness.model_copy(update={"attributes": ("kind",)}))
+    (result,) = measure_disparities(
+        comparison_input(held_out, scored_version("2", number_predictions(predictions), held_out), config=config)
+    )
+    assert result.measure == "error"
+    assert result.value == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("name", "said"), [("sex", "no column of the data"), ("x", "groups are few")])
-def test_an_attribute_that_makes_no_groups_is_a_sentence(name: str, said: str) -> None:
-    """A mistake in model.toml, and not a gate that is silently off."""
-    held = frame(["yes", "no"] * 20, x=np.arange(40.0))
-    config = ruled(fairness=CLASSIFICATION.gates.fairness.model_copy(update={"attributes": (name,)}))
-    with pytest.raises(ConfigError, match=said):
-        fairness(trial(held, version("2", labels(["yes"] * 40), held), config=config))
+@pytest.mark.parametrize(
+    ("name", "message"), [("sex", "not a column of the data"), ("x", "has 40 values, more than 20")]
+)
+def test_an_attribute_without_groups_is_refused(name: str, message: str) -> None:
+    """A mistake in model.toml does not switch the gate off silently."""
+    held_out = frame(["yes", "no"] * 20, x=np.arange(40.0))
+    config = with_gates(fairness=CLASSIFICATION.gates.fairness.model_copy(update={"attributes": (name,)}))
+    with pytest.raises(ConfigError, match=message):
+        measure_disparities(
+            comparison_input(held_out, scored_version("2", label_predictions(["yes"] * 40), held_out), config=config)
+        )
 
 
-class Blind(BaseEstimator, ClassifierMixin):
-    """Looks at places instead of names, and cannot do without a number."""
+class FirstColumnClassifier(BaseEstimator, ClassifierMixin):
+    """A classifier that uses the first column, and fails on missing values."""
 
-    def fit(self, rows: pd.DataFrame, truth: Any) -> "Blind":
-        """Nothing to learn."""
-        self.classes_ = np.unique(truth)
+    def fit(self, rows: pd.DataFrame, labels: Any) -> "FirstColumnClassifier":
+        """Store the classes."""
+        self.classes_ = np.unique(labels)
         return self
 
     def predict_proba(self, rows: pd.DataFrame) -> Any:
-        """By the first column, whichever that is."""
+        """Return probabilities computed from the first column."""
         first = rows.iloc[:, 0].to_numpy(dtype=float)
         if np.isnan(first).any():
             raise ValueError("a number is missing")
@@ -312,102 +377,102 @@ class Blind(BaseEstimator, ClassifierMixin):
         return np.column_stack([1 - shares, shares])
 
     def predict(self, rows: pd.DataFrame) -> Any:
-        """The likelier one."""
+        """Return the class with the higher probability."""
         return self.classes_[self.predict_proba(rows).argmax(axis=1)]
 
 
 SCHEMA = pa.DataFrameSchema({"x": pa.Column(float, nullable=True), "y": pa.Column(float)})
 
 
-def loaded(model: Pipeline, root: Path, pipeline: Any = None) -> Trial:
-    """A trial of a model at hand, in a repository."""
+def loaded_inputs(model: Pipeline, root: Path, pipeline: Any = None) -> ComparisonInput:
+    """The input of a comparison of a loaded model, in a repository."""
     rng = np.random.default_rng(0)
-    whole = frame(yes_no(60), x=rng.normal(size=60), y=rng.normal(size=60))
-    held, trained = whole.iloc[:30].reset_index(drop=True), whole.iloc[30:].reset_index(drop=True)
-    inputs = ["x", "y"]
-    fitted = model.fit(trained[inputs], trained["label"])
+    rows = frame(yes_no(60), x=rng.normal(size=60), y=rng.normal(size=60))
+    held_out, trained = rows.iloc[:30].reset_index(drop=True), rows.iloc[30:].reset_index(drop=True)
+    columns = ["x", "y"]
+    fitted = model.fit(trained[columns], trained["label"])
     (root / "model.skops").write_bytes(b"x" * 2**20)
-    ours = replace(version("2", predict(fitted, held[inputs]), held), model=fitted, folder=root)
-    made = trial(held, ours, trained=trained)
-    prepared = Prepared(trained, held, whole["id"], ours.run.lineage)
-    yours = Yours(SCHEMA, pipeline or (lambda seed: model))
-    return replace(made, prepared=prepared, repository=Repository(root, CLASSIFICATION), yours=yours)
+    challenger = replace(scored_version("2", predict(fitted, held_out[columns]), held_out), model=fitted, folder=root)
+    inputs = comparison_input(held_out, challenger, trained=trained)
+    prepared = PreparedData(trained, held_out, rows["id"], challenger.run.lineage)
+    user_package = UserPackage(SCHEMA, pipeline or (lambda seed: model))
+    return replace(inputs, prepared=prepared, repository=Repository(root, CLASSIFICATION), user_package=user_package)
 
 
-def by_name() -> Pipeline:
-    """Selects its columns by name, and does without the one that may be missing."""
+def selecting_pipeline() -> Pipeline:
+    """A pipeline that selects its columns by name, without the one that may be missing."""
     return Pipeline([("features", ColumnTransformer([("y", "passthrough", ["y"])])), ("est", LogisticRegression())])
 
 
-def test_order_and_absence_of_columns_are_tried(tmp_path: Path) -> None:
-    """A pipeline that counts its columns is found out."""
-    blind = robustness(loaded(Pipeline([("est", Blind())]), tmp_path))
+def test_order_and_missing_values_of_columns_are_tested(tmp_path: Path) -> None:
+    """A pipeline that uses column positions is reported."""
+    blind = check_robustness(loaded_inputs(Pipeline([("est", FirstColumnClassifier())]), tmp_path))
     assert blind is not None
-    assert blind.order == "the answers are others"
+    assert blind.order == "the predictions differ"
     assert blind.missing == {"x": "ValueError: a number is missing"}
-    sound = robustness(loaded(by_name(), tmp_path))
+    sound = check_robustness(loaded_inputs(selecting_pipeline(), tmp_path))
     assert sound is not None
     assert (sound.order, sound.missing, sound.tried) == (None, {}, 1)
 
 
-def test_training_again_is_compared(tmp_path: Path) -> None:
-    """The same pipeline says the same; one that draws by itself does not."""
-    same = determinism(loaded(by_name(), tmp_path))
+def test_a_second_training_is_compared(tmp_path: Path) -> None:
+    """One pipeline gives the same predictions again; one with random parameters does not."""
+    same = check_determinism(loaded_inputs(selecting_pipeline(), tmp_path))
     assert same is not None
     assert (same.largest, same.unknown) == (0.0, None)
-    drawn = iter(range(1, 9))
+    numbers = iter(range(1, 9))
 
     def other(seed: int) -> Pipeline:
-        return by_name().set_params(est__C=0.001 * next(drawn))
+        return selecting_pipeline().set_params(est__C=0.001 * next(numbers))
 
-    found = determinism(loaded(by_name(), tmp_path, other))
-    assert found is not None
-    assert found.largest > 1e-3
+    result = check_determinism(loaded_inputs(selecting_pipeline(), tmp_path, other))
+    assert result is not None
+    assert result.largest > 1e-3
 
 
 def test_a_version_of_other_inputs_is_not_trained_again(tmp_path: Path) -> None:
-    """It would be another version."""
-    made = loaded(by_name(), tmp_path)
-    lineage = made.prepared.lineage.model_copy(update={"training": "sha256:other"})
-    found = determinism(replace(made, prepared=replace(made.prepared, lineage=lineage)))
-    assert found is not None
-    assert "other data" in str(found.unknown)
+    """A second training would give another version."""
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
+    lineage = inputs.prepared.lineage.model_copy(update={"training": "sha256:other"})
+    result = check_determinism(replace(inputs, prepared=replace(inputs.prepared, lineage=lineage)))
+    assert result is not None
+    assert "other data" in str(result.unknown)
 
 
-def test_budgets_are_measured_beside_the_champion(tmp_path: Path) -> None:
-    """Time of both, and the bytes of the challenger's file and memory."""
-    made = loaded(by_name(), tmp_path)
-    found = budgets(replace(made, champion=made.challenger))
-    assert found is not None
-    assert found.champion_ms is not None
-    assert 0 < found.p95_ms < 1000 * found.champion_ms
-    assert found.file_mib == 1.0
-    big = Pipeline([*by_name().steps])
+def test_cost_is_measured_beside_the_champion(tmp_path: Path) -> None:
+    """The latency of both versions is measured, and the size of the challenger in its file and in memory."""
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
+    result = measure_cost(replace(inputs, champion=inputs.challenger))
+    assert result is not None
+    assert result.champion_ms is not None
+    assert 0 < result.p95_ms < 1000 * result.champion_ms
+    assert result.file_mib == 1.0
+    big = Pipeline([*selecting_pipeline().steps])
     big.ballast = np.zeros(2**17)
-    heavy = budgets(loaded(big, tmp_path))
+    heavy = measure_cost(loaded_inputs(big, tmp_path))
     assert heavy is not None
     assert heavy.memory_mib > 1.0
 
 
-PROMISES = '''"""Promises."""
+BEHAVIOUR_TESTS = '''"""Behaviour tests."""
 
 
-def test_good(rows, answer):
-    """It answers every row."""
-    assert len(answer(rows)) == len(rows)
+def test_good(rows, predict):
+    """There is a prediction for every row."""
+    assert len(predict(rows)) == len(rows)
 
 
-def test_bad(rows, answer):
+def test_bad(rows, predict):
     """More x is never less likely.
 
-    And more words.
+    And more text.
     """
-    assert not len(rows), "for some rows it is"
+    assert not len(rows), "it is for some rows"
 
 
-def test_ill(rows, answer):
-    """It can be asked about z."""
-    answer(rows[["z"]])
+def test_error(rows, predict):
+    """The column z is enough."""
+    predict(rows[["z"]])
 
 
 def other(rows):
@@ -415,22 +480,22 @@ def other(rows):
 '''
 
 
-def test_the_owners_tests_are_asked(tmp_path: Path) -> None:
-    """A failing assert is a broken promise, and so is anything else that is raised."""
-    made = loaded(by_name(), tmp_path)
-    assert behaviour(made) is None, "there is no file yet"
+def test_behaviour_tests_are_run(tmp_path: Path) -> None:
+    """A failed assertion is a failure, and so is any other exception."""
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
+    assert run_behaviour_tests(inputs) is None, "there is no file yet"
     (tmp_path / FILE).parent.mkdir(parents=True)
-    (tmp_path / FILE).write_text(PROMISES)
-    good, bad, ill = behaviour(made) or ()
-    assert (good.promise, good.broken) == ("It answers every row.", None)
-    assert (bad.promise, bad.broken) == ("More x is never less likely.", "for some rows it is")
-    assert str(ill.broken).startswith("KeyError")
+    (tmp_path / FILE).write_text(BEHAVIOUR_TESTS)
+    good, bad, error = run_behaviour_tests(inputs) or ()
+    assert (good.promise, good.broken) == ("There is a prediction for every row.", None)
+    assert (bad.promise, bad.broken) == ("More x is never less likely.", "it is for some rows")
+    assert str(error.broken).startswith("KeyError")
 
 
-def test_tests_that_cannot_be_imported_are_a_sentence(tmp_path: Path) -> None:
+def test_behaviour_tests_that_cannot_be_imported_are_refused(tmp_path: Path) -> None:
     """They must not count as passed."""
-    made = loaded(by_name(), tmp_path)
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
     (tmp_path / FILE).parent.mkdir(parents=True)
     (tmp_path / FILE).write_text("import nothing_like_it\n")
     with pytest.raises(ConfigError, match=r"behaviour\.py cannot be imported: ModuleNotFoundError"):
-        behaviour(made)
+        run_behaviour_tests(inputs)

@@ -1,4 +1,4 @@
-"""McNemar's test counts the rows on which one classifier alone is right."""
+"""McNemar's test counts the rows on which only one of two classifiers is right."""
 
 import numpy as np
 import pytest
@@ -7,37 +7,37 @@ from scipy.stats import binom
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.mcnemar import McNemar, mcnemar
 
-TRUTH = np.full(100, "yes")
+LABELS = np.full(100, "yes")
 
 
 def right_on(start: int, end: int) -> Predictions:
-    """A classifier that is right on these rows alone."""
-    place = np.arange(len(TRUTH))
-    return Predictions(np.where((place >= start) & (place < end), "yes", "no"), None, ("no", "yes"))
+    """Predictions that are right on these rows only."""
+    index = np.arange(len(LABELS))
+    return Predictions(np.where((index >= start) & (index < end), "yes", "no"), None, ("no", "yes"))
 
 
-def test_only_rows_on_which_one_alone_is_right_count() -> None:
-    """60 on which both are right say nothing; of 10 others, 8 speak for the challenger: two tails of a fair coin."""
-    found = mcnemar(TRUTH, right_on(0, 68), right_on(8, 70))
-    assert found is not None
-    assert (found.better, found.worse) == (8, 2)
-    assert found.p_value == pytest.approx(2 * binom.cdf(2, 10, 0.5), abs=1e-12)
+def test_only_rows_with_one_right_classifier_count() -> None:
+    """Ten rows have one right classifier, and 8 of them favor the challenger: two tails of a fair coin."""
+    test = mcnemar(LABELS, right_on(0, 68), right_on(8, 70))
+    assert test is not None
+    assert (test.better, test.worse) == (8, 2)
+    assert test.p_value == pytest.approx(2 * binom.cdf(2, 10, 0.5), abs=1e-12)
 
 
-def test_it_does_not_matter_who_is_called_better() -> None:
-    """The two swapped: the counts are, and the probability is the same."""
-    ours, theirs = right_on(0, 68), right_on(8, 70)
-    there, back = mcnemar(TRUTH, ours, theirs), mcnemar(TRUTH, theirs, ours)
-    assert there is not None
-    assert back == McNemar(there.worse, there.better, there.p_value)
+def test_swapping_the_classifiers_swaps_the_counts() -> None:
+    """The p-value stays the same."""
+    challenger, other = right_on(0, 68), right_on(8, 70)
+    forward, backward = mcnemar(LABELS, challenger, other), mcnemar(LABELS, other, challenger)
+    assert forward is not None
+    assert backward == McNemar(forward.worse, forward.better, forward.p_value)
 
 
-def test_the_same_answers_are_no_evidence() -> None:
-    """No row tells the two apart."""
-    assert mcnemar(TRUTH, right_on(0, 50), right_on(0, 50)) == McNemar(0, 0, 1.0)
+def test_equal_predictions_are_no_evidence() -> None:
+    """No row distinguishes the two classifiers."""
+    assert mcnemar(LABELS, right_on(0, 50), right_on(0, 50)) == McNemar(0, 0, 1.0)
 
 
-def test_numbers_are_neither_right_nor_wrong() -> None:
-    """A regression has no such test."""
-    said = Predictions(np.zeros(100), None, ())
-    assert mcnemar(np.zeros(100), said, said) is None
+def test_regression_has_no_test() -> None:
+    """A number is neither right nor wrong."""
+    predictions = Predictions(np.zeros(100), None, ())
+    assert mcnemar(np.zeros(100), predictions, predictions) is None

@@ -1,4 +1,4 @@
-"""Model files: only types that the repository trusts are ever opened."""
+"""Model files: only types that the repository trusts are loaded."""
 
 import importlib
 import sys
@@ -19,42 +19,42 @@ from gitops_ml.errors import ConfigError, IntegrityError
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
 LABELS = np.where(ROWS[:, 0] > 0, "yes", "no")
 
-STRANGER = '''
+UNTRUSTED = '''
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
 
-class Stranger(BaseEstimator):
-    """Leaves a trace when it is opened."""
+class Untrusted(BaseEstimator):
+    """Write a file when the object is loaded."""
 
     def __init__(self, trace=""):
         self.trace = trace
 
-    def fit(self, rows, truth):
+    def fit(self, rows, labels):
         return self
 
     def predict(self, rows):
         return [0.0] * len(rows)
 
     def __setstate__(self, state):
-        Path(state["trace"]).write_text("opened")
+        Path(state["trace"]).write_text("loaded")
         super().__setstate__(state)
 '''
-TYPE = "stranger.Stranger"
+TYPE = "untrusted.Untrusted"
 
 
 @pytest.fixture
-def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
-    """A pipeline with a type that nobody trusts, which shows when it is opened."""
-    (tmp_path / "stranger.py").write_text(STRANGER)
+def untrusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """A pipeline with an untrusted type, which writes a file when it is loaded."""
+    (tmp_path / "untrusted.py").write_text(UNTRUSTED)
     monkeypatch.syspath_prepend(tmp_path)
-    kind: Any = importlib.import_module("stranger").Stranger
-    yield Pipeline([("estimator", kind(str(tmp_path / "trace")).fit(ROWS, LABELS))])
-    del sys.modules["stranger"]
+    estimator: Any = importlib.import_module("untrusted").Untrusted
+    yield Pipeline([("estimator", estimator(str(tmp_path / "trace")).fit(ROWS, LABELS))])
+    del sys.modules["untrusted"]
 
 
-OPENED = {
+ESTIMATORS = {
     "logistic regression": linear_model.LogisticRegression(),
     "ridge": linear_model.RidgeClassifier(),
     "stochastic gradient descent": linear_model.SGDClassifier(loss="log_loss"),
@@ -69,40 +69,40 @@ OPENED = {
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("estimator", OPENED.values(), ids=OPENED)
-def test_scikit_learns_estimators_need_no_trust_of_yours(tmp_path: Path, estimator: Any) -> None:
-    """What was saved says the same when it is opened again."""
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_estimators_of_scikit_learn_are_trusted(tmp_path: Path, estimator: Any) -> None:
+    """The loaded model returns the same predictions."""
     model = Pipeline([("scaled", StandardScaler()), ("estimator", estimator)]).fit(ROWS, LABELS)
-    model_file.save(model, tmp_path / "model.skops", ())
-    again = model_file.load(tmp_path / "model.skops", ())
-    assert (again.predict(ROWS) == model.predict(ROWS)).all()
+    model_file.save_model(model, tmp_path / "model.skops", ())
+    loaded = model_file.load_model(tmp_path / "model.skops", ())
+    assert (loaded.predict(ROWS) == model.predict(ROWS)).all()
 
 
-def test_a_type_that_is_not_trusted_is_not_saved(tmp_path: Path, stranger: Pipeline) -> None:
-    """Better known at training than at deployment; the sentence names it and where to trust it."""
+def test_an_untrusted_type_is_not_saved(tmp_path: Path, untrusted: Pipeline) -> None:
+    """Training fails, before a deployment would; the message names the type, and the key that trusts it."""
     with pytest.raises(ConfigError) as caught:
-        model_file.save(stranger, tmp_path / "model.skops", ())
-    assert TYPE in caught.value.what
-    assert "`trusted_types` under [serving] in model.toml" in caught.value.next
+        model_file.save_model(untrusted, tmp_path / "model.skops", ())
+    assert TYPE in caught.value.problem
+    assert "`trusted_types` under [serving] in model.toml" in caught.value.next_step
 
 
-def test_a_type_that_is_not_trusted_is_not_opened(tmp_path: Path, stranger: Pipeline) -> None:
-    """The file is refused as it lies there: its object is never made."""
-    skops.io.dump(stranger, tmp_path / "model.skops")
-    with pytest.raises(IntegrityError, match=f"not allowed: {TYPE}. It was not opened"):
-        model_file.load(tmp_path / "model.skops", ())
+def test_an_untrusted_type_is_not_loaded(tmp_path: Path, untrusted: Pipeline) -> None:
+    """The file is refused before an object is created."""
+    skops.io.dump(untrusted, tmp_path / "model.skops")
+    with pytest.raises(IntegrityError, match=f"not allowed: {TYPE}. It was not loaded"):
+        model_file.load_model(tmp_path / "model.skops", ())
     assert not (tmp_path / "trace").exists()
 
 
-def test_a_type_of_yours_is_opened_when_you_trust_it(tmp_path: Path, stranger: Pipeline) -> None:
+def test_a_trusted_type_is_loaded(tmp_path: Path, untrusted: Pipeline) -> None:
     """The same file, with its type in `trusted_types`."""
-    model_file.save(stranger, tmp_path / "model.skops", (TYPE,))
-    model_file.load(tmp_path / "model.skops", (TYPE,))
-    assert (tmp_path / "trace").read_text() == "opened"
+    model_file.save_model(untrusted, tmp_path / "model.skops", (TYPE,))
+    model_file.load_model(tmp_path / "model.skops", (TYPE,))
+    assert (tmp_path / "trace").read_text() == "loaded"
 
 
-def test_trust_is_for_the_named_type_alone(tmp_path: Path, stranger: Pipeline) -> None:
-    """Another one's name opens nothing."""
-    skops.io.dump(stranger, tmp_path / "model.skops")
+def test_only_the_named_type_is_trusted(tmp_path: Path, untrusted: Pipeline) -> None:
+    """Names of the module or of another type do not count."""
+    skops.io.dump(untrusted, tmp_path / "model.skops")
     with pytest.raises(IntegrityError):
-        model_file.load(tmp_path / "model.skops", ("stranger.Other", "stranger"))
+        model_file.load_model(tmp_path / "model.skops", ("untrusted.Other", "untrusted"))

@@ -1,4 +1,4 @@
-"""Where counts come from: servers' own text, a Prometheus, the log."""
+"""Sources of counts: the servers, Prometheus, and the prediction log."""
 
 import json
 import threading
@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from gitops_ml import logged
+from gitops_ml import prediction_log
 from gitops_ml.counters import ERRORS, FEATURES, PREDICTIONS, REQUESTS, ROWS, SECONDS, WITHIN
 from gitops_ml.errors import MonitoringError
-from gitops_ml.monitoring.look import Question
-from gitops_ml.monitoring.sources import log, metrics, prometheus
-from gitops_ml.monitoring.window import Seen
+from gitops_ml.monitoring.snapshot import SnapshotRequest
+from gitops_ml.monitoring.sources import log_source, prometheus_source, scrape_source
+from gitops_ml.monitoring.window import WindowCounts
 
 UNTIL = datetime(2026, 6, 2, 12, tzinfo=UTC)
 REFERENCE: dict[str, Any] = {
@@ -32,59 +32,58 @@ REFERENCE: dict[str, Any] = {
 }
 
 
-def question(version: str = "3", last: datetime | None = None) -> Question:
-    """About the version, until a fixed time."""
-    return Question(version, REFERENCE, last, UNTIL, hours=24)
+def snapshot_request(version: str = "3", last: datetime | None = None) -> SnapshotRequest:
+    """Return a request for the version, until a fixed time."""
+    return SnapshotRequest(version, REFERENCE, last, UNTIL, window_hours=24)
 
 
 class Server:
-    """The counters of one server, in prometheus_client's own text."""
+    """The counters of one server, in the text format of prometheus_client."""
 
     def __init__(self, version: str = "3") -> None:
         """Start from zero."""
         self.version = version
         self.registry = CollectorRegistry()
-        make = {name: Counter(name, "x", [*labels, "version"], registry=self.registry) for name, labels in {
+        self.counters = {name: Counter(name, "x", [*labels, "version"], registry=self.registry) for name, labels in {
             ROWS: [], FEATURES: ["column", "bin", WITHIN], PREDICTIONS: ["bin", WITHIN], REQUESTS: ["path", "status"],
             ERRORS: ["code"]}.items()}  # fmt: skip
-        self.counters = make
         self.seconds = Histogram(SECONDS, "x", ["path", "version"], buckets=(0.1, 1.0), registry=self.registry)
         self.counters[ROWS].labels(version=version)
 
-    def count(self, rows: int, place: int = 0) -> None:
-        """So many rows, all in one bin, each a request."""
-        of = {"version": self.version}
-        self.counters[ROWS].labels(**of).inc(rows)
-        self.counters[FEATURES].labels(column="size", bin=str(place), within='in [1, "2")', **of).inc(rows)
-        self.counters[PREDICTIONS].labels(bin="1", within="≥ 0.5", **of).inc(rows)
-        self.counters[REQUESTS].labels(path="/predict", status="200", **of).inc(rows)
-        self.counters[REQUESTS].labels(path="/health/live", status="200", **of).inc(1000)
-        self.counters[ERRORS].labels(code="rows_refused", **of).inc(1)
+    def count(self, rows: int, bin_index: int = 0) -> None:
+        """Count rows in one bin, each in its own request."""
+        version = {"version": self.version}
+        self.counters[ROWS].labels(**version).inc(rows)
+        self.counters[FEATURES].labels(column="size", bin=str(bin_index), within='in [1, "2")', **version).inc(rows)
+        self.counters[PREDICTIONS].labels(bin="1", within="≥ 0.5", **version).inc(rows)
+        self.counters[REQUESTS].labels(path="/predict", status="200", **version).inc(rows)
+        self.counters[REQUESTS].labels(path="/health/live", status="200", **version).inc(1000)
+        self.counters[ERRORS].labels(code="rows_refused", **version).inc(1)
         for _ in range(rows):
-            self.seconds.labels(path="/predict", **of).observe(0.05)
+            self.seconds.labels(path="/predict", **version).observe(0.05)
 
     @property
     def text(self) -> str:
-        """What /metrics says."""
+        """The text of /metrics."""
         return generate_latest(self.registry).decode()
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[Any], tuple[int, str]]], str]]:
-    """Answers over HTTP with what a function says; the address."""
+    """Return a function that starts an HTTP server with a given handler, and returns its address."""
     running: list[ThreadingHTTPServer] = []
 
-    def start(says: Callable[[Any], tuple[int, str]]) -> str:
+    def start(respond: Callable[[Any], tuple[int, str]]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.answer(None)
+                self.send(None)
 
             def do_POST(self) -> None:
-                self.answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send(self.rfile.read(int(self.headers["Content-Length"])).decode())
 
-            def answer(self, body: str | None) -> None:
+            def send(self, body: str | None) -> None:
                 self.body = body
-                status, text = says(self)
+                status, text = respond(self)
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -106,206 +105,231 @@ def serve() -> Iterator[Callable[[Callable[[Any], tuple[int, str]]], str]]:
 Serve = Callable[[Callable[[Any], tuple[int, str]]], str]
 
 
-def test_the_first_look_counts_all_that_the_version_has_seen(serve: Serve) -> None:
-    """Since its servers started, which they say."""
+def test_first_snapshot_has_all_counts(serve: Serve) -> None:
+    """Start the window when the server started, which its metrics state."""
     server = Server()
-    server.count(7, place=1)
+    server.count(7, bin_index=1)
     url = serve(lambda _: (200, server.text))
-    found = metrics.look((url,), Question("3", REFERENCE, None, datetime.now(UTC), 24), {})
-    assert found.seen == Seen(
+    snapshot = scrape_source.scrape_servers((url,), SnapshotRequest("3", REFERENCE, None, datetime.now(UTC), 24), {})
+    assert snapshot.counts == WindowCounts(
         rows=7, columns={"size": [0, 7, 0, 0]}, prediction=[0, 7, 0], requests={"200": 7},
         refused={"rows_refused": 1}, seconds={"0.1": 7, "1.0": 7, "+Inf": 7},
     )  # fmt: skip
-    assert timedelta() <= datetime.now(UTC) - found.start < timedelta(minutes=1)
+    assert timedelta() <= datetime.now(UTC) - snapshot.start < timedelta(minutes=1)
 
 
-def test_a_window_is_what_came_since_the_last_look(serve: Serve) -> None:
-    """The difference to what was remembered."""
+def test_window_has_counts_since_last_snapshot(serve: Serve) -> None:
+    """Subtract the counts of the last snapshot."""
     server = Server()
     url = serve(lambda _: (200, server.text))
     server.count(7)
-    first = metrics.look((url,), question(), {})
-    server.count(5, place=2)
+    first = scrape_source.scrape_servers((url,), snapshot_request(), {})
+    server.count(5, bin_index=2)
     last = UNTIL - timedelta(hours=24)
-    second = metrics.look((url,), question(last=last), first.servers)
-    assert (second.seen.rows, second.seen.columns["size"], second.start) == (5, [0, 0, 5, 0], last)
-    assert metrics.look((url,), question(), second.servers).seen.rows == 0
+    second = scrape_source.scrape_servers((url,), snapshot_request(last=last), first.servers)
+    assert (second.counts.rows, second.counts.columns["size"], second.start) == (5, [0, 0, 5, 0], last)
+    assert scrape_source.scrape_servers((url,), snapshot_request(), second.servers).counts.rows == 0
 
 
-def test_a_counter_that_went_down_has_started_anew(serve: Serve) -> None:
-    """All that it has now came since."""
+def test_decreased_counter_means_restart(serve: Serve) -> None:
+    """Count all rows of a restarted server."""
     servers = [Server()]
     url = serve(lambda _: (200, servers[-1].text))
     servers[-1].count(9)
-    before = metrics.look((url,), question(), {}).servers
+    previous = scrape_source.scrape_servers((url,), snapshot_request(), {}).servers
     servers.append(Server())
     servers[-1].count(4)
-    assert metrics.look((url,), question(), before).seen.rows == 4
+    assert scrape_source.scrape_servers((url,), snapshot_request(), previous).counts.rows == 4
 
 
-def test_three_servers_summed_are_one(serve: Serve) -> None:
-    """Replicas add up to what one server would have counted."""
+def test_sum_of_three_servers_equals_one_server(serve: Serve) -> None:
+    """Add the counts of replicas."""
     three, one = [Server(), Server(), Server()], Server()
-    for place, server in enumerate(three):
-        server.count(10 + place, place)
-        one.count(10 + place, place)
+    for index, server in enumerate(three):
+        server.count(10 + index, index)
+        one.count(10 + index, index)
     urls = [serve(lambda _, server=server: (200, server.text)) for server in [*three, one]]  # type: ignore[misc]
-    summed, alone = (metrics.look(tuple(some), question(), {}).seen for some in (urls[:3], urls[3:]))
-    assert summed == alone
+    total, single = (
+        scrape_source.scrape_servers(tuple(chosen), snapshot_request(), {}).counts for chosen in (urls[:3], urls[3:])
+    )
+    assert total == single
 
 
-def test_a_silent_server_is_named_and_the_others_count(serve: Serve) -> None:
-    """When it answers again it is counted from where it stood."""
-    here, there = Server(), Server()
-    silent = [False]
-    urls = (serve(lambda _: (200, here.text)), serve(lambda _: (503, "") if silent[0] else (200, there.text)))
-    here.count(3)
-    there.count(5)
-    first = metrics.look(urls, question(), {})
-    silent[0] = True
-    here.count(1)
-    second = metrics.look(urls, question(), first.servers)
-    assert second.seen.rows == 1
-    assert second.notes == (f"{urls[1]} was not counted: it answers 503.",)
-    silent[0] = False
-    there.count(2)
-    assert metrics.look(urls, question(), second.servers).seen.rows == 2
+def test_server_that_does_not_respond_is_noted(serve: Serve) -> None:
+    """Count the other servers; count this one from its previous counts when it responds again."""
+    healthy, failing = Server(), Server()
+    fails = [False]
+    urls = (serve(lambda _: (200, healthy.text)), serve(lambda _: (503, "") if fails[0] else (200, failing.text)))
+    healthy.count(3)
+    failing.count(5)
+    first = scrape_source.scrape_servers(urls, snapshot_request(), {})
+    fails[0] = True
+    healthy.count(1)
+    second = scrape_source.scrape_servers(urls, snapshot_request(), first.servers)
+    assert second.counts.rows == 1
+    assert second.notes == (f"{urls[1]} was not counted: it responds with status 503.",)
+    fails[0] = False
+    failing.count(2)
+    assert scrape_source.scrape_servers(urls, snapshot_request(), second.servers).counts.rows == 2
 
 
 @pytest.mark.parametrize(
-    ("says", "why"),
+    ("response", "reason"),
     [
         ((200, Server("2").text), "it serves version 2"),
-        ((401, ""), "it asks for the token"),
-        ((200, "<html>"), "not what gitops says there"),
-        ((200, ""), "it does not count"),
+        ((401, ""), "it requires a token"),
+        ((200, "<html>"), "not in the format of a gitops server"),
+        ((200, ""), "it has no counters"),
     ],
     ids=["another version", "no token", "another page", "nothing"],
 )
-def test_nobody_to_look_at_is_an_error_and_no_alarm(serve: Serve, says: tuple[int, str], why: str) -> None:
-    """Nothing is judged, and the sentence says why."""
-    with pytest.raises(MonitoringError, match=why) as caught:
-        metrics.look((serve(lambda _: says),), question(), {})
+def test_no_usable_server_is_error(serve: Serve, response: tuple[int, str], reason: str) -> None:
+    """Raise an error with the reason, and evaluate nothing."""
+    with pytest.raises(MonitoringError, match=reason) as caught:
+        scrape_source.scrape_servers((serve(lambda _: response),), snapshot_request(), {})
     assert caught.value.exit_code == 16
 
 
-def test_a_dead_address_is_said_without_a_traceback() -> None:
-    """The usual case: the service is not reachable from a hosted runner."""
-    with pytest.raises(MonitoringError, match="gives no answer"):
-        metrics.look(("http://127.0.0.1:9",), question(), {})
+def test_unreachable_address_is_error() -> None:
+    """Handle the common case that a hosted runner cannot reach the service."""
+    with pytest.raises(MonitoringError, match="does not respond"):
+        scrape_source.scrape_servers(("http://127.0.0.1:9",), snapshot_request(), {})
 
 
-def test_the_token_is_borne(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the servers ask for one."""
+def test_token_is_sent(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send the token that the servers require."""
     monkeypatch.setenv("GITOPS_TOKEN", "secret")
     server = Server()
-    url = serve(lambda it: (200, server.text) if it.headers["Authorization"] == "Bearer secret" else (401, ""))
-    assert metrics.look((url,), question(), {}).seen.rows == 0
+    url = serve(
+        lambda handler: (200, server.text) if handler.headers["Authorization"] == "Bearer secret" else (401, "")
+    )
+    assert scrape_source.scrape_servers((url,), snapshot_request(), {}).counts.rows == 0
 
 
-def test_other_bins_than_the_references_are_refused(serve: Serve) -> None:
-    """A server with other files under the same number."""
+def test_bins_that_differ_from_reference_are_error(serve: Serve) -> None:
+    """Refuse the counts of a server that serves other files under the same version number."""
     server = Server()
-    server.count(1, place=9)
+    server.count(1, bin_index=9)
     url = serve(lambda _: (200, server.text))
     with pytest.raises(MonitoringError, match="10 bins"):
-        metrics.look((url,), question(), {})
+        scrape_source.scrape_servers((url,), snapshot_request(), {})
 
 
-def test_prometheus_is_asked_for_what_each_counter_grew_by(serve: Serve) -> None:
-    """Over all servers of this version, in this window, and in whole numbers."""
-    asked = []
+def test_prometheus_is_queried_for_increase_of_counters(serve: Serve) -> None:
+    """Query all servers of the version in the window, and round to integers."""
+    queries = []
 
-    def says(it: Any) -> tuple[int, str]:
-        form = parse_qs(it.body)
-        asked.append((form["query"][0], form["time"][0]))
+    def respond(handler: Any) -> tuple[int, str]:
+        form = parse_qs(handler.body)
+        queries.append((form["query"][0], form["time"][0]))
         rows = [{"metric": {}, "value": [0, "6.9997"]}]
         column = [{"metric": {"column": "size", "bin": "2"}, "value": [0, "7.2"]}]
-        found = rows if f"({ROWS}" in asked[-1][0] else column if f"({FEATURES}" in asked[-1][0] else []
-        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}})
+        query = queries[-1][0]
+        result = rows if f"({ROWS}" in query else column if f"({FEATURES}" in query else []
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
 
-    found = prometheus.look(serve(says), 'job="gitops"', question())
-    assert (found.seen.rows, found.seen.columns, found.start) == (7, {"size": [0, 0, 7, 0]}, UNTIL - timedelta(days=1))
-    assert asked[0] == (
+    snapshot = prometheus_source.query_prometheus(serve(respond), 'job="gitops"', snapshot_request())
+    assert (snapshot.counts.rows, snapshot.counts.columns) == (7, {"size": [0, 0, 7, 0]})
+    assert snapshot.start == UNTIL - timedelta(days=1)
+    assert queries[0] == (
         'sum by () (increase(gitops_rows_total{version="3",job="gitops"}[86400s]))', f"{UNTIL.timestamp():.3f}",
     )  # fmt: skip
-    assert asked[5][0] == (
+    assert queries[5][0] == (
         'sum by (path, le) (increase(gitops_request_seconds_bucket{version="3",path="/predict",job="gitops"}[86400s]))'
     )
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("response", "reason"),
     [
-        ((200, '{"status": "success", "data": {"result": []}}'), "knows no gitops_rows_total of version 3"),
-        ((400, '{"status": "error", "error": "parse error"}'), "refuses .*parse error"),
-        ((200, "<html>"), "is no Prometheus"),
+        ((200, '{"status": "success", "data": {"result": []}}'), "has no gitops_rows_total of version 3"),
+        ((400, '{"status": "error", "error": "parse error"}'), "refuses the query .*parse error"),
+        ((200, "<html>"), "is not a Prometheus server"),
     ],
     ids=["not scraped", "refused", "another page"],
 )
-def test_a_prometheus_that_does_not_know_is_an_error(serve: Serve, answer: tuple[int, str], why: str) -> None:
-    """Nothing is judged on nothing."""
-    with pytest.raises(MonitoringError, match=why):
-        prometheus.look(serve(lambda _: answer), "", question())
+def test_unusable_response_of_prometheus_is_error(serve: Serve, response: tuple[int, str], reason: str) -> None:
+    """Evaluate nothing without samples."""
+    with pytest.raises(MonitoringError, match=reason):
+        prometheus_source.query_prometheus(serve(lambda _: response), "", snapshot_request())
 
 
 def write(folder: Path, kind: str, name: str, rows: list[dict[str, Any]]) -> None:
-    """One file of the log, under its day."""
+    """Write one file of the log, in the folder of its day."""
     frame = pd.DataFrame(rows)
-    day = folder / kind / f"{logged.DAY}{frame[logged.TIME].iloc[0]:%Y-%m-%d}"
+    day = folder / kind / f"{prediction_log.DAY_PREFIX}{frame[prediction_log.TIME].iloc[0]:%Y-%m-%d}"
     day.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(day / f"{name}.parquet", index=False)
 
 
-def row(request: str, when: datetime, version: str = "3", **columns: Any) -> dict[str, Any]:
-    """One row of the log."""
-    return {logged.REQUEST: request, logged.ROW: 0, logged.TIME: when, logged.VERSION: version,
-            logged.PREDICTION: "yes", logged.WATCHED: 0.9, "size": 1.5, "kind": "a", **columns}  # fmt: skip
+def prediction_row(request: str, time: datetime, version: str = "3", **columns: Any) -> dict[str, Any]:
+    """Return one predicted row of the log."""
+    return {
+        prediction_log.REQUEST: request, prediction_log.ROW: 0, prediction_log.TIME: time,
+        prediction_log.VERSION: version, prediction_log.PREDICTION: "yes", prediction_log.MONITORED: 0.9,
+        "size": 1.5, "kind": "a", **columns,
+    }  # fmt: skip
 
 
-def truth(request: str, when: datetime, outcome: str) -> dict[str, Any]:
-    """The truth about that row."""
-    return {logged.REQUEST: request, logged.ROW: 0, logged.TIME: when, logged.OUTCOME: outcome}
+def outcome_row(request: str, time: datetime, outcome: str) -> dict[str, Any]:
+    """Return the outcome of that row."""
+    return {
+        prediction_log.REQUEST: request,
+        prediction_log.ROW: 0,
+        prediction_log.TIME: time,
+        prediction_log.OUTCOME: outcome,
+    }
 
 
-def test_the_log_is_counted_in_the_bins_of_the_reference(tmp_path: Path) -> None:
-    """Rows of the version and the window, from as many files as there are; a column that is left out is not counted."""
+def test_log_is_counted_in_bins_of_reference(tmp_path: Path) -> None:
+    """Count the rows of the version in the window, from all files; do not count hashed columns."""
     start = UNTIL - timedelta(hours=24)
-    write(tmp_path, logged.PREDICTIONS, "a-1", [row("r1", start), row("r2", start - timedelta(seconds=1))])
-    write(tmp_path, logged.PREDICTIONS, "b-1", [row("r3", UNTIL - timedelta(hours=1), size=None, kind="z"),
-                                                row("r4", UNTIL - timedelta(hours=1), version="2")])  # fmt: skip
-    write(tmp_path, logged.PREDICTIONS, "c-1", [row("old", UNTIL - timedelta(days=9))])
-    found = log.look(log.Sink(str(tmp_path), Path("/")), question(), hashed=())
-    assert (found.seen.rows, found.seen.prediction) == (2, [0, 2, 0])
-    assert found.seen.columns == {"size": [0, 1, 0, 1], "kind": [1, 0, 1, 0]}
-    assert "kind" not in log.look(log.Sink(str(tmp_path), Path("/")), question(), hashed=("kind",)).seen.columns
+    in_window = UNTIL - timedelta(hours=1)
+    first = [prediction_row("r1", start), prediction_row("r2", start - timedelta(seconds=1))]
+    second = [prediction_row("r3", in_window, size=None, kind="z"), prediction_row("r4", in_window, version="2")]
+    write(tmp_path, prediction_log.PREDICTIONS, "a-1", first)
+    write(tmp_path, prediction_log.PREDICTIONS, "b-1", second)
+    write(tmp_path, prediction_log.PREDICTIONS, "c-1", [prediction_row("old", UNTIL - timedelta(days=9))])
+    snapshot = log_source.read_log(log_source.LogReader(str(tmp_path), Path("/")), snapshot_request(), hashed=())
+    assert (snapshot.counts.rows, snapshot.counts.prediction) == (2, [0, 2, 0])
+    assert snapshot.counts.columns == {"size": [0, 1, 0, 1], "kind": [1, 0, 1, 0]}
+    reader = log_source.LogReader(str(tmp_path), Path("/"))
+    assert "kind" not in log_source.read_log(reader, snapshot_request(), hashed=("kind",)).counts.columns
 
 
-def test_truth_is_joined_to_what_was_said_however_long_ago(tmp_path: Path) -> None:
-    """What counts is when it was told; the last word about a row stands."""
+def test_outcomes_are_joined_to_old_predictions(tmp_path: Path) -> None:
+    """Use the outcomes that arrived in the window; the last outcome of a row counts."""
     long_ago, now = UNTIL - timedelta(days=20), UNTIL - timedelta(hours=2)
-    write(tmp_path, logged.PREDICTIONS, "a-1", [row("r1", long_ago), row("r2", long_ago), row("x", long_ago, "2")])
-    write(tmp_path, logged.OUTCOMES, "a-1", [truth("r1", now, "no"), truth("r1", now + timedelta(minutes=1), "yes"),
-                                             truth("x", now, "no"), truth("unknown", now, "no")])  # fmt: skip
-    write(tmp_path, logged.OUTCOMES, "a-0", [truth("r2", long_ago, "no")])
-    told = log.look(log.Sink(tmp_path.name, tmp_path.parent), question(), hashed=()).told
-    assert told
-    assert (told.truth.tolist(), told.said.tolist(), told.watched.tolist()) == (["yes"], ["yes"], [0.9])
+    rows = [prediction_row("r1", long_ago), prediction_row("r2", long_ago), prediction_row("x", long_ago, "2")]
+    outcomes = [
+        outcome_row("r1", now, "no"), outcome_row("r1", now + timedelta(minutes=1), "yes"),
+        outcome_row("x", now, "no"), outcome_row("unknown", now, "no"),
+    ]  # fmt: skip
+    write(tmp_path, prediction_log.PREDICTIONS, "a-1", rows)
+    write(tmp_path, prediction_log.OUTCOMES, "a-1", outcomes)
+    write(tmp_path, prediction_log.OUTCOMES, "a-0", [outcome_row("r2", long_ago, "no")])
+    reader = log_source.LogReader(tmp_path.name, tmp_path.parent)
+    labeled = log_source.read_log(reader, snapshot_request(), hashed=()).labeled
+    assert labeled
+    assert (labeled.labels.tolist(), labeled.predictions.tolist()) == (["yes"], ["yes"])
+    assert labeled.monitored.tolist() == [0.9]
 
 
-def test_a_file_that_was_cut_off_is_passed_over_and_named(tmp_path: Path) -> None:
-    """A server that was killed while it wrote loses its batch, and no other."""
-    write(tmp_path, logged.PREDICTIONS, "a-1", [row("r1", UNTIL - timedelta(hours=1))])
-    whole = next(tmp_path.rglob("a-1.parquet"))
-    whole.with_name("a-2.parquet").write_bytes(whole.read_bytes()[:100])
-    found = log.look(log.Sink(str(tmp_path), Path("/")), question(), hashed=())
-    assert found.seen.rows == 1
-    assert "a-2.parquet cannot be read" in found.notes[0]
+def test_incomplete_file_is_skipped_and_noted(tmp_path: Path) -> None:
+    """Count the other files."""
+    write(tmp_path, prediction_log.PREDICTIONS, "a-1", [prediction_row("r1", UNTIL - timedelta(hours=1))])
+    complete = next(tmp_path.rglob("a-1.parquet"))
+    complete.with_name("a-2.parquet").write_bytes(complete.read_bytes()[:100])
+    snapshot = log_source.read_log(log_source.LogReader(str(tmp_path), Path("/")), snapshot_request(), hashed=())
+    assert snapshot.counts.rows == 1
+    assert "a-2.parquet cannot be read" in snapshot.notes[0]
 
 
-def test_an_empty_log_is_no_error(tmp_path: Path) -> None:
-    """Nobody asked yet."""
-    found = log.look(log.Sink(str(tmp_path / "none"), Path("/")), question(), hashed=())
-    assert found.seen.rows == 0
-    assert found.told is not None
-    assert len(found.told.truth) == 0
+def test_empty_log_is_no_error(tmp_path: Path) -> None:
+    """Return empty counts before the first request."""
+    snapshot = log_source.read_log(
+        log_source.LogReader(str(tmp_path / "none"), Path("/")), snapshot_request(), hashed=()
+    )
+    assert snapshot.counts.rows == 0
+    assert snapshot.labeled is not None
+    assert len(snapshot.labeled.labels) == 0

@@ -1,4 +1,4 @@
-"""What this version asks of an older one: a repository that 0.1 generated, with the library's source in src/gitops."""
+"""Compatibility with 0.1: a repository that 0.1 generated, with a copy of the library's source in src/gitops."""
 
 import json
 import os
@@ -17,10 +17,10 @@ import requests
 
 from gitops_ml import checkout, config, library, run, uv
 from gitops_ml.manifest import digest_file
-from gitops_ml.predictions import same
+from gitops_ml.predictions import are_close
 from gitops_ml.registry import record
-from gitops_ml.serving.score import table
-from gitops_ml.training import own_code
+from gitops_ml.serving.score import to_typed_rows
+from gitops_ml.training import commit_scoring
 from gitops_ml.wheel import build, write
 from unit.sample import ROOT, TEMPLATE
 
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Older:
-    """A repository of 0.1 with a champion, and the same after it moved to the library.
+    """A repository of 0.1 with a champion, which has moved to the library since.
 
     Attributes:
-        root: The repository, on main.
+        root: Root of the repository, on main.
         trained: Commit that the champion was trained from.
         scratch: Folder for state outside of the clone.
     """
@@ -44,25 +44,29 @@ class Older:
     scratch: Path
 
     def git(self, *arguments: str) -> str:
-        """Run git in the repository; return what it printed."""
+        """Run git in the repository; return its output."""
         return _run(self.root, "git", *arguments)
 
     def gitops(self, *arguments: str) -> str:
-        """Run a command of this version; return what it printed."""
+        """Run a command of this version; return its output."""
         return _run(self.root, sys.executable, "-m", "gitops_ml", *arguments, GITOPS_STATE=str(self.scratch / "state"))
 
 
 def _run(root: Path, *command: str, **env: str) -> str:
-    person = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER")
+    identity = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER")
               for part, value in (("NAME", "Ada"), ("EMAIL", "ada@example.com"))}  # fmt: skip
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GITOPS_", "MLFLOW_"))}
-    done = subprocess.run(command, cwd=root, env={**kept, **person, **env}, check=False, capture_output=True, text=True)
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GITOPS_", "MLFLOW_"))
+    }
+    done = subprocess.run(
+        command, cwd=root, env={**inherited, **identity, **env}, check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout.strip()
 
 
 def _install(root: Path, folder: Path) -> Path:
-    """Install a repository of 0.1 as its Makefile did, without the tools of its tests; return the interpreter."""
+    """Install a repository of 0.1 as its Makefile did, without test tools; return the interpreter."""
     python, command = folder / "bin" / "python", (sys.executable, "-m", "uv")
     install = (*command, "pip", "install", "--quiet", "--python", str(python))
     _run(root, *command, "venv", "--quiet", "--python", sys.executable, str(folder))
@@ -72,8 +76,8 @@ def _install(root: Path, folder: Path) -> Path:
     return python
 
 
-def _move(root: Path) -> None:
-    """Replace the copy of the library by its wheel, and the locks by today's."""
+def _move_to_library(root: Path) -> None:
+    """Replace the copy of the library by its wheel, and the locks by the current ones."""
     shutil.rmtree(root / "src" / "gitops")
     for name in ("build", "serve", "train"):
         for kind in ("in", "txt"):
@@ -85,10 +89,10 @@ def _move(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Older]:
-    """Version 1 is the champion, trained and promoted by 0.1 on main; then the repository moves to the library."""
+    """A repository whose champion, version 1, was trained and promoted by 0.1, and that then moved to the library."""
     scratch = tmp_path_factory.mktemp("older")
-    with tarfile.open(FIXTURE) as packed:
-        packed.extractall(scratch, filter="data")
+    with tarfile.open(FIXTURE) as archive:
+        archive.extractall(scratch, filter="data")
     root = scratch / "tumour-screening"
     toml = root / "model.toml"
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -102,7 +106,7 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Older]:
     for command in (("train",), ("register",), ("compare", "--exit-code"), ("promote", "--local")):
         _run(root, str(python), "-m", "gitops", *command)
     _run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
-    _move(root)
+    _move_to_library(root)
     _run(root, "git", "add", "--all")
     _run(root, "git", "commit", "--quiet", "--message", "Move to the library")
     yield Older(root, trained, scratch)
@@ -114,67 +118,69 @@ def champion(older: Older) -> tuple[config.Repository, Path, str]:
     """The repository, and the champion's files with their digest."""
     from gitops_ml.commands.score import fetch_version
 
-    repository = config.find(older.root)
-    found = record.read(older.root, "production", "main")
-    assert found is not None
-    return repository, fetch_version(repository, found.version, found.digest), found.digest
+    repository = config.find_repository(older.root)
+    current = record.load_record(older.root, "production", "main")
+    assert current is not None
+    return repository, fetch_version(repository, current.version, current.digest), current.digest
 
 
-def test_its_champion_is_scored_by_the_copy_at_its_own_commit(
+def test_its_champion_is_scored_by_the_copy_of_its_commit(
     older: Older, champion: tuple[config.Repository, Path, str]
 ) -> None:
-    """`score --run` of 0.1, in the environment of the old lock, predicts what was recorded in training."""
+    """`score --run` of 0.1, in the environment of the old lock, returns the predictions recorded in training."""
     repository, files, digest = champion
-    described = run.read(files, digest)
+    described = run.read_run(files, digest)
     expected = json.loads((files / run.EXPECTED).read_bytes())
-    scored = own_code.score(repository, described, files, digest, table(described, expected["rows"]))
-    there = checkout.check_out(repository, older.trained)
-    assert library.is_copied(there.tree)
-    assert there.python != Path(sys.executable)
+    scored = commit_scoring.score_at_commit(
+        repository, described, files, digest, to_typed_rows(described, expected["rows"])
+    )
+    old_checkout = checkout.check_out(repository, older.trained)
+    assert library.is_copied(old_checkout.tree)
+    assert old_checkout.python != Path(sys.executable)
     column = [row["prediction"] for row in expected["predictions"]]
     assert list(scored.values) == column
 
 
-def test_its_champion_is_reproduced_by_the_copy_at_its_own_commit(older: Older) -> None:
-    """`train --force --out` of 0.1, in an environment of its own."""
+def test_its_champion_is_reproduced_by_the_copy_of_its_commit(older: Older) -> None:
+    """`train --force --out` of 0.1 runs in an environment of its own."""
     assert "Reproduced: version 1" in older.gitops("reproduce", "1")
 
 
-def test_its_champion_serves_by_the_copy_at_its_own_commit(older: Older) -> None:
-    """This version deploys the record that 0.1 promoted; it passes its smoke test and answers."""
+def test_its_champion_is_served_by_the_copy_of_its_commit(older: Older) -> None:
+    """This version deploys the record that 0.1 promoted; the server passes its smoke test and answers."""
     deployed = older.gitops("deploy")
     assert "version 1" in deployed.lower(), deployed
-    port = config.find(older.root).config.target("production").port
+    port = config.find_repository(older.root).config.target("production").port
     (server,) = [line for line in _run(older.root, "ps", "-axww", "-o", "args=").splitlines()
                  if str(older.scratch / "state") in line and "-m gitops.serving" in line]  # fmt: skip
     assert f"|{port}|" in server
-    answered = requests.get(f"http://127.0.0.1:{port}/metadata", timeout=30).json()
-    found = record.read(older.root, "production", "main")
-    assert found is not None
-    assert answered["digest"] == found.digest
+    metadata = requests.get(f"http://127.0.0.1:{port}/metadata", timeout=30).json()
+    current = record.load_record(older.root, "production", "main")
+    assert current is not None
+    assert metadata["digest"] == current.digest
 
 
 def test_a_challenger_of_this_version_is_compared_with_its_champion(older: Older) -> None:
-    """Its lineage names the library's version, which is no part of what training depends on."""
+    """The lineage has the version of the library, on which the training digest does not depend."""
     older.gitops("train", "--force")
     older.gitops("register")
-    compared = older.gitops("compare")
-    assert "version 2" in compared.lower()
+    output = older.gitops("compare")
+    assert "version 2" in output.lower()
     folder = older.root / ".gitops" / "run"
-    lineage = run.read(folder, digest_file(folder / "manifest.json")).lineage
+    lineage = run.read_run(folder, digest_file(folder / "manifest.json")).lineage
     assert lineage.libraries[library.NAME] == library.version()
 
 
-def test_today_commands_of_the_contract_predict_the_same(
+def test_the_current_commands_of_the_contract_return_the_same_predictions(
     older: Older, champion: tuple[config.Repository, Path, str]
 ) -> None:
-    """The wheel of today keeps the same contract: its `score --run` predicts the recorded rows as 0.1 did."""
+    """`score --run` of the current wheel keeps the contract, and predicts the recorded rows as 0.1 does."""
     repository, files, digest = champion
-    described = run.read(files, digest)
-    rows = table(described, json.loads((files / run.EXPECTED).read_bytes())["rows"])
-    there = checkout.check_out(repository, older.git("rev-parse", "main"))
-    assert not library.is_copied(there.tree)
-    assert library.pinned(there.tree) == library.pinned(older.root) is not None
-    then = own_code.score(repository, described, files, digest, rows)
-    assert same(then, own_code.score_in(there, described, files, digest, rows))
+    described = run.read_run(files, digest)
+    rows = to_typed_rows(described, json.loads((files / run.EXPECTED).read_bytes())["rows"])
+    current = checkout.check_out(repository, older.git("rev-parse", "main"))
+    assert not library.is_copied(current.tree)
+    assert library.pinned_version(current.tree) == library.pinned_version(older.root) is not None
+    expected = commit_scoring.score_at_commit(repository, described, files, digest, rows)
+    assert are_close(expected, commit_scoring.score_in_checkout(current, described, files, digest, rows))
     assert isinstance(rows, pd.DataFrame)

@@ -1,4 +1,4 @@
-"""The record, its history in Git, and the semantic version of what it names."""
+"""The record, its history in Git, and the semantic version of its release."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from gitops_ml import git
 from gitops_ml.errors import IntegrityError
-from gitops_ml.registry.record import history, parse, release
+from gitops_ml.registry.record import load_history, next_release, parse_record
 from gitops_ml.run import Run
 from unit.facts import record
 from unit.sample import Project
@@ -31,56 +31,56 @@ RELEASES = {
 @pytest.mark.parametrize(("before", "run", "digest", "expected"), RELEASES.values(), ids=RELEASES)
 def test_the_release_tells_callers_what_changed(before: object, run: Run, digest: str, expected: str) -> None:
     """MAJOR for other columns or labels, MINOR for another model, PATCH for another image."""
-    assert release(before, run, digest) == expected  # type: ignore[arg-type]
+    assert next_release(before, run, digest) == expected  # type: ignore[arg-type]
 
 
-def test_a_record_is_written_sorted_and_stable() -> None:
-    """The same record is the same bytes, so that a promotion is a small diff."""
+def test_the_json_of_a_record_is_sorted_and_stable() -> None:
+    """The same record gives the same bytes, so that a promotion is a small diff."""
     text = record(1).to_json()
-    assert parse(text, "there").to_json() == text
+    assert parse_record(text, "file.json").to_json() == text
     assert list(json.loads(text)) == sorted(json.loads(text))
 
 
-def test_a_damaged_record_is_refused_with_its_place() -> None:
-    """Nothing is served from a record that somebody wrote by hand."""
-    with pytest.raises(IntegrityError, match=r"there is not a record: version"):
-        parse(record(1).to_json().replace('"version": "1"', '"version": []'), "there")
+def test_a_damaged_record_is_refused_with_its_file_and_key() -> None:
+    """A record that is not valid stops the command."""
+    with pytest.raises(IntegrityError, match=r"file.json is not a record: version"):
+        parse_record(record(1).to_json().replace('"version": "1"', '"version": []'), "file.json")
 
 
-def test_history_tells_who_merged_what_when(project: Project) -> None:
-    """One line for each record that main had, newest first, by whoever merged it."""
+def test_the_history_has_every_merged_record(project: Project) -> None:
+    """There is one entry for each record on main, newest first, with the person who merged it."""
     for number in (1, 2):
         project.git("switch", "--quiet", "--create", f"promote-{number}")
         project.write("registry/production.json", record(number).to_json())
         project.commit(f"promote {number}")
         project.git("switch", "--quiet", "main")
         project.git("merge", "--quiet", "--no-ff", "--no-edit", f"promote-{number}")
-    entries = history(project.root, "production", "main")
+    entries = load_history(project.root, "production", "main")
     assert [entry.record.version for entry in entries if entry.record] == ["2", "1"]
     assert entries[0].commit == project.git("rev-parse", "main")
     assert entries[0].who == "Ada"
 
 
-def test_history_of_nothing_is_empty(project: Project) -> None:
-    """Before the first promotion the command says so."""
-    assert "No version was promoted" in project.must("history").out
+def test_history_before_the_first_promotion(project: Project) -> None:
+    """The command reports that no version has been promoted."""
+    assert "No version has been promoted" in project.must("history").out
 
 
 PEOPLE = {
     "a squash by a person's own Git": (("gitops", git.EMAIL), ("Bea", "bea@example.com"), "Bea"),
-    "a squash on GitHub": (("gitops", git.EMAIL), ("GitHub", "noreply@github.com"), "somebody (GitHub squashed it)"),
+    "a squash on GitHub": (("gitops", git.EMAIL), ("GitHub", "noreply@github.com"), "unknown (GitHub squashed it)"),
     "an edit on GitHub": (("Bea", "bea@example.com"), ("GitHub", "noreply@github.com"), "Bea"),
 }
 
 
 @pytest.mark.parametrize(("author", "committer", "who"), PEOPLE.values(), ids=PEOPLE)
-def test_who_merged_is_what_git_can_tell(
+def test_the_person_who_merged_comes_from_git(
     project: Project, monkeypatch: pytest.MonkeyPatch, author: tuple[str, str], committer: tuple[str, str], who: str
 ) -> None:
-    """Whoever made the proposal merged nothing; where GitHub does not say who did, nobody is named."""
+    """The author of the proposal is not the person who merged; if GitHub does not name the person, no name is shown."""
     for role, (name, email) in {"AUTHOR": author, "COMMITTER": committer}.items():
         monkeypatch.setenv(f"GIT_{role}_NAME", name)
         monkeypatch.setenv(f"GIT_{role}_EMAIL", email)
     project.write("registry/production.json", record(1).to_json())
     project.commit()
-    assert [entry.who for entry in history(project.root, "production", "main")] == [who]
+    assert [entry.who for entry in load_history(project.root, "production", "main")] == [who]

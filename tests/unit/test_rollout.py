@@ -1,4 +1,4 @@
-"""Deployment, with a place that does what a test wants."""
+"""Tests of the deployment with a fake target."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,115 +6,115 @@ from dataclasses import dataclass, field
 import pytest
 
 from gitops_ml import config, console
-from gitops_ml.commands.rollout import settle
-from gitops_ml.commands.site import Site, open_site
-from gitops_ml.deploying.target import Rollout, Running, Target
+from gitops_ml.commands.deploy_context import DeployContext, open_deploy_context
+from gitops_ml.commands.rollout import converge_or_fail
+from gitops_ml.deploying.target import Rollout, RunningVersion, Target
 from gitops_ml.errors import ContainerError
-from gitops_ml.registry.reconcile import facts_of
-from gitops_ml.registry.record import Record, read
+from gitops_ml.registry.reconcile import load_current_facts
+from gitops_ml.registry.record import Record, load_record
 from unit.sample import Project
 
 
 @dataclass
-class Place:
-    """A target where a version comes up, is well, and cannot be reached.
+class FakeTarget:
+    """Target whose version starts and passes its health check, but cannot be reached.
 
     Attributes:
-        serves: What it says of what serves.
-        did: Every change, in order.
+        running_version: Version that the target reports as running.
+        changes: Changes to the target, in order.
     """
 
-    serves: Running | None = None
-    did: list[str] = field(default_factory=list)
+    running_version: RunningVersion | None = None
+    changes: list[str] = field(default_factory=list)
 
-    def running(self) -> Running | None:
-        """Whatever the test says."""
-        return self.serves
+    def running(self) -> RunningVersion | None:
+        """Return the version that the test sets."""
+        return self.running_version
 
-    def start(self, wanted: Rollout) -> str:
-        """Where nobody listens."""
-        self.did.append("start")
+    def start(self, rollout: Rollout) -> str:
+        """Return an address without a server."""
+        self.changes.append("start")
         return "http://127.0.0.1:1"
 
-    def alive(self) -> bool:
-        """It is up."""
+    def is_alive(self) -> bool:
+        """Return True: the process runs."""
         return True
 
-    def well(self) -> bool:
-        """And says so."""
+    def is_ready(self) -> bool:
+        """Return True: the health check passes."""
         return True
 
-    def switch(self, wanted: Rollout) -> None:
-        """Let it serve."""
-        self.did.append("switch")
+    def switch(self, rollout: Rollout) -> None:
+        """Note the switch."""
+        self.changes.append("switch")
 
     def logs(self) -> str:
-        """Nothing."""
+        """Return no output."""
         return ""
 
-    def end(self) -> None:
-        """Let nothing serve."""
-        self.did.append("end")
+    def stop(self) -> None:
+        """Note the stop."""
+        self.changes.append("stop")
 
-    def abandon(self) -> str:
-        """Take it away."""
-        self.did.append("abandon")
+    def discard(self) -> str:
+        """Note the removal."""
+        self.changes.append("discard")
         return ""
 
 
 @dataclass(frozen=True)
-class Stage(Site):
-    """A site at such a place."""
+class FakeContext(DeployContext):
+    """Deploy context with a fake target."""
 
-    place: Place
+    fake_target: FakeTarget
 
-    def target(self, wanted: Record) -> Target:
-        """That place."""
-        return self.place
+    def choose_target(self, wanted: Record) -> Target:
+        """Return the fake target."""
+        return self.fake_target
 
 
 @pytest.fixture
-def stage(at_stage: Callable[[str], Project]) -> Stage:
-    """Version 1 is on main, and nobody waits long."""
+def context(at_stage: Callable[[str], Project]) -> FakeContext:
+    """Return the context of a project with version 1 on main and a short timeout."""
     project = at_stage("promoted")
     project.edit("model.toml", "[project]", "[targets.production]\nready_seconds = 1\n\n[project]")
     project.commit()
-    site = open_site(config.find(project.root), "production")
-    return Stage(site.repository, site.environment, site.store, site.github, site.who, Place())
+    opened = open_deploy_context(config.find_repository(project.root), "production")
+    return FakeContext(opened.repository, opened.environment, opened.store, opened.github, opened.actor, FakeTarget())
 
 
-def test_an_error_leaves_nothing_running_that_was_only_tried(stage: Stage) -> None:
-    """Nobody found out about the version, and it does not stay up beside the one that serves."""
-    with pytest.raises(ContainerError, match="cannot be asked"):
-        settle(stage)
-    assert stage.place.did == ["start", "abandon"]
-    assert facts_of(stage.repository, stage.store) == []
+def test_error_stops_version_under_test(context: FakeContext) -> None:
+    """A version that could not be tested is stopped, and no fact is written to the ledger."""
+    with pytest.raises(ContainerError, match="cannot be reached"):
+        converge_or_fail(context)
+    assert context.fake_target.changes == ["start", "discard"]
+    assert load_current_facts(context.repository, context.store) == []
 
 
-def test_what_serves_otherwise_than_it_should_is_brought_up_again(
-    stage: Stage, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The version is the right one, and its settings are those of yesterday."""
-    digest = read(stage.repository.root, "production", "main").digest  # type: ignore[union-attr]
-    stage.place.serves = Running(digest, None, "http://127.0.0.1:1", "its settings have changed")
+def test_version_with_other_settings_is_restarted(context: FakeContext, capsys: pytest.CaptureFixture[str]) -> None:
+    """The wanted version runs with outdated settings."""
+    digest = load_record(context.repository.root, "production", "main").digest  # type: ignore[union-attr]
+    context.fake_target.running_version = RunningVersion(
+        digest, None, "http://127.0.0.1:1", "its settings have changed"
+    )
     with pytest.raises(ContainerError):
-        settle(stage)
-    assert "Version 1 is brought up again: its settings have changed." in capsys.readouterr().out
-    assert stage.place.did == ["start", "abandon"]
+        converge_or_fail(context)
+    assert "Version 1 is started again: its settings have changed." in capsys.readouterr().out
+    assert context.fake_target.changes == ["start", "discard"]
 
 
-def test_what_a_program_printed_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a job's output GitHub's runner obeys lines that begin with two colons, after spaces too, and old ones."""
-    console.quote("It printed:", "one\n  ::set-output name=url::x\n##[add-path]/x\n")
-    console.say(" ::warning::x")
-    console.complain("::error::x")
-    told = capsys.readouterr()
-    assert told.out.splitlines() == ["It printed:", "| one", "|   ::set-output name=url::x", "| # #[add-path]/x",
+def test_quoted_output_is_no_workflow_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """GitHub's runner obeys lines that begin with two colons, also after spaces, and the older `##[` syntax."""
+    console.echo_quoted("It printed:", "one\n  ::set-output name=url::x\n##[add-path]/x\n")
+    console.echo(" ::warning::x")
+    console.echo_error("::error::x")
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == ["It printed:", "| one", "|   ::set-output name=url::x", "| # #[add-path]/x",
                                      "|  ::warning::x"]  # fmt: skip
-    assert told.err == "| ::error::x\n"
+    assert captured.err == "| ::error::x\n"
 
 
-def test_what_printed_nothing_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
-    """No title above nothing."""
-    console.quote("It printed:", " \n")
+def test_empty_output_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Empty output has no title."""
+    console.echo_quoted("It printed:", " \n")
     assert capsys.readouterr().out == ""

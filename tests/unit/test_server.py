@@ -1,4 +1,4 @@
-"""The same commands on an MLflow tracking server, where MLFLOW_TRACKING_URI names one."""
+"""Commands on an MLflow tracking server, which MLFLOW_TRACKING_URI names."""
 
 import socket
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """A real tracking server on SQLite."""
+    """Run a real tracking server on SQLite and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,22 +48,20 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("the server did not answer in two minutes")
 
 
-def test_the_loop_runs_on_a_server_without_a_branch(
-    project: Project, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Train, register, compare, promote, reconcile and status, all on the server; the branch has the ledger alone."""
+def test_loop_runs_on_tracking_server(project: Project, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run train, register, compare, promote, reconcile and status on the server; the branch holds only the ledger."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     project.promote()
     assert project.git("branch", "--list", "mlflow") == ""
-    project.verified()
+    project.record_verification()
     assert "Alias champion set to version 1." in project.must("reconcile").out
     assert "Nothing to train" in project.must("train").out
     assert "champion" in project.must("store", "status").out
     assert project.git("ls-tree", "--name-only", "mlflow").split() == ["README.md", "ledger.jsonl"]
 
 
-def test_a_server_that_is_down_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names the address and the variable."""
+def test_unreachable_tracking_server_is_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the variable in the message."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     result = project.gitops("store", "status")

@@ -1,4 +1,4 @@
-"""The status of what serves: in words on a terminal, as a page of one screen, and as a folder to publish."""
+"""Tests of the status: as text on a terminal, as one page, and as a folder to publish."""
 
 import json
 import re
@@ -13,24 +13,24 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from gitops_ml import checkout, config, logged
-from gitops_ml.commands.overview import overview as overview_of
-from gitops_ml.forge.status_page import status_page
-from gitops_ml.forge.status_words import ago, sentences, tables
+from gitops_ml import checkout, config, prediction_log
+from gitops_ml.commands.overview import collect_overview
+from gitops_ml.forge.status_page import render_status_page
+from gitops_ml.forge.status_text import build_sentences, build_tables, format_age
 from gitops_ml.registry.branch import Branch
-from gitops_ml.registry.ledger import Held, append
-from gitops_ml.registry.record import read
-from unit.browser import Browser
-from unit.reports import BAD
+from gitops_ml.registry.ledger import Held, append_facts
+from gitops_ml.registry.record import load_record
+from unit.example_comparisons import BAD
+from unit.monitoring_windows import window
+from unit.page_parser import PageParser
 from unit.sample import Project
-from unit.windows import window
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def overview(text: str = "", **more: Any) -> dict[str, Any]:
-    """One environment, with everything that there can be; this text behind whatever comes from elsewhere."""
-    seen = [{"until": "2026-01-02T00:00:00+00:00", "verdict": each, "rows": 100, "version": "2"}
+def example_overview(text: str = "", **more: Any) -> dict[str, Any]:
+    """Return an overview of one environment with every part; `text` is appended to each value from outside."""
+    windows = [{"until": "2026-01-02T00:00:00+00:00", "verdict": each, "rows": 100, "version": "2"}
             for each in ("ok", "insufficient data", "warning", "alarm")]  # fmt: skip
     opened = {
         "number": 7,
@@ -45,10 +45,10 @@ def overview(text: str = "", **more: Any) -> dict[str, Any]:
                     "data": "sha256:" + "4" * 64,
                     "rows": 500, "metric": f"roc_auc{text}", "value": 0.99, "baseline": 0.5, "champion": 0.9,
                     "off": [f"SIZE{text}"]},
-        "image_bytes": 200 * 2**20, "offer": {"version": f"3{text}", "release": f"1.2.0{text}"},
+        "image_bytes": 200 * 2**20, "proposed": {"version": f"3{text}", "release": f"1.2.0{text}"},
         "holds": [{"version": None, "digest": "sha256:" + "5" * 64, "why": f"bad{text}", "by": f"Ada{text}",
                    "at": "2026-01-01T00:00:00+00:00"}],
-        "windows": seen, "judged": True, "alarms": [f"data drift: x1{text}"],
+        "windows": windows, "judged": True, "alarms": [f"data drift: x1{text}"],
     }  # fmt: skip
     github = {
         "page": "https://github.test/o/n", "minutes": 312.4, "pulls": [opened], "issues": [opened],
@@ -57,70 +57,80 @@ def overview(text: str = "", **more: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "model": f"sample{text}", "when": "2026-01-02T12:00:00+00:00", "main": f"abcdef012{text}",
-        "environments": [production], "github": github, "unasked": {},
+        "environments": [production], "github": github, "unavailable": {},
         "store": {"versions": 4, "bytes": 3 * 2**20, "budget": 900 * 2**20},
     } | more  # fmt: skip
 
 
-def test_the_page_says_who_serves_and_how_it_fares() -> None:
-    """Since when, why, how good, the verdict, holds, what is open, and what it costs."""
-    text = status_page(overview(), {"production": {"report": "production.html"}})
-    for words in ("Version 2 <small>release 1.1.0", "1 day ago", "merged", "roc_auc 0.9900 (baseline 0.5000, the "
-                  "champion then 0.9000)", "every gate passed but SIZE, switched off",
-                  '<a href="production.html">report',
-                  "data drift: x1", "555555555555, since 2026-01-01 00:00 UTC by Ada: bad", "version 3, release 1.2.0",
-                  ">Train</a>", "3 hours ago", "312 used by runs in 30 days", "3.0 MiB of 900 MiB, 4 versions",
-                  "200 MiB", '<span class="badge ">never</span>'):  # fmt: skip
-        assert words in text, words
+def test_page_shows_served_version_and_monitoring() -> None:
+    """The page shows time, reason, metric, verdict, holds, open pull requests and issues, and cost."""
+    text = render_status_page(example_overview(), {"production": {"report": "production.html"}})
+    for expected in ("Version 2 <small>release 1.1.0", "1 day ago", "merged", "roc_auc 0.9900 (baseline 0.5000, "
+                     "previous champion 0.9000)", "every gate passed except SIZE (switched off)",
+                     '<a href="production.html">report', "data drift: x1",
+                     "555555555555, since 2026-01-01 00:00 UTC by Ada: bad", "version 3, release 1.2.0",
+                     ">Train</a>", "3 hours ago", "312 used by runs in 30 days", "3.0 MiB of 900 MiB, 4 versions",
+                     "200 MiB", '<span class="badge ">never</span>'):  # fmt: skip
+        assert expected in text, expected
     assert re.findall(r'<i class="(\w+)"', text) == ["ok", "none", "warning", "alarm"]
 
 
-def test_hostile_text_is_text_in_the_page() -> None:
-    """Not one element more than harmless text makes; no script at all, and nothing is fetched."""
-    bad, good = Browser(status_page(overview(BAD))), Browser(status_page(overview()))
-    assert bad.seen == good.seen
-    assert (bad.scripts, bad.seen["link"], bad.seen["img"], set(bad.wanted)) == ([], 0, 0, {"href"})
-    assert bad.policy.startswith("default-src 'none'; script-src 'none';")
-    led = overview()
-    led["github"]["runs"][0]["page"] = "javascript:alert(1)"
-    assert "javascript" not in status_page(led)
+def test_hostile_text_is_escaped_in_page() -> None:
+    """Hostile text adds no element; the page has no script and loads nothing."""
+    hostile, harmless = (
+        PageParser(render_status_page(example_overview(BAD))),
+        PageParser(render_status_page(example_overview())),
+    )
+    assert hostile.elements == harmless.elements
+    assert (hostile.scripts, hostile.elements["link"], hostile.elements["img"], set(hostile.references)) == (
+        [],
+        0,
+        0,
+        {"href"},
+    )
+    assert hostile.policy.startswith("default-src 'none'; script-src 'none';")
+    changed = example_overview()
+    changed["github"]["runs"][0]["page"] = "javascript:alert(1)"
+    assert "javascript" not in render_status_page(changed)
 
 
-def test_what_was_not_asked_is_said() -> None:
-    """Without GitHub and without the store there is a page, and sentences."""
-    found = overview(github=None, store=None, unasked={"github": "GitHub was not asked.", "store": "No store."})
-    text = status_page(found)
-    assert "GitHub was not asked." in text
+def test_unavailable_sources_are_named() -> None:
+    """The page and the sentences name GitHub and the store if they cannot be read."""
+    overview = example_overview(
+        github=None, store=None, unavailable={"github": "GitHub was not read.", "store": "No store."}
+    )
+    text = render_status_page(overview)
+    assert "GitHub was not read." in text
     assert "No store." in text
-    assert sentences(found)[-2:] == ["GitHub was not asked.", "No store."]
-    assert "Last runs" not in [title for title, _, rows in tables(found) if rows]
+    assert build_sentences(overview)[-2:] == ["GitHub was not read.", "No store."]
+    assert "Last runs" not in [title for title, _, rows in build_tables(overview) if rows]
 
 
-@pytest.mark.parametrize(("seconds", "words"), [
+@pytest.mark.parametrize(("seconds", "expected"), [
     (0, "just now"), (61, "1 minute ago"), (7200, "2 hours ago"), (13 * 86400, "13 days ago")
 ])  # fmt: skip
-def test_an_age_is_in_its_largest_unit(seconds: int, words: str) -> None:
-    """People want to know whether it was today."""
-    assert ago((NOW - timedelta(seconds=seconds)).isoformat(), NOW.isoformat()) == words
+def test_age_is_in_largest_unit(seconds: int, expected: str) -> None:
+    """An age is rounded down to its largest unit."""
+    assert format_age((NOW - timedelta(seconds=seconds)).isoformat(), NOW.isoformat()) == expected
 
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has a token."""
+    """Remove the token and the address of GitHub from the environment."""
     for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL", "GITHUB_SERVER_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.usefixtures("offline")
-def test_status_works_before_anything_was_promoted(project: Project) -> None:
-    """Nothing serves, GitHub was not asked, and it is no error."""
-    told = project.must("status").out
-    assert "nothing was promoted yet" in told
-    assert "GitHub was not asked. There is no token for GitHub" in told
+def test_status_before_first_promotion(project: Project) -> None:
+    """No version serves and there is no data from GitHub, but it is not an error."""
+    output = project.must("status").out
+    assert "nothing was promoted yet" in output
+    assert "There is no data from GitHub. There is no token for GitHub" in output
 
 
-def remember(project: Project, *windows: Any, **state: Any) -> None:
-    """Write windows, and where alarms stand, where `monitor` keeps them."""
+def store_windows(project: Project, *windows: Any, **state: Any) -> None:
+    """Write windows and the state of alarms to the store's branch, as `monitor` does."""
 
     def write(folder: Path) -> None:
         file = folder / "monitoring" / "production.jsonl"
@@ -128,57 +138,57 @@ def remember(project: Project, *windows: Any, **state: Any) -> None:
         file.write_text("".join(each if isinstance(each, str) else f"{each.model_dump_json()}\n" for each in windows))
         (folder / "monitoring" / "production.state.json").write_text(json.dumps(state))
 
-    Branch(config.find(project.root)).transact("Windows", write)
+    Branch(config.find_repository(project.root)).transact("Windows", write)
 
 
 @pytest.mark.usefixtures("offline")
-def test_status_tells_holds_and_windows(at_stage: Callable[[str], Project]) -> None:
-    """What serves by main and the ledger, why, what monitoring said; and the page, at the place that is named."""
+def test_status_shows_holds_and_windows(at_stage: Callable[[str], Project]) -> None:
+    """Status prints served version, reason, holds and monitoring, and writes the page to the given path."""
     project = at_stage("promoted")
-    project.verified()
-    record = read(project.root, "production", "main")
+    project.record_verification()
+    record = load_record(project.root, "production", "main")
     assert record
-    fact = Held(environment="production", digest=f"sha256:{'9' * 64}", at=NOW, by="Ada", why="It fails.")
-    append(Branch(config.find(project.root)), fact)
+    hold = Held(environment="production", digest=f"sha256:{'9' * 64}", at=NOW, by="Ada", why="It fails.")
+    append_facts(Branch(config.find_repository(project.root)), hold)
     alarms = {"data drift: x1": {"since": NOW.isoformat()}}
-    remember(project, window(0), window(1, digest=record.digest), digest=record.digest, alarms=alarms)
-    told = project.must("status", "--html", str(project.root / "status.html")).out
-    for words in ("version 1, release 1.0.0", "merged by Ada, commit", "every gate passed", "It fails.", "999999999999",
-                  "data drift: x1", "1 version."):  # fmt: skip
-        assert words in told, told
+    store_windows(project, window(0), window(1, digest=record.digest), digest=record.digest, alarms=alarms)
+    output = project.must("status", "--html", str(project.root / "status.html")).out
+    for expected in ("version 1, release 1.0.0", "merged by Ada, commit", "every gate passed", "It fails.",
+                     "999999999999", "data drift: x1", "1 version."):  # fmt: skip
+        assert expected in output, output
     assert "Version 1 <small>" in (project.root / "status.html").read_text()
 
 
 @pytest.mark.usefixtures("offline")
-def test_what_another_version_saw_is_no_verdict_on_this_one(at_stage: Callable[[str], Project]) -> None:
-    """Its alarms are over; what serves was not judged yet."""
+def test_windows_of_other_version_are_ignored(at_stage: Callable[[str], Project]) -> None:
+    """The alarms of another version are not shown; the served version was not judged yet."""
     project = at_stage("promoted")
     alarms = {"data drift: x1": {"since": NOW.isoformat()}}
     other = f"sha256:{'2' * 64}"
-    remember(project, window(1, "alarm", digest=other, alarms=["data drift: x1"]), digest=other, alarms=alarms)
-    found = overview_of(config.find(project.root))["environments"][0]
-    assert (found["alarms"], found["judged"]) == ([], False)
-    told = project.must("status", "--html", str(project.root / "status.html")).out
-    assert "data drift: x1" not in told
+    store_windows(project, window(1, "alarm", digest=other, alarms=["data drift: x1"]), digest=other, alarms=alarms)
+    environment = collect_overview(config.find_repository(project.root))["environments"][0]
+    assert (environment["alarms"], environment["judged"]) == ([], False)
+    output = project.must("status", "--html", str(project.root / "status.html")).out
+    assert "data drift: x1" not in output
     assert "not judged yet" in (project.root / "status.html").read_text()
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_the_stores_remote_main_still_speaks(at_stage: Callable[[str], Project]) -> None:
-    """What cannot be reached is said; who serves by main is told all the same."""
+def test_status_without_remote_of_store(at_stage: Callable[[str], Project]) -> None:
+    """Status prints the version that main names, and that the store cannot be reached, without its password."""
     project = at_stage("promoted")
     project.git("remote", "add", "origin", "http://ada:password@127.0.0.1:9/nowhere.git")
-    told = project.must("status").out
-    assert "version 1, release 1.0.0 (never verified)" in told.replace("\n", " ")
-    assert "The store's branch cannot be reached" in told
-    assert "password" not in told
+    output = project.must("status").out
+    assert "version 1, release 1.0.0 (never verified)" in output.replace("\n", " ")
+    assert "The store's branch cannot be reached" in output
+    assert "password" not in output
 
 
 @pytest.mark.usefixtures("offline")
-def test_in_a_job_all_of_main_is_fetched(
+def test_all_of_main_is_fetched_in_workflow(
     at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A job's checkout is one commit deep; the merge that promoted the version lies further back."""
+    """The checkout of a workflow run has one commit; the merge that promoted the version is older."""
     project = at_stage("promoted")
     merge = project.git("rev-parse", "main")
     project.commit("something else")
@@ -191,37 +201,37 @@ def test_in_a_job_all_of_main_is_fetched(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("offline")
-def test_report_writes_a_folder_to_publish(at_stage: Callable[[str], Project]) -> None:
-    """The status first, with a link to what monitoring has seen; before there is a window, it says so."""
+def test_report_writes_folder(at_stage: Callable[[str], Project]) -> None:
+    """The status page links to the monitoring page, which exists before the first window."""
     project = at_stage("promoted")
     project.must("report")
-    site = project.root / ".gitops" / "site"
-    assert "No window was judged yet" in (site / "production.html").read_text()
-    served = read(project.root, "production", "main")
+    folder = project.root / ".gitops" / "site"
+    assert "No window was judged yet" in (folder / "production.html").read_text()
+    served = load_record(project.root, "production", "main")
     assert served
-    remember(project, window(digest=served.digest), digest=served.digest)
-    project.must("report", "--output", str(site))
-    project.must("report", "--output", str(site))
-    assert '<a href="production.html">report</a>' in (site / "index.html").read_text()
-    text = (site / "production.html").read_text()
-    assert "Production sees what training saw" in text
-    assert "x1" not in json.loads(Browser(text).data)  # the windows are of other columns
-    assert sorted(file.name for file in site.iterdir()) == ["index.html", "production.html"]
+    store_windows(project, window(digest=served.digest), digest=served.digest)
+    project.must("report", "--output", str(folder))
+    project.must("report", "--output", str(folder))
+    assert '<a href="production.html">report</a>' in (folder / "index.html").read_text()
+    text = (folder / "production.html").read_text()
+    assert "No problem found in production" in text
+    assert "x1" not in json.loads(PageParser(text).data)  # the windows are of other columns
+    assert sorted(file.name for file in folder.iterdir()) == ["index.html", "production.html"]
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_window_that_is_none_is_a_sentence(at_stage: Callable[[str], Project]) -> None:
-    """With what is wrong, where, and what to do."""
+def test_invalid_window_is_error(at_stage: Callable[[str], Project]) -> None:
+    """The message names the file on the branch and the invalid key."""
     project = at_stage("promoted")
-    remember(project, window(), "{}\n")
+    store_windows(project, window(), "{}\n")
     result = project.gitops("report")
     assert result.code == 11
     assert "monitoring/production on the store branch: environment" in result.err
 
 
 @pytest.mark.usefixtures("offline")
-def test_evidently_needs_a_log(at_stage: Callable[[str], Project]) -> None:
-    """Without one, or without a row of what serves in it, a sentence says why there is no page."""
+def test_evidently_report_needs_prediction_log(at_stage: Callable[[str], Project]) -> None:
+    """A message says why there is no report: there is no log, or it has no row of the served version."""
     project = at_stage("promoted")
     assert "no prediction log is kept" in project.must("report", "--evidently").out
     project.write("model.toml", (project.root / "model.toml").read_text() + '\n[log]\nsink = "log"\n')
@@ -233,31 +243,31 @@ def test_evidently_needs_a_log(at_stage: Callable[[str], Project]) -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_evidently_gets_two_samples_without_personal_columns(
+def test_evidently_gets_two_samples_without_hashed_columns(
     at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training rows by the split beside the log's rows of what serves; what is hashed is in neither."""
+    """The samples are training rows and logged rows of the served version, both without hashed columns."""
     project = at_stage("promoted")
     project.write(
         "model.toml", (project.root / "model.toml").read_text() + '\n[log]\nsink = "log"\nhashed = ["kind"]\n'
     )
     rows = pd.read_csv(project.root / "data/rows.csv").head(40)
-    rows = rows.assign(**{logged.VERSION: ["1"] * 30 + ["0"] * 10})
+    rows = rows.assign(**{prediction_log.VERSION: ["1"] * 30 + ["0"] * 10})
     (project.root / "log/predictions/day=2026-01-31").mkdir(parents=True)
     rows.to_parquet(project.root / "log/predictions/day=2026-01-31/w-1.parquet")
     shapes: list[tuple[list[object], int]] = []
 
     def run(python: Path, *arguments: object) -> None:
-        """Evidently's own environment takes a minute to install; what it is given is what matters here."""
+        """Note the samples instead of running Evidently, whose environment takes a minute to install."""
         *_, reference, current, page = map(Path, map(str, arguments))
         shapes.extend((list(frame), len(frame)) for frame in (pd.read_parquet(reference), pd.read_parquet(current)))
         page.write_text("a page")
 
-    monkeypatch.setattr(checkout, "environment", lambda repository, lock: Path("python"))
-    monkeypatch.setattr(checkout, "run", run)
-    told = project.must("report", "--evidently").out
+    monkeypatch.setattr(checkout, "cached_environment", lambda repository, lock: Path("python"))
+    monkeypatch.setattr(checkout, "run_python", run)
+    output = project.must("report", "--evidently").out
     columns = ["count", "note", "x1", "x2"]
-    training = int(re.search(r"(\d+) training rows beside 30 of the log", told)[1])  # type: ignore[index]
+    training = int(re.search(r"(\d+) training rows with 30 of the log", output)[1])  # type: ignore[index]
     assert shapes == [(columns, training), (columns, 30)]
     assert 250 < training < 350
     assert "production-evidently.html" in (project.root / ".gitops/site/index.html").read_text()
@@ -265,8 +275,8 @@ def test_evidently_gets_two_samples_without_personal_columns(
 
 @pytest.fixture
 def github(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A GitHub that lists two runs, pull requests of ours and of a person, and issues of a bot and of a person."""
-    asked: list[str] = []
+    """Serve a GitHub API with two runs, and with pull requests and issues of gitops and of a user; yield the paths."""
+    paths: list[str] = []
     run = {
         "name": "Train",
         "conclusion": "success",
@@ -276,12 +286,13 @@ def github(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     }
     times = {"created_at": NOW.isoformat(), "run_started_at": NOW.isoformat(),
              "updated_at": (NOW + timedelta(minutes=90)).isoformat()}  # fmt: skip
-    home = {"full_name": "o/n"}
+    repository = {"full_name": "o/n"}
     item = {"html_url": "https://g.test/2", "created_at": NOW.isoformat()}
-    answers: dict[str, Any] = {
+    responses: dict[str, Any] = {
         "actions/runs": {"workflow_runs": [{**run, **times}, {**run, **times, "conclusion": "failure"}]},
-        "pulls": [{**item, "number": 1, "title": "Promote it", "head": {"ref": "promote/production", "repo": home}},
-                  {**item, "number": 2, "title": "A person's", "head": {"ref": "topic", "repo": home}}],
+        "pulls": [{**item, "number": 1, "title": "Promote it", "head": {"ref": "promote/production",
+                   "repo": repository}},
+                  {**item, "number": 2, "title": "A person's", "head": {"ref": "topic", "repo": repository}}],
         "issues": [{**item, "number": 3, "title": "Alarm in production", "user": {"type": "Bot"}},
                    {**item, "number": 4, "title": "A person's", "user": {"type": "User"}},
                    {**item, "number": 1, "title": "Promote it", "user": {"type": "Bot"}, "pull_request": {}}],
@@ -290,8 +301,8 @@ def github(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            asked.append(url.path)
-            body = json.dumps(answers[url.path.removeprefix("/repos/o/n/")]).encode()
+            paths.append(url.path)
+            body = json.dumps(responses[url.path.removeprefix("/repos/o/n/")]).encode()
             assert parse_qs(url.query)["per_page"] == ["100"]
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -299,42 +310,42 @@ def github(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("GITHUB_TOKEN", "secret-token")
     monkeypatch.setenv("GITHUB_REPOSITORY", "o/n")
     monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_port}")
-    yield asked
+    yield paths
     server.shutdown()
     server.server_close()
 
 
-def test_github_tells_runs_and_what_is_open(github: list[str], at_stage: Callable[[str], Project]) -> None:
-    """The newest run of each workflow, the minutes of all, and what is ours."""
+def test_status_shows_runs_and_open_items_of_github(github: list[str], at_stage: Callable[[str], Project]) -> None:
+    """Status shows the newest run of each workflow, the minutes of all runs, and the items that gitops opened."""
     project = at_stage("promoted")
-    told = project.must("status").out
+    output = project.must("status").out
     assert len(github) == 3
-    assert re.search(r"Train +│ success +│", told)
-    assert "Minutes: 180 used by runs in 30 days." in told
-    assert "#1" in told
-    assert "Alarm in production" in told
-    assert "A person's" not in told
-    assert "secret-token" not in told
+    assert re.search(r"Train +│ success +│", output)
+    assert "Minutes: 180 used by runs in 30 days." in output
+    assert "#1" in output
+    assert "Alarm in production" in output
+    assert "A person's" not in output
+    assert "secret-token" not in output
 
 
-def test_a_github_that_fails_is_no_error(at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest is told."""
+def test_status_without_github(at_stage: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status prints the rest if GitHub cannot be reached."""
     monkeypatch.setenv("GITHUB_TOKEN", "t")
     monkeypatch.setenv("GITHUB_REPOSITORY", "o/n")
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("gitops_ml.forge.github.TRIES", 0)
-    assert "GitHub could not be asked." in at_stage("promoted").must("status").out
+    assert "GitHub could not be reached." in at_stage("promoted").must("status").out
 
 
 def test_the_lock_of_evidently_is_its_own() -> None:
-    """It caps pandas, as no other lock does, and is no part of what trains or serves."""
+    """The lock of Evidently caps pandas, and no other lock contains Evidently."""
     from unit.sample import DATA, TEMPLATE
 
     pins = (DATA / "evidently.txt").read_text()

@@ -1,4 +1,4 @@
-"""Wrong requests: each is refused with its own status and in one shape, names row, column and rule, and is no 500."""
+"""Invalid requests: each is refused with its own status, in one format that names row, column and rule."""
 
 import gzip
 import io
@@ -16,38 +16,49 @@ import pyarrow.parquet as pq
 import pytest
 
 from gitops_ml.serving.service import Service
-from unit.sample import Project, prepare_environment, rows, start
-from unit.served import ARROW, CSV, JSON, PARQUET, Caller, asked, body_of, caller_of, records, service_of
+from unit.http_caller import (
+    ARROW,
+    CSV,
+    JSON,
+    PARQUET,
+    Caller,
+    encode_body,
+    make_caller,
+    request_rows,
+    start_service,
+    to_records,
+)
+from unit.sample import Project, create_project, make_rows, prepare_environment
 
-ROW = records(asked(1))[0]
+ROW = to_records(request_rows(1))[0]
 HEADER = "x1,x2,count,kind,note\n"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The sample, trained, with small limits."""
+    """Return the trained sample with small limits."""
     folder = tmp_path_factory.mktemp("wrong")
     with pytest.MonkeyPatch.context() as patch:
         prepare_environment(patch, folder)
-        made = start(folder / "sample-repository")
-        made.edit("model.toml", "[gates]\n",
-                  "[serving]\nmax_body_mib = 1\nmax_rows = 2000\ntimeout_seconds = 120\n\n[gates]\n")  # fmt: skip
-        made.must("train", "--force")
-        yield made
+        project = create_project(folder / "sample-repository")
+        project.edit("model.toml", "[gates]\n",
+                     "[serving]\nmax_body_mib = 1\nmax_rows = 2000\ntimeout_seconds = 120\n\n[gates]\n")  # fmt: skip
+        project.must("train", "--force")
+        yield project
 
 
 @pytest.fixture(scope="module")
 def caller(project: Project) -> Caller:
-    """A caller of its model."""
-    return caller_of(service_of(project))
+    """Return a caller of its model."""
+    return make_caller(start_service(project))
 
 
 def without(name: str) -> dict[str, Any]:
-    """The row without a column."""
+    """Return the row without a column."""
     return {key: value for key, value in ROW.items() if key != name}
 
 
-# the rows, and the problems that are named
+# The rows, and the problems of the response.
 BROKEN: dict[str, tuple[list[Any], list[tuple[int | None, str | None, str]]]] = {
     "unknown column": ([{**ROW, "X1": 1}], [(1, "X1", "column is not one of the model's; perhaps you meant 'x1'")]),
     "the target": ([{**ROW, "label": "yes"}], [(1, "label", "column is not one of the model's")]),
@@ -78,64 +89,64 @@ BROKEN: dict[str, tuple[list[Any], list[tuple[int | None, str | None, str]]]] = 
 }
 
 
-@pytest.mark.parametrize(("given", "problems"), BROKEN.values(), ids=BROKEN)
-def test_rows_that_break_the_schema_are_named(
-    caller: Caller, given: list[Any], problems: list[tuple[int | None, str | None, str]]
+@pytest.mark.parametrize(("rows", "problems"), BROKEN.values(), ids=BROKEN)
+def test_rows_that_break_schema_are_named(
+    caller: Caller, rows: list[Any], problems: list[tuple[int | None, str | None, str]]
 ) -> None:
-    """422 with row, column and rule of everything that is wrong."""
-    answer = caller.predict_rows(*given)
-    assert answer.status == 422
-    assert answer.problems == problems
+    """Respond with 422 and the row, column and rule of each problem."""
+    response = caller.predict_rows(*rows)
+    assert response.status == 422
+    assert response.problems == problems
 
 
 def test_at_most_fifty_problems_are_listed(caller: Caller) -> None:
-    """And the number of the others."""
+    """State the number of the others."""
     error = caller.predict_rows(*[{**ROW, "x2": 11}] * 80).json["error"]
     assert (len(error["problems"]), error["more"]) == (50, 30)
 
 
 @pytest.mark.parametrize("form", ["columns", "csv", "parquet", "arrow"])
-def test_every_form_names_row_column_and_rule(caller: Caller, form: str) -> None:
-    """The same broken rows, the same problems."""
-    frame = asked(4)
+def test_all_formats_name_row_column_and_rule(caller: Caller, form: str) -> None:
+    """List the same problems for the same rows in each format."""
+    frame = request_rows(4)
     frame.loc[2, "x2"] = 11.0
     frame.loc[3, "kind"] = "z"
-    assert caller.predict(*body_of(frame, form)).problems == [
+    assert caller.predict(*encode_body(frame, form)).problems == [
         (3, "x2", "less_than_or_equal_to(10)"), (4, "kind", "isin(['a', 'b', 'c'])"),
     ]  # fmt: skip
-    assert caller.predict(*body_of(frame.drop(columns="x1"), form)).problems == [(None, "x1", "column is missing")]
-    assert caller.predict(*body_of(frame.assign(more=1), form)).problems[0][1] == "more"
+    assert caller.predict(*encode_body(frame.drop(columns="x1"), form)).problems == [(None, "x1", "column is missing")]
+    assert caller.predict(*encode_body(frame.assign(more=1), form)).problems[0][1] == "more"
 
 
 def parquet(frame: pd.DataFrame, **options: Any) -> bytes:
-    """Rows as Parquet, written somehow."""
+    """Return rows as Parquet, written with these options."""
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out, **options)
     return out.getvalue()
 
 
-def arrow(given: dict[str, Any]) -> bytes:
-    """An Arrow stream, compressed as far as it goes, with some columns as they are given and no value in the others."""
-    rows = len(next(iter(given.values())))
-    table, out = pa.table({name: given.get(name, pa.nulls(rows)) for name in ROW}), io.BytesIO()
+def arrow(columns: dict[str, Any]) -> bytes:
+    """Return a compressed Arrow stream with these columns; the others have no values."""
+    rows = len(next(iter(columns.values())))
+    table, out = pa.table({name: columns.get(name, pa.nulls(rows)) for name in ROW}), io.BytesIO()
     with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
         stream.write_table(table)
     return out.getvalue()
 
 
-def test_a_compressed_stream_is_read(caller: Caller) -> None:
-    """As long as it is not too large inside."""
-    whole = {name: asked(3)[name].to_numpy() for name in ROW}
-    assert caller.predict(arrow(whole), ARROW).status == 200
+def test_compressed_stream_is_read(caller: Caller) -> None:
+    """Accept a compressed Arrow stream whose unpacked size is within the limit."""
+    columns = {name: request_rows(3)[name].to_numpy() for name in ROW}
+    assert caller.predict(arrow(columns), ARROW).status == 200
 
 
-GOOD = {form: body_of(asked(3), form)[0] for form in ("rows", "csv", "parquet", "arrow")}
-WRONG: dict[str, tuple[bytes, str, int]] = {
+GOOD = {form: encode_body(request_rows(3), form)[0] for form in ("rows", "csv", "parquet", "arrow")}
+INVALID: dict[str, tuple[bytes, str, int]] = {
     "nothing": (b"", JSON, 400),
     "half of JSON": (GOOD["rows"][:40], JSON, 400),
     "not UTF-8": (b'{"rows": [{"x1": "\xff"}]}', JSON, 400),
     "NaN": (GOOD["rows"].replace(b"null", b"NaN"), JSON, 400),
-    "JSON as deep as a well": (b"[" * 100_000, JSON, 400),
+    "deeply nested JSON": (b"[" * 100_000, JSON, 400),
     "half a surrogate": (b'{"rows": [{"kind": "\\ud800"}]}', JSON, 400),
     "an integer of a hundred thousand digits": (b'{"rows": [{"x1": ' + b"9" * 100_000 + b"}]}", JSON, 400),
     "infinity": (GOOD["rows"].replace(b"null", b"1e999"), JSON, 422),
@@ -158,19 +169,21 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
     "Parquet that is CSV": (GOOD["csv"], PARQUET, 400),
     "half of Arrow": (GOOD["arrow"][: len(GOOD["arrow"]) // 2], ARROW, 400),
     "Arrow that is CSV": (GOOD["csv"], ARROW, 400),
-    "Parquet with lists": (parquet(asked(2).assign(x1=pd.Series([[1.0], [2.0]]))), PARQUET, 422),
-    "too many rows": (body_of(asked(2001), "columns")[0], JSON, 413),
-    "too many rows of CSV": (body_of(asked(2001), "csv")[0], CSV, 413),
-    "too many rows of Parquet": (body_of(asked(2001), "parquet")[0], PARQUET, 413),
-    "too many rows of Arrow": (body_of(asked(2001), "arrow")[0], ARROW, 413),
+    "Parquet with lists": (parquet(request_rows(2).assign(x1=pd.Series([[1.0], [2.0]]))), PARQUET, 422),
+    "too many rows": (encode_body(request_rows(2001), "columns")[0], JSON, 413),
+    "too many rows of CSV": (encode_body(request_rows(2001), "csv")[0], CSV, 413),
+    "too many rows of Parquet": (encode_body(request_rows(2001), "parquet")[0], PARQUET, 413),
+    "too many rows of Arrow": (encode_body(request_rows(2001), "arrow")[0], ARROW, 413),
     "too large": (b" " * (2**20 + 1), JSON, 413),
-    "Parquet that is much larger inside": (
-        parquet(asked(1000).assign(kind="x" * 30_000), compression="zstd", use_dictionary=False), PARQUET, 413,
+    "Parquet that is much larger unpacked": (
+        parquet(request_rows(1000).assign(kind="x" * 30_000), compression="zstd", use_dictionary=False), PARQUET, 413,
     ),
-    "Parquet that may be anything inside": (parquet(asked(3), compression="zstd"), PARQUET, 413),
-    "Parquet with one large text, a thousand times": (parquet(asked(1000).assign(kind="x" * 30_000)), PARQUET, 413),
-    "Arrow that is much larger inside": (arrow({"kind": ["x" * 5_000_000] * 3}), ARROW, 413),
-    "Arrow that has too many rows inside": (arrow({"x1": np.zeros(2_000_000)}), ARROW, 413),
+    "Parquet with an unlimited unpacked size": (parquet(request_rows(3), compression="zstd"), PARQUET, 413),
+    "Parquet with one large text, a thousand times": (
+        parquet(request_rows(1000).assign(kind="x" * 30_000)), PARQUET, 413,
+    ),
+    "Arrow that is much larger unpacked": (arrow({"kind": ["x" * 5_000_000] * 3}), ARROW, 413),
+    "Arrow that has too many rows unpacked": (arrow({"x1": np.zeros(2_000_000)}), ARROW, 413),
     "Arrow with one large text, a thousand times": (
         arrow({"kind": pa.DictionaryArray.from_arrays(np.zeros(1000, dtype="int32"), ["x" * 30_000])}), ARROW, 413,
     ),
@@ -180,186 +193,193 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "kind", "status"), WRONG.values(), ids=WRONG)
-def test_a_body_that_cannot_be_read_is_refused(caller: Caller, body: bytes, kind: str, status: int) -> None:
-    """400, 413, 415 or 422, and always the same shape."""
-    answer = caller.predict(body, kind)
-    assert answer.status == status, answer.body
-    assert list(answer.json) == ["error"]
-    assert set(answer.json["error"]) == {"code", "message", "problems", "more", "request_id"}
+@pytest.mark.parametrize(("body", "kind", "status"), INVALID.values(), ids=INVALID)
+def test_invalid_body_is_refused(caller: Caller, body: bytes, kind: str, status: int) -> None:
+    """Respond with 400, 413, 415 or 422, always in the same format."""
+    response = caller.predict(body, kind)
+    assert response.status == status, response.body
+    assert list(response.json) == ["error"]
+    assert set(response.json["error"]) == {"code", "message", "problems", "more", "request_id"}
 
 
-def test_a_compressed_body_is_not_unpacked(caller: Caller) -> None:
-    """It could be a thousand times larger inside."""
+def test_compressed_body_is_not_unpacked(caller: Caller) -> None:
+    """Refuse Content-Encoding, because the unpacked body could be a thousand times larger."""
     assert caller.predict(gzip.compress(GOOD["rows"]), content_encoding="gzip").status == 415
 
 
-def test_a_body_that_is_too_large_is_not_read_whole(caller: Caller) -> None:
-    """Neither where the length is told, nor in chunks without one."""
-    told = caller.predict([b" " * 2**16] * 100, content_length=str(2**21))
-    assert (told.status, len(caller.taken)) == (413, 0)
+def test_large_body_is_not_read_completely(caller: Caller) -> None:
+    """Stop reading, with a Content-Length and in chunks without one."""
+    declared = caller.predict([b" " * 2**16] * 100, content_length=str(2**21))
+    assert (declared.status, len(caller.received)) == (413, 0)
     chunked = caller.predict([b" " * 2**16] * 100)
-    assert (chunked.status, len(caller.taken)) == (413, 17)
+    assert (chunked.status, len(caller.received)) == (413, 17)
 
 
-@pytest.mark.parametrize("said", ["1", "True", "yes", "", "true%0a", "x" * 1000])
-def test_explain_is_true_or_false(caller: Caller, said: str) -> None:
-    """Whatever else is said there is no answer to either."""
-    answer = caller.predict(GOOD["rows"], query=f"?explain={said}")
-    assert (answer.status, answer.json["error"]["code"]) == (422, "unknown_option")
+@pytest.mark.parametrize("option", ["1", "True", "yes", "", "true%0a", "x" * 1000])
+def test_explain_is_true_or_false(caller: Caller, option: str) -> None:
+    """Refuse other values."""
+    response = caller.predict(GOOD["rows"], query=f"?explain={option}")
+    assert (response.status, response.json["error"]["code"]) == (422, "unknown_option")
     assert caller.predict(GOOD["rows"], query="?explain=false").status == 200
 
 
-def test_reasons_of_many_rows_are_refused(caller: Caller) -> None:
-    """A hundred at once; and rows that break the schema are named as ever."""
-    asks = [caller.predict(*body_of(asked(number), "csv"), query="?explain=true") for number in (100, 101)]
-    assert [answer.status for answer in asks] == [200, 413]
-    assert "At most 100 rows are explained" in asks[1].json["error"]["message"]
+def test_explanations_of_many_rows_are_refused(caller: Caller) -> None:
+    """Explain at most a hundred rows; name rows that break the schema as usual."""
+    responses = [
+        caller.predict(*encode_body(request_rows(number), "csv"), query="?explain=true") for number in (100, 101)
+    ]
+    assert [response.status for response in responses] == [200, 413]
+    assert "at most 100 rows are explained" in responses[1].json["error"]["message"]
     assert caller.predict(HEADER.encode() + b"x,1,1,a,1\n", CSV, query="?explain=true").problems == [
         (1, "x1", "must be float64")
     ]
 
 
-def test_a_row_so_far_out_that_its_reasons_are_no_numbers_has_none(project: Project) -> None:
-    """Its prediction may still be one."""
-    service = service_of(project)
+def test_row_with_infinite_contributions_is_not_explained(project: Project) -> None:
+    """Predict the row without explanations."""
+    service = start_service(project)
     service.model.named_steps["estimator"].coef_ *= 10.0
-    far = {**ROW, "x1": 1e308}
-    asks = caller_of(service)
-    assert asks.predict_rows(far).status == 200
-    answer = asks.predict(json.dumps({"rows": [ROW, far]}).encode(), query="?explain=true")
-    assert (answer.status, answer.json["error"]["code"]) == (422, "no_reasons")
-    assert answer.problems == [(2, None, "what its columns add is no finite number")]
+    extreme = {**ROW, "x1": 1e308}
+    caller = make_caller(service)
+    assert caller.predict_rows(extreme).status == 200
+    response = caller.predict(json.dumps({"rows": [ROW, extreme]}).encode(), query="?explain=true")
+    assert (response.status, response.json["error"]["code"]) == (422, "no_reasons")
+    assert response.problems == [(2, None, "the contributions of its columns are not finite")]
 
 
-def hasty(project: Project) -> Service:
-    """Its model, where a request may take two seconds."""
-    service = service_of(project)
+def service_with_short_timeout(project: Project) -> Service:
+    """Return a service whose requests may take two seconds."""
+    service = start_service(project)
     config = service.repository.config
-    short = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": 2})})
-    return replace(service, repository=replace(service.repository, config=short))
+    changed = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": 2})})
+    return replace(service, repository=replace(service.repository, config=changed))
 
 
 @pytest.mark.slow
-def test_a_body_that_never_ends_is_not_waited_for(project: Project) -> None:
-    """408 after `timeout_seconds`."""
-    answer = caller_of(hasty(project)).ask("/predict", [b"{"], "POST", stall=True, content_type=JSON)
-    assert (answer.status, answer.json["error"]["code"]) == (408, "too_slow")
+def test_body_that_never_ends_times_out(project: Project) -> None:
+    """Respond with 408 after `timeout_seconds`."""
+    response = make_caller(service_with_short_timeout(project)).request(
+        "/predict", [b"{"], "POST", stall=True, content_type=JSON
+    )
+    assert (response.status, response.json["error"]["code"]) == (408, "too_slow")
 
 
 @pytest.mark.slow
-def test_a_prediction_that_takes_too_long_is_given_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """504 after `timeout_seconds`; the next request is answered."""
-    service = hasty(project)
-    slow = caller_of(service)
+def test_slow_prediction_times_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Respond with 504 after `timeout_seconds`, and answer the next request."""
+    service = service_with_short_timeout(project)
+    caller = make_caller(service)
     with monkeypatch.context() as patch:
-        patch.setattr(service, "answer", lambda kind, body: time.sleep(3))
-        assert slow.predict(GOOD["rows"]).status == 504
-    assert slow.predict(GOOD["rows"]).status == 200
+        patch.setattr(service, "predict", lambda kind, body: time.sleep(3))
+        assert caller.predict(GOOD["rows"]).status == 504
+    assert caller.predict(GOOD["rows"]).status == 200
 
 
-def test_a_token_is_needed_where_one_is_set(project: Project) -> None:
-    """For predictions and for metrics; health and documentation are open."""
-    locked = caller_of(service_of(project), "s3cret")
-    for given in ("", "s3cret", "Bearer wrong", "Bearer ", "Basic s3cret", "Bearer s3crets", "Bearer é"):
-        answer = locked.predict(GOOD["rows"], authorization=given)
-        assert answer.status == 401, given
-        assert answer.headers["www-authenticate"] == "Bearer"
-        assert locked.ask("/metrics", authorization=given).status == 401
-    assert locked.predict(GOOD["rows"], authorization="Bearer s3cret").status == 200
-    assert locked.ask("/metrics", authorization="bearer s3cret").status == 200
+def test_token_is_required_if_set(project: Project) -> None:
+    """Require it for predictions and metrics, and not for health and documentation."""
+    caller = make_caller(start_service(project), "s3cret")
+    for header in ("", "s3cret", "Bearer wrong", "Bearer ", "Basic s3cret", "Bearer s3crets", "Bearer é"):
+        response = caller.predict(GOOD["rows"], authorization=header)
+        assert response.status == 401, header
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert caller.request("/metrics", authorization=header).status == 401
+    assert caller.predict(GOOD["rows"], authorization="Bearer s3cret").status == 200
+    assert caller.request("/metrics", authorization="bearer s3cret").status == 200
     for path in ("/health/live", "/health/ready", "/openapi.json"):
-        assert locked.ask(path).status == 200
-    assert locked.ask("/openapi.json").json["paths"]["/predict"]["post"]["security"] == [{"token": []}]
+        assert caller.request(path).status == 200
+    assert caller.request("/openapi.json").json["paths"]["/predict"]["post"]["security"] == [{"token": []}]
 
 
-def test_a_path_or_a_method_that_is_not_there_has_the_same_shape(caller: Caller) -> None:
-    """404 names the paths, 405 what is allowed."""
-    assert "/predict" in caller.ask("/predictions").json["error"]["message"]
-    answer = caller.ask("/predict")
-    assert (answer.status, answer.json["error"]["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
+def test_unknown_path_or_method_has_error_format(caller: Caller) -> None:
+    """Respond with 404 and the paths, or with 405 and the allowed method."""
+    assert "/predict" in caller.request("/predictions").json["error"]["message"]
+    response = caller.request("/predict")
+    assert (response.status, response.json["error"]["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"] == "POST"
 
 
-def test_a_bug_says_nothing_of_the_data(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """500 in the same shape, with the id under which the log says where it was."""
-    service = service_of(project)
+def test_response_of_bug_has_no_data(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Respond with 500 in the same format, with the request id that the log has too."""
+    service = start_service(project)
 
     def fail(kind: str, body: bytes) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr(service, "answer", fail)
-    answer = caller_of(service).predict(GOOD["rows"], x_request_id="mine")
-    assert (answer.status, answer.json["error"]["code"]) == (500, "bug")
-    assert answer.json["error"]["request_id"] == "mine"
-    assert b"secret" not in answer.body
+    monkeypatch.setattr(service, "predict", fail)
+    response = make_caller(service).predict(GOOD["rows"], x_request_id="mine")
+    assert (response.status, response.json["error"]["code"]) == (500, "bug")
+    assert response.json["error"]["request_id"] == "mine"
+    assert b"secret" not in response.body
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError, AttributeError, IndexError, ZeroDivisionError, ValueError])
-def test_a_row_that_the_pipeline_trips_over_is_the_rows_fault(
+def test_error_of_pipeline_is_refusal_of_row(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
 ) -> None:
-    """It keeps the schema, and yours cannot answer it: 422 with the id; the log says where, and nothing of the data."""
-    service = service_of(project)
+    """Respond with 422 if the model cannot predict a valid row; log the place of the error without the data."""
+    service = start_service(project)
 
-    def stumble(rows: pd.DataFrame) -> None:
+    def fail(rows: pd.DataFrame) -> None:
         raise error("a secret")
 
-    monkeypatch.setattr(service.model, "predict", stumble)
+    monkeypatch.setattr(service.model, "predict", fail)
     logging.getLogger("gitops_ml.serving").propagate = True
     with caplog.at_level(logging.INFO, "gitops_ml.serving"):
-        answer = caller_of(service).predict(GOOD["rows"], x_request_id="mine")
-    assert (answer.status, answer.json["error"]["code"]) == (422, "rows_refused")
-    assert answer.json["error"]["request_id"] == "mine"
-    assert answer.problems == [(None, None, "the model cannot answer these rows, though they keep the schema")]
+        response = make_caller(service).predict(GOOD["rows"], x_request_id="mine")
+    assert (response.status, response.json["error"]["code"]) == (422, "rows_refused")
+    assert response.json["error"]["request_id"] == "mine"
+    assert response.problems == [(None, None, "the model cannot predict these rows, although the schema allows them")]
     (line,) = (json.loads(record.getMessage()) for record in caplog.records)
     assert (line["id"], line["failure"].split(" < ")[0].split(":")[0]) == (
         "mine", f"{error.__name__} at test_wrong_requests.py",
     )  # fmt: skip
-    assert "secret" not in answer.body.decode() + caplog.text
+    assert "secret" not in response.body.decode() + caplog.text
 
 
-def test_what_is_no_fault_of_the_rows_is_none_of_the_callers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory that ran out, or a file that is gone: asking otherwise would not help, so it is no 4xx."""
-    service = service_of(project)
+def test_error_of_server_is_no_client_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Respond with 500 if memory is exhausted, because other rows would fail too."""
+    service = start_service(project)
 
     def fail(rows: pd.DataFrame) -> None:
         raise MemoryError
 
     monkeypatch.setattr(service.model, "predict", fail)
-    assert caller_of(service).predict(GOOD["rows"]).status == 500
+    assert make_caller(service).predict(GOOD["rows"]).status == 500
 
 
-def test_dates_and_yes_or_no_have_their_types_too(
+def test_dates_and_booleans_are_validated(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A date is text that is one, a bool is no text and no number; both are found one by one."""
+    """Accept a date as text in ISO 8601, and a boolean only as a boolean; name each invalid value."""
     folder = tmp_path_factory.mktemp("types")
     prepare_environment(monkeypatch, folder)
-    made = start(folder / "sample-repository")
-    made.edit("src/sample/schema.py", "    label: str", "    when: pa.DateTime\n    sure: bool\n    label: str")
-    made.data(rows().assign(when="2026-01-31", sure=True))
-    made.must("train", "--force")
-    asks = caller_of(service_of(made))
-    good = {**ROW, "when": "2026-01-31", "sure": False}
-    assert asks.predict_rows(good, {**good, "when": "2026-01-31T12:00:00"}).status == 200
+    project = create_project(folder / "sample-repository")
+    project.edit("src/sample/schema.py", "    label: str", "    when: pa.DateTime\n    flag: bool\n    label: str")
+    project.write_data(make_rows().assign(when="2026-01-31", flag=True))
+    project.must("train", "--force")
+    caller = make_caller(start_service(project))
+    good = {**ROW, "when": "2026-01-31", "flag": False}
+    assert caller.predict_rows(good, {**good, "when": "2026-01-31T12:00:00"}).status == 200
     frame = pd.DataFrame([good] * 2).assign(when=pd.Timestamp("2026-01-31"))
     for form in ("csv", "parquet", "arrow"):
-        assert asks.predict(*body_of(frame, form)).status == 200
-    said = asks.ask("/openapi.json").json["components"]["schemas"]["Row"]["properties"]
-    assert (said["when"], said["sure"]) == ({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"}, {"type": "boolean"})
+        assert caller.predict(*encode_body(frame, form)).status == 200
+    row_schema = caller.request("/openapi.json").json["components"]["schemas"]["Row"]["properties"]
+    assert (row_schema["when"], row_schema["flag"]) == (
+        {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"},
+        {"type": "boolean"},
+    )
     bad: list[dict[str, Any]] = [
         {"when": "soon"},
         {"when": 5},
         {"when": "9999-01-01"},
         {"when": "2026-01-31T00:00:00Z"},
         {"when": None},
-        {"sure": "yes"},
-        {"sure": 1},
-        {"sure": None},
+        {"flag": "yes"},
+        {"flag": 1},
+        {"flag": None},
     ]
-    answer = asks.predict_rows(*({**good, **one} for one in bad))
-    assert answer.status == 422
-    assert [(row, column) for row, column, _ in answer.problems] == [
-        (number, next(iter(one))) for number, one in enumerate(bad, 1)
+    response = caller.predict_rows(*({**good, **values} for values in bad))
+    assert response.status == 422
+    assert [(row, column) for row, column, _ in response.problems] == [
+        (number, next(iter(values))) for number, values in enumerate(bad, 1)
     ]

@@ -1,2 +1,2 @@
 # yours
-"""What only you can know about <<cookiecutter.project_name>>: its rows, its features, its estimator."""
+"""The schema, features and estimator of <<cookiecutter.project_name>>."""

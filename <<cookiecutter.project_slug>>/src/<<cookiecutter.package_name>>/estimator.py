@@ -1,4 +1,4 @@
-# yours: what learns. Anything with scikit-learn's interface; its parameters can be set in model.toml.
+# yours: the estimator. Any class with scikit-learn's interface; its parameters can be set in model.toml.
 """The estimator behind the features, as one scikit-learn Pipeline."""
 
 from sklearn import linear_model
@@ -8,7 +8,7 @@ from .features import features
 
 
 def pipeline(seed: int) -> Pipeline:
-    """The unfitted pipeline; whatever is random in it must draw from `seed`."""
+    """Return the unfitted pipeline; everything random in it must use `seed`."""
 #% if cookiecutter.task == "classification"
     estimator = linear_model.LogisticRegression(max_iter=1000, random_state=seed)
 #% else

@@ -1,10 +1,10 @@
-# yours: how raw columns become numbers. The same object runs in training and in serving, so the two cannot differ.
+# yours: the features. The same object runs in training and in serving, so the two cannot differ.
 """The feature step of the pipeline."""
 
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
-# A modest start, to be beaten: add columns from schema.py, push, and let the gates say whether it helped.
+# A simple start: add columns from schema.py, push, and let the gates decide whether the model is better.
 COLUMNS = [
 #% if cookiecutter.task == "classification"
     "mean_radius",
@@ -19,5 +19,5 @@ COLUMNS = [
 
 
 def features() -> ColumnTransformer:
-    """Select COLUMNS and scale them; every other column is left out."""
+    """Return the step that selects COLUMNS and scales them; other columns are dropped."""
     return ColumnTransformer([("scaled", StandardScaler(), COLUMNS)])

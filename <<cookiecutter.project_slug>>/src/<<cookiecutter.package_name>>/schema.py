@@ -1,4 +1,4 @@
-# yours: what a row is. Validated on every training, the contract of the API, and the source of test rows.
+# yours: the schema of a row. Training validates data with it, the API documents it, and tests draw rows from it.
 """The schema of one row of data, as pandera checks it."""
 
 import pandera.pandas as pa

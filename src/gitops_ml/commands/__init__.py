@@ -1,4 +1,4 @@
-"""What a person and a workflow call: each composes the rooms, prints, and says how it ended."""
+"""The commands of the command line. Each calls the packages of the library, prints, and sets how it ended."""
 
 import difflib
 from collections.abc import Collection
@@ -15,53 +15,67 @@ if TYPE_CHECKING:
     from gitops_ml.registry.store import Store
 
 
-def find(project: Path) -> "Repository":
-    """The repository around a folder; imported late, so that `--help` answers at once."""
-    from gitops_ml.config import find as find_repository
-
-    return find_repository(project)
-
-
-def unknown(kind: str, name: str, known: Collection[str], otherwise: str = "") -> click.UsageError:
-    """Return the usage error about a name that is not known, with the nearest ones that are.
+def find_repository(project: Path) -> "Repository":
+    """Return the repository that contains a folder. The import is late, so that `--help` answers quickly.
 
     Args:
-        kind: What is named, such as "page".
-        name: As it was typed.
-        known: Names that there are.
-        otherwise: Where no name is near: what to do. By default the names are listed.
+        project: The folder, or a folder below it.
     """
-    spelt = {each.casefold(): each for each in sorted(known, reverse=True)}
-    near = [repr(spelt[each]) for each in difflib.get_close_matches(name.casefold(), spelt, n=3)]
-    hint = f"Perhaps you meant {' or '.join(near)}." if near else otherwise or f"There are: {', '.join(sorted(known))}."
-    return click.UsageError(f"There is no {kind} {name!r}. {hint}", click.get_current_context())
+    from gitops_ml import config
+
+    return config.find_repository(project)
 
 
-def where(repository: "Repository", environment: str | None) -> str:
-    """The environment that was named, or else the one where promotion ends."""
+def unknown_name_error(kind: str, name: str, names: Collection[str], hint: str = "") -> click.UsageError:
+    """Return the usage error for an unknown name, with the most similar known names.
+
+    Args:
+        kind: Kind of the name, such as "page".
+        name: The name as the user typed it.
+        names: The known names.
+        hint: Advice when no known name is similar; by default the known names are listed.
+    """
+    spelling = {each.casefold(): each for each in sorted(names, reverse=True)}
+    similar = [repr(spelling[each]) for each in difflib.get_close_matches(name.casefold(), spelling, n=3)]
+    listed = hint or f"There are: {', '.join(sorted(names))}."
+    advice = f"Perhaps you meant {' or '.join(similar)}." if similar else listed
+    return click.UsageError(f"There is no {kind} {name!r}. {advice}", click.get_current_context())
+
+
+def resolve_environment(repository: "Repository", environment: str | None) -> str:
+    """Return the environment that the user chose, or the last one in model.toml.
+
+    Args:
+        repository: The clone.
+        environment: The value of `--environment`, if any.
+    """
     return environment or repository.config.deploy.environments[-1]
 
 
 def main_revision(root: Path) -> str:
-    """The revision that stands for main, with a word to people whose own main is ahead of it."""
+    """Return the revision of main. A note on standard error names local commits that it lacks.
+
+    Args:
+        root: Root of the clone.
+    """
     revision = git.main_ref(root)
-    ahead = git.ahead(root, revision)
+    ahead = git.count_commits_ahead(root, revision)
     if ahead:
-        words = f"Note: main is {revision.removeprefix('refs/remotes/')}; it lacks {ahead} commit(s) of yours."
-        console.complain(f"{words} Push them first.")
+        note = f"Note: main is {revision.removeprefix('refs/remotes/')}; it lacks {ahead} commit(s) of yours."
+        console.echo_error(f"{note} Push them first.")
     return revision
 
 
-def champion(repository: "Repository", environment: str, store: "Store") -> "Record | None":
-    """The record on main, or, while that is held, the last verified one; None before the first promotion.
+def find_champion(repository: "Repository", environment: str, store: "Store") -> "Record | None":
+    """Return the record on main; if its version is held, the last verified record; None before the first promotion.
 
     Args:
         repository: The clone.
-        environment: Whose champion.
-        store: Where the ledger lies.
+        environment: The environment whose champion is wanted.
+        store: The model store, which holds the ledger.
     """
     from gitops_ml.registry import ledger, record
-    from gitops_ml.registry.reconcile import facts_of
+    from gitops_ml.registry.reconcile import load_current_facts
 
-    entries = record.history(repository.root, environment, main_revision(repository.root))
-    return ledger.wanted(entries, facts_of(repository, store))
+    entries = record.load_history(repository.root, environment, main_revision(repository.root))
+    return ledger.desired_record(entries, load_current_facts(repository, store))

@@ -7,68 +7,75 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find, main_revision, where
+from gitops_ml.commands import find_repository, main_revision, resolve_environment
 
 if TYPE_CHECKING:
+    from gitops_ml.registry.history import DesiredState
     from gitops_ml.registry.ledger import Expired, Held, Override, Verified
-    from gitops_ml.registry.past import Past
+    from gitops_ml.registry.record import Record
 
 
 @click.command()
 @click.argument("moment")
-@click.option("--environment", help="Where it served.  [default: the last one in model.toml]")
+@click.option("--environment", help="The environment.  [default: the last one in model.toml]")
 @click.pass_obj
 def command(project: Path, moment: str, environment: str | None) -> None:
     """Print which version served at a date, a commit or a release.
 
-    By what main said then, and what the ledger knew: holds, overrides and smoke tests.
+    The answer uses main and the ledger as they were then, with holds, overrides and smoke tests.
     """
-    from gitops_ml.registry import branch, ledger, past, record
+    from gitops_ml.registry import branch, history, ledger, record
 
-    repository = find(project)
+    repository = find_repository(project)
     root, main = repository.root, main_revision(repository.root)
-    environment = where(repository, environment)
-    meant = past.moment(root, environment, main, moment)
-    entries = record.history(root, environment, meant.revision)
+    environment = resolve_environment(repository, environment)
+    resolved = history.resolve_moment(root, environment, main, moment)
+    entries = record.load_history(root, environment, resolved.revision)
     store = branch.Branch(repository)
     store.refresh()
-    found = past.then(entries, ledger.read(store.root), ledger.lifted(root, meant.revision), meant.when)
-    when = f"{meant.when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if found is None:
-        console.say(f"Nothing was to serve in {environment} at {when}.")
+    lifted = ledger.load_lifted_holds(root, resolved.revision)
+    served = history.desired_state_at(entries, ledger.load_facts(store.root), lifted, resolved.when)
+    when = f"{resolved.when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if served is None:
+        console.echo(f"No version was to serve in {environment} at {when}.")
         return
-    title = f"{environment} at {when}: version {found.record.version}, release {found.record.release}"
-    console.table(title, ["what", "which"], _rows(found))
+    title = f"{environment} at {when}: version {served.record.version}, release {served.record.release}"
+    console.table(title, ["property", "value"], _rows(served))
 
 
-def _rows(found: "Past") -> list[tuple[str, str]]:
-    """Everything behind the version, line by line; lines without an answer are left out."""
-    from gitops_ml.forge.report import number
+def _rows(served: "DesiredState") -> list[tuple[str, str]]:
+    """Return the rows of the table about a version; rows without a value are left out."""
+    from gitops_ml.forge.markdown import format_number
 
-    r, entry = found.record, found.entry
-    lineage, instead = r.lineage, found.named
-    said = {
-        "model": f"{r.model} version {r.version}, release {r.release}",
+    record, entry, replaced = served.record, served.entry, served.on_main
+    lineage = record.lineage
+    values = {
+        "model": f"{record.model} version {record.version}, release {record.release}",
         "merged": f"{entry.when[:19]} by {entry.who}, commit {entry.commit}",
-        "verified": _fact(found.verified) or "never",
-        "still answering": f"version {found.before.version}, release {found.before.release}" if found.before else "",
-        "instead of": f"version {instead.version}, which main named" if instead else "",
-        "held": _fact(found.held),
-        "expired": _fact(found.expired),
-        "override": _fact(found.override),
-        "files": r.digest,
-        "image": r.image or "none",
-        "code": lineage.commit or "never committed",
+        "verified": _describe_fact(served.verified) or "never",
+        "still serving": _describe_record(served.still_serving),
+        "instead of": f"version {replaced.version}, which main named" if replaced else "",
+        "held": _describe_fact(served.held),
+        "expired": _describe_fact(served.expired),
+        "override": _describe_fact(served.override),
+        "files": record.digest,
+        "image": record.image or "none",
+        "code": lineage.commit or "not committed",
         "data": f"{lineage.data}, {lineage.rows} rows, {lineage.holdout_rows} of them held out",
         "lock": lineage.lock or "none",
-        "measured": f"{r.figure.metric} {number(r.figure.value)}",
+        "measured": f"{record.figure.metric} {format_number(record.figure.value)}",
     }
-    return [(what, which) for what, which in said.items() if which]
+    return [(name, value) for name, value in values.items() if value]
 
 
-def _fact(fact: "Verified | Held | Expired | Override | None") -> str:
-    """When, by whom, and why where somebody said so."""
+def _describe_record(record: "Record | None") -> str:
+    """Return version and release of a record."""
+    return f"version {record.version}, release {record.release}" if record else ""
+
+
+def _describe_fact(fact: "Verified | Held | Expired | Override | None") -> str:
+    """Return when a fact was written, by whom, and its reason if it has one."""
     if fact is None:
         return ""
-    why = getattr(fact, "why", "")
-    return f"{fact.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S} UTC by {fact.by}" + (f": {why}" if why else "")
+    reason = getattr(fact, "why", "")
+    return f"{fact.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S} UTC by {fact.by}" + (f": {reason}" if reason else "")

@@ -6,42 +6,44 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console, git
-from gitops_ml.commands import champion, find
-from gitops_ml.commands.score import Progress, scored
+from gitops_ml.commands import find_champion, find_repository
+from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
-    from gitops_ml.bound import Bound
     from gitops_ml.config import Repository
-    from gitops_ml.contract import Yours
+    from gitops_ml.evidence_inputs import EvidenceInputs
     from gitops_ml.registry.record import Record
     from gitops_ml.registry.store import Store
-    from gitops_ml.registry.versions import Version
+    from gitops_ml.registry.versions import ModelVersion
     from gitops_ml.training.compare import Comparison
+    from gitops_ml.training.comparison_input import ComparisonInput
     from gitops_ml.training.evidence import Evidence
-    from gitops_ml.training.points import Points
-    from gitops_ml.training.rival import Rival
-    from gitops_ml.training.train import Prepared
-    from gitops_ml.training.trial import Trial
+    from gitops_ml.training.plot_data import PlotData
+    from gitops_ml.training.proposed_version import ProposedVersion
+    from gitops_ml.training.train import PreparedData
+    from gitops_ml.user_package import UserPackage
 
 REPORT = "report.md"
 PAGE = "report.html"
 RESULT = "comparison.json"
 EVIDENCE = "evidence.json"
-# A step summary holds one MiB; what a pull request holds is less.
+# A step summary holds at most one MiB. The limit of a pull request's body is lower, and applies elsewhere.
 SUMMARY_LIMIT = 900_000
 
 
 @click.command()
 @click.option("--version", "number", envvar="GITOPS_VERSION", help="The challenger.  [default: the newest version]")
 @click.option(
-    "--digest", envvar="GITOPS_DIGEST", help="Its digest, as `register` gave it out.  [default: the registry's]"
+    "--digest", envvar="GITOPS_DIGEST", help="Digest that `register` printed.  [default: the digest in the registry]"
 )
 @click.option(
-    "--environment", envvar="GITOPS_ENVIRONMENT", help="Whose champion.  [default: the first one in model.toml]"
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="The champion's environment.  [default: first in model.toml]"
 )
 @click.option(
-    "--before", envvar="GITOPS_BEFORE", help="The commit whose rules judge.  [default: before what is trained changed]"
+    "--before",
+    envvar="GITOPS_BEFORE",
+    help="Commit whose gate settings apply.  [default: the one before the training inputs changed]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the report.  [default: .gitops/comparison]")
 @click.option("--exit-code", is_flag=True, help="Exit with 6 when a gate refuses.")
@@ -55,134 +57,141 @@ def command(
     out: Path | None,
     exit_code: bool,
 ) -> None:
-    """Judge the challenger against the champion.
+    """Compare the challenger with the champion.
 
-    Both are scored on the same holdout; every gate must pass.
+    Both are scored on the same holdout, and the gates judge the challenger. Every gate must pass.
     """
-    from gitops_ml import contract
-    from gitops_ml.commands.validate import checked
+    from gitops_ml import user_package
+    from gitops_ml.commands.validate import validate_data
     from gitops_ml.registry.store import connect
     from gitops_ml.training.train import prepare
 
-    repository = find(project)
-    # A job's checkout holds one commit, and others may have merged or proposed since.
-    git.catch_up(repository.root)
-    yours = contract.load(repository)
+    repository = find_repository(project)
+    # A job's checkout holds one commit, and other commits and proposals may have been pushed since.
+    git.fetch_branches_if_tracked(repository.root)
+    package = user_package.load_user_package(repository)
     store = connect(repository)
-    version = _challenger(repository, store, number)
-    validation = checked(repository, yours, keep=True)
-    assert validation.frame is not None  # noqa: S101 (it was asked for)
+    version = _find_challenger(repository, store, number)
+    validation = validate_data(repository, package, keep_rows=True)
+    assert validation.frame is not None  # noqa: S101 (keep_rows=True)
     prepared = prepare(repository, validation.frame, validation.digest)
     environment = environment or repository.config.deploy.environments[0]
     pinned = (version.number, digest or version.digest)
-    found, evidence, drawn = _judge(repository, yours, store, prepared, pinned, environment, before)
-    if found.challenger.training != prepared.lineage.training:
-        console.complain(f"Note: version {version.number} was trained on other data, code or settings than lie here.")
-    _tell(found, evidence, drawn, out or repository.scratch / "comparison")
-    if exit_code and found.verdict == "refuse":
-        raise GateRefused(f"Refused by {', '.join(found.refused)}.", "The report says what each of them looks at.")
+    comparison, evidence, plots = _compare(repository, package, store, prepared, pinned, environment, before)
+    if comparison.challenger.training != prepared.lineage.training:
+        console.echo_error(
+            f"Note: version {version.number} was trained with other data, code or settings than this clone has."
+        )
+    _report(comparison, evidence, plots, out or repository.scratch / "comparison")
+    if exit_code and comparison.verdict == "refuse":
+        raise GateRefused(f"Refused by {', '.join(comparison.refused)}.", "The report explains each of these gates.")
 
 
-def _challenger(repository: "Repository", store: "Store", number: str | None) -> "Version":
+def _find_challenger(repository: "Repository", store: "Store", number: str | None) -> "ModelVersion":
+    """Return the version with this number, or the newest one."""
     from gitops_ml.registry import versions
 
-    known = versions.known(store, repository.config.project.name)
-    if not known:
+    registered = versions.list_versions(store, repository.config.project.name)
+    if not registered:
         raise StoreError("No version is registered yet.", "Run `gitops train`, then `gitops register`.")
-    if not number:  # an empty variable of a workflow is no choice
-        return known[-1]
-    for version in known:
+    if not number:  # a workflow passes an empty variable for an input without a value
+        return registered[-1]
+    for version in registered:
         if version.number == number:
             return version
     raise StoreError(
         f"There is no version {number!r} of {repository.config.project.name}.",
-        f"Known: {', '.join(version.number for version in known)}.",
+        f"Known: {', '.join(version.number for version in registered)}.",
     )
 
 
-def _judge(
-    repository: "Repository", yours: "Yours", store: "Store", prepared: "Prepared", pinned: tuple[str, str],
+def _compare(
+    repository: "Repository", package: "UserPackage", store: "Store", prepared: "PreparedData", pinned: tuple[str, str],
     environment: str, before: str | None,
-) -> "tuple[Comparison, Evidence, Points]":  # fmt: skip
-    """Score all on the same holdout, and let the gates judge."""
+) -> "tuple[Comparison, Evidence, PlotData]":  # fmt: skip
+    """Score all versions on the same holdout, and evaluate the gates."""
     from gitops_ml.training.compare import compare
+    from gitops_ml.training.comparison_input import ComparisonInput
     from gitops_ml.training.evidence import gather
-    from gitops_ml.training.points import points
+    from gitops_ml.training.plot_data import collect_plot_data
     from gitops_ml.training.review import review
-    from gitops_ml.training.train import features
-    from gitops_ml.training.trial import Trial
+    from gitops_ml.training.train import select_features
 
-    record = champion(repository, environment, store)
-    rows, bound = features(repository, prepared.held_out), _bound(repository, record)
+    record = find_champion(repository, environment, store)
+    rows, evidence_inputs = select_features(repository, prepared.held_out), _collect_evidence_inputs(repository, record)
     with console.progress("compare") as progress:
         progress(f"score version {pinned[0]}")
-        ours = scored(repository, store, *pinned, rows, progress)
-        theirs = ours if record else None
-        if record and record.digest != ours.digest:
+        challenger = score_version(repository, store, *pinned, rows, progress)
+        champion = challenger if record else None
+        if record and record.digest != challenger.digest:
             progress(f"score champion version {record.version}")
-            theirs = scored(repository, store, record.version, record.digest, rows, progress)
+            champion = score_version(repository, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
-        judged = review(repository, before, record.lineage.commit if record else None)
-        trial = Trial(judged.config, prepared, ours, theirs, repository, yours, judged.review)
-        evidence = gather(trial)
-        rival = _rival(store, trial, evidence, environment, progress)
-        progress("judge")
-        return compare(trial, evidence, rival, bound), evidence, points(trial)
+        reviewed = review(repository, before, record.lineage.commit if record else None)
+        inputs = ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
+        evidence = gather(inputs)
+        proposed = _evaluate_proposed(store, inputs, evidence, environment, progress)
+        progress("evaluate the gates")
+        return compare(inputs, evidence, proposed, evidence_inputs), evidence, collect_plot_data(inputs)
 
 
-def _bound(repository: "Repository", champion: "Record | None") -> "Bound | None":
-    """What the evidence is bound to: the commit that is checked out, where nothing that counts differs from it."""
-    from gitops_ml.bound import bound, uncommitted
+def _collect_evidence_inputs(repository: "Repository", champion: "Record | None") -> "EvidenceInputs | None":
+    """Return the inputs of the evidence at HEAD; None if an uncommitted file among them makes it unusable."""
+    from gitops_ml.evidence_inputs import collect_evidence_inputs, has_uncommitted_inputs
 
-    if uncommitted(repository):
-        console.complain("Note: this rests on files that are not committed, so nothing can be promoted by it.")
+    if has_uncommitted_inputs(repository):
+        console.echo_error("Note: this comparison uses files that are not committed, so it cannot be used to promote.")
         return None
-    return bound(repository.root, "HEAD", champion.digest if champion else None)
+    return collect_evidence_inputs(repository.root, "HEAD", champion.digest if champion else None)
 
 
-def _rival(
-    store: "Store", trial: "Trial", evidence: "Evidence", environment: str, progress: Progress
-) -> "Rival | None":
-    """The version that the open proposal names, judged beside the challenger; None where there is no other."""
-    from gitops_ml.registry.propose import proposed
-    from gitops_ml.training.rival import forfeit, judge, unfit
-    from gitops_ml.training.side import Side
+def _evaluate_proposed(
+    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, progress: Progress
+) -> "ProposedVersion | None":
+    """Compare the challenger with the version of the open proposal; None if no other version is proposed."""
+    from gitops_ml.registry.propose import load_proposed_record
+    from gitops_ml.training.compared_version import ComparedVersion
+    from gitops_ml.training.proposed_version import evaluate_proposed, explain_incomparable, mark_incomparable
 
-    repository, rows = trial.repository, trial.inputs
-    assert repository is not None  # noqa: S101 (a command's trial has one)
-    record = proposed(repository.root, environment)
-    settled = {each.digest for each in (trial.challenger, trial.champion) if each}
-    if record is None or record.digest in settled:
+    repository, rows = inputs.repository, inputs.features
+    assert repository is not None  # noqa: S101 (always set by the command)
+    record = load_proposed_record(repository.root, environment)
+    compared = {each.digest for each in (inputs.challenger, inputs.champion) if each}
+    if record is None or record.digest in compared:
         return None
     lineage = record.lineage
-    why = unfit(record.version, record.columns, lineage.split, list(rows.columns), repository.config.split)
-    if why:
-        side = Side(version=record.version, digest=record.digest, training=lineage.training, metrics={},
-                    own_code=False, lineage=lineage)  # fmt: skip
-        return forfeit(side, why)
+    columns, split = list(rows.columns), repository.config.split
+    reason = explain_incomparable(record.version, record.columns, lineage.split, columns, split)
+    if reason:
+        proposed = ComparedVersion(
+            version=record.version, digest=record.digest, training=lineage.training, metrics={}, own_code=False,
+            lineage=lineage,
+        )  # fmt: skip
+        return mark_incomparable(proposed, reason)
     progress(f"score proposed version {record.version}")
-    return judge(trial, evidence, scored(repository, store, record.version, record.digest, rows, progress))
+    scored = score_version(repository, store, record.version, record.digest, rows, progress)
+    return evaluate_proposed(inputs, evidence, scored)
 
 
-def _tell(found: "Comparison", evidence: "Evidence", drawn: "Points", out: Path) -> None:
-    """Write the report, in words and as a page, and say what came of it."""
+def _report(comparison: "Comparison", evidence: "Evidence", plots: "PlotData", out: Path) -> None:
+    """Write the comparison and its reports, print the gates, and set the outputs of the step."""
     from gitops_ml import manifest
-    from gitops_ml.forge.comparison import against, headline, render
-    from gitops_ml.forge.page import page
+    from gitops_ml.forge.comparison_page import render_comparison_page
+    from gitops_ml.forge.comparison_text import describe_proposed_version, headline, render_comparison
 
-    document = found.model_dump(mode="json")
-    markdown = render(document, SUMMARY_LIMIT)
+    document = comparison.model_dump(mode="json")
+    markdown = render_comparison(document, SUMMARY_LIMIT)
     manifest.write_atomically(out / EVIDENCE, evidence.model_dump_json(indent=2) + "\n")
-    manifest.write_atomically(out / RESULT, found.to_json())
+    manifest.write_atomically(out / RESULT, comparison.to_json())
     manifest.write_atomically(out / REPORT, markdown)
-    manifest.write_atomically(out / PAGE, page(document, drawn.model_dump(mode="json")))
-    console.table("Gates", ["gate", "verdict", "what it says"], [[g.id, g.verdict, g.message] for g in found.gates])
-    if found.rival:
-        console.say(f"{against(document)} {found.rival.message}")
-    console.say(f"{headline(document)}. The report is {console.near(out / REPORT)}, with pictures {PAGE}.")
-    console.summarise(markdown)
-    console.output("verdict", found.verdict)
-    console.output("offer", str(found.offered).lower())
-    console.output("version", found.challenger.version)
-    console.output("digest", found.challenger.digest)
-    console.output("comparison", manifest.digest_file(out / RESULT))
+    manifest.write_atomically(out / PAGE, render_comparison_page(document, plots.model_dump(mode="json")))
+    console.table("Gates", ["gate", "verdict", "result"], [[g.id, g.verdict, g.message] for g in comparison.gates])
+    if comparison.rival:
+        console.echo(f"{describe_proposed_version(document)} {comparison.rival.message}")
+    console.echo(f"{headline(document)}. The report is {console.relative_path(out / REPORT)}, with plots in {PAGE}.")
+    console.append_summary(markdown)
+    console.set_output("verdict", comparison.verdict)
+    console.set_output("offer", str(comparison.should_propose).lower())
+    console.set_output("version", comparison.challenger.version)
+    console.set_output("digest", comparison.challenger.digest)
+    console.set_output("comparison", manifest.digest_file(out / RESULT))

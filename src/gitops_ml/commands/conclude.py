@@ -6,49 +6,52 @@ from pathlib import Path
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 from gitops_ml.errors import ChecksFailed, ConfigError
 
-WORDS = ("success", "failure", "cancelled", "skipped")
+RESULTS = ("success", "failure", "cancelled", "skipped")
 
 
 @click.command()
-@click.option("--results", envvar="GITOPS_RESULTS", required=True, help="As `job=result job=result`.")
+@click.option("--results", envvar="GITOPS_RESULTS", required=True, help="Job results, as `job=result job=result`.")
 @click.pass_obj
 def command(project: Path, results: str) -> None:
-    """Say whether all of CI passed.
+    """Fail unless all CI jobs succeeded.
 
-    Where CI was dispatched, say it as a status of the commit too, for there a check run is not enough for branch rules.
+    In a dispatched run, the result is also posted as a status of the commit, because branch rules do not see the check
+    runs of such a run.
     """
-    ended = _parse(results)
-    failed = [job for job, result in ended.items() if result != "success"]
+    result_of = _parse(results)
+    failed = [job for job, result in result_of.items() if result != "success"]
     verdict = f"{', '.join(failed)} did not pass" if failed else "Everything passed"
     if os.environ.get("GITHUB_EVENT_NAME") == "workflow_dispatch":
-        _post(project, "failure" if failed else "success", verdict)
+        _post_status(project, "failure" if failed else "success", verdict)
     if failed:
-        raise ChecksFailed(f"{verdict}: {results}.", "The log of that job says why; mend it and push again.")
-    console.say(f"{verdict}: {', '.join(ended)}.")
+        raise ChecksFailed(f"{verdict}: {results}.", "Read the log of that job, fix the cause and push again.")
+    console.echo(f"{verdict}: {', '.join(result_of)}.")
 
 
 def _parse(results: str) -> dict[str, str]:
+    """Return the result of each job."""
     pairs = [pair.partition("=") for pair in results.split()]
-    ended = {job: result for job, _, result in pairs}
-    if not ended or not set(ended.values()) <= set(WORDS):
-        raise ConfigError(f"--results is {results!r}.", f"It must be `job=result ...`, with {', '.join(WORDS)}.")
-    return ended
+    result_of = {job: result for job, _, result in pairs}
+    if not result_of or not set(result_of.values()) <= set(RESULTS):
+        raise ConfigError(f"--results is {results!r}.", f"It must be `job=result ...`, with {', '.join(RESULTS)}.")
+    return result_of
 
 
-def _post(project: Path, state: str, verdict: str) -> None:
+def _post_status(project: Path, state: str, verdict: str) -> None:
+    """Post the status of the commit that is checked out."""
     from gitops_ml import git
-    from gitops_ml.commands.expire import expired_at
-    from gitops_ml.forge.checks import post
+    from gitops_ml.commands.expire import describe_expired_commit
     from gitops_ml.forge.github import connect
+    from gitops_ml.forge.workflow_dispatch import post_status
 
-    repository = find(project)
+    repository = find_repository(project)
     github, head = connect(repository.root), git.resolve(repository.root, "HEAD")
     assert head is not None  # noqa: S101 (CI has checked a commit out)
-    # Main may have moved while CI was at work; its success must not hide that.
-    expired = expired_at(repository, head) if state == "success" else ""
-    post(github, head, "failure" if expired else state, expired or verdict)
+    # Main may have moved during the run of CI; a success must not hide that.
+    expired = describe_expired_commit(repository, head) if state == "success" else ""
+    post_status(github, head, "failure" if expired else state, expired or verdict)
     if expired:
-        console.say(f"{expired}.")
+        console.echo(f"{expired}.")

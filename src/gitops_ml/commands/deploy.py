@@ -4,30 +4,28 @@ from pathlib import Path
 
 import click
 
-from gitops_ml.commands import find, where
+from gitops_ml.commands import find_repository, resolve_environment
 
 
 @click.command()
 @click.option(
-    "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to deploy.  [default: the last one in model.toml]"
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="The environment.  [default: the last one in model.toml]"
 )
-@click.option(
-    "--monitoring", is_flag=True, help="Bring up Prometheus, Alertmanager and Grafana beside it (compose only)."
-)
+@click.option("--monitoring", is_flag=True, help="Also start Prometheus, Alertmanager and Grafana (compose only).")
 @click.pass_obj
 def command(project: Path, environment: str | None, monitoring: bool) -> None:
-    """Make what serves match the record.
+    """Make the serving version match the record.
 
-    A version takes callers only after it said of recorded rows what it said in training; one that does not is held, and
-    the last verified one serves.
+    A version serves callers only after a smoke test: for recorded rows it must return the predictions recorded in
+    training. A version that fails is held, and the last verified version serves.
     """
-    from gitops_ml.commands.rollout import deploy
-    from gitops_ml.commands.watchers import check, watch
+    from gitops_ml.commands.monitoring_stack import require_compose, start_monitoring_stack
+    from gitops_ml.commands.rollout import deploy_environment
 
-    repository = find(project)
-    place = where(repository, environment)
+    repository = find_repository(project)
+    environment = resolve_environment(repository, environment)
     if monitoring:
-        check(repository, place)
-    deploy(repository, place)
+        require_compose(repository, environment)
+    deploy_environment(repository, environment)
     if monitoring:
-        watch(repository, place)
+        start_monitoring_stack(repository, environment)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import unknown
+from gitops_ml.commands import unknown_name_error
 
 
 @click.command()
@@ -14,15 +14,15 @@ from gitops_ml.commands import unknown
 def command(project: Path, page: str | None) -> None:
     """Show a page of the documentation.
 
-    Without PAGE, list the pages. They come with the library, so no network is needed.
+    Without PAGE, list the pages. The library contains them, so no network is needed.
     """
     from gitops_ml import manual
 
-    known = manual.pages(project)
+    pages = manual.load_pages(project)
     if page is None:
-        console.say("\n".join(f"{each.name:<20}{each.title}" for each in known.values()))
-        console.say("\n`gitops docs PAGE` shows one; `gitops explain ID` what they say about one name in a message.")
+        console.echo("\n".join(f"{each.name:<20}{each.title}" for each in pages.values()))
+        console.echo("\n`gitops docs PAGE` shows a page; `gitops explain ID` explains a name that a message contains.")
         return
-    if page.casefold() not in known:
-        raise unknown("page", page, known)
-    console.markdown(known[page.casefold()].text, paged=True)
+    if page.casefold() not in pages:
+        raise unknown_name_error("page", page, pages)
+    console.markdown(pages[page.casefold()].text, paged=True)

@@ -6,37 +6,37 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import where
+from gitops_ml.commands import resolve_environment
 from gitops_ml.errors import ConfigError, GitopsError, ProblemsFound
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
-    from gitops_ml.health import Row
+    from gitops_ml.doctor_checks import CheckRow
 
-INVALID = "model.toml is not as it must be, so nobody knows where the store is."
+INVALID_CONFIG = "model.toml is not valid, so the location of the store cannot be read."
 
 
 @click.command()
 @click.option(
-    "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to promote.  [default: the last one in model.toml]"
+    "--environment", envvar="GITOPS_ENVIRONMENT", help="The environment.  [default: the last one in model.toml]"
 )
 @click.pass_obj
 def command(project: Path, environment: str | None) -> None:
-    """Look for what would fail, before it does.
+    """Check the setup, and say how to fix each problem.
 
-    In the clone, in the store and on GitHub; each finding comes with its fix. Nothing is changed.
+    The checks cover the clone, the store and GitHub. They change nothing.
     """
-    rows = list(_rows(_root(project), environment))
-    _show(rows)
+    rows = list(_run_checks(_find_root(project), environment))
+    _show_rows(rows)
     problems = [row.id for row in rows if row.verdict == "problem"]
     if problems:
         raise ProblemsFound(
-            f"{len(problems)} problem(s): {', '.join(problems)}.", "The table says what to do about each of them."
+            f"{len(problems)} problem(s): {', '.join(problems)}.", "The table says how to fix each of them."
         )
 
 
-def _root(project: Path) -> Path:
-    """The folder that holds model.toml, whatever is in it."""
+def _find_root(project: Path) -> Path:
+    """Return the folder that contains model.toml, without checking that the file is valid."""
     from gitops_ml.config import FILE
 
     start = project.resolve()
@@ -44,73 +44,77 @@ def _root(project: Path) -> Path:
     if root is None:
         raise ConfigError(
             f"There is no {FILE} in {start} or above it.",
-            "Go to the generated repository, or name it with `--project`.",
+            "Run the command in the generated repository, or pass its folder with `--project`.",
         )
     return root
 
 
-def _rows(root: Path, environment: str | None) -> "list[Row]":
-    """Every line of the table, from what is nearest to what is farthest."""
+def _run_checks(root: Path, environment: str | None) -> "list[CheckRow]":
+    """Run all checks, and return their results: model.toml, the clone, the store, GitHub."""
     from gitops_ml import locks
-    from gitops_ml.forge import clone
+    from gitops_ml.forge import clone_checks
 
-    configured, repository = _configured(root)
-    local = [check.examine(root) for check in (*clone.CHECKS, *locks.CHECKS)]
-    environment = where(repository, environment) if repository else environment or "production"
-    return [configured, *local, *_store(repository), *_github(root, repository, environment)]
+    config_row, repository = _check_config(root)
+    local_rows = [check.run(root) for check in (*clone_checks.CHECKS, *locks.CHECKS)]
+    environment = resolve_environment(repository, environment) if repository else environment or "production"
+    return [config_row, *local_rows, *_check_store(repository), *_check_github(root, repository, environment)]
 
 
-def _configured(root: Path) -> "tuple[Row, Repository | None]":
-    """Whether model.toml is valid, and what it says if it is."""
-    from gitops_ml.config import find
-    from gitops_ml.health import Row
+def _check_config(root: Path) -> "tuple[CheckRow, Repository | None]":
+    """Return the result of the check of model.toml, and the repository; None if model.toml is not valid."""
+    from gitops_ml.config import find_repository
+    from gitops_ml.doctor_checks import CheckRow
 
     try:
-        return Row("MODEL", "ok", "model.toml is valid."), find(root)
+        return CheckRow("MODEL", "ok", "model.toml is valid."), find_repository(root)
     except ConfigError as error:
-        return Row("MODEL", "problem", " ".join(f"{error.what} {error.next}".split())), None
+        return CheckRow("MODEL", "problem", " ".join(f"{error.problem} {error.next_step}".split())), None
 
 
-def _store(repository: "Repository | None") -> "list[Row]":
-    """What the store says."""
-    from gitops_ml.registry import health
+def _check_store(repository: "Repository | None") -> "list[CheckRow]":
+    """Run the checks of the store, and return their results."""
+    from gitops_ml.registry import store_checks
 
     if repository is None:
-        return [check.unknown(INVALID) for check in health.CHECKS]
+        return [check.unknown_row(INVALID_CONFIG) for check in store_checks.CHECKS]
     with console.progress("doctor") as progress:
-        progress("looking at the store")
-        shelf, (first, *others) = health.find(repository), health.CHECKS
-        reached = first.examine(shelf)
-        if reached.verdict != "ok":
-            return [reached, *(check.unknown("The store cannot be reached.") for check in others)]
-        return [reached, *(check.examine(shelf) for check in others)]
+        progress("check the store")
+        context, (first, *others) = store_checks.open_store_context(repository), store_checks.CHECKS
+        connection = first.run(context)
+        if connection.verdict != "ok":
+            return [connection, *(check.unknown_row("The store cannot be reached.") for check in others)]
+        return [connection, *(check.run(context) for check in others)]
 
 
-def _github(root: Path, repository: "Repository | None", environment: str) -> "list[Row]":
-    """What GitHub says, where it can be asked."""
-    from gitops_ml.config import Store
-    from gitops_ml.forge import health
+def _check_github(root: Path, repository: "Repository | None", environment: str) -> "list[CheckRow]":
+    """Run the checks of GitHub, and return their results; without a token or a connection they are unknown."""
+    from gitops_ml.config import StoreConfig
+    from gitops_ml.forge import github_checks
     from gitops_ml.forge.github import connect
 
-    branch = (repository.config.store if repository else Store()).branch
-    first, *others = health.CHECKS
+    branch = (repository.config.store if repository else StoreConfig()).branch
+    first, *others = github_checks.CHECKS
     with console.progress("doctor") as progress:
-        progress("asking GitHub")
+        progress("check GitHub")
         try:
-            site = health.visit(connect(root), root, environment, branch)
+            remote = github_checks.open_repository(connect(root), root, environment, branch)
         except GitopsError as error:
-            return [first.row(health.refused(error)), *(check.unknown(error.what) for check in others)]
-        return [check.examine(site) for check in health.CHECKS]
+            return [
+                first.to_row(github_checks.connection_result(error)),
+                *(check.unknown_row(error.problem) for check in others),
+            ]
+        return [check.run(remote) for check in github_checks.CHECKS]
 
 
-def _show(rows: "list[Row]") -> None:
+def _show_rows(rows: "list[CheckRow]") -> None:
+    """Print the table, and add it to the GitHub Actions job summary."""
     from collections import Counter
 
-    from gitops_ml.forge.report import table
+    from gitops_ml.forge.markdown import format_table
 
-    headers, cells = ["check", "verdict", "what, and what to do"], [[row.id, row.verdict, row.text] for row in rows]
-    counted = Counter(row.verdict for row in rows)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
+    headers, cells = ["check", "status", "result and fix"], [[row.id, row.verdict, row.text] for row in rows]
+    counts = Counter(row.verdict for row in rows)
+    total = f"{len(rows)} checks: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}."
     console.table("Doctor", headers, cells)
-    console.say(f"{len(rows)} checks: {told}.")
-    console.summarise(f"### Doctor\n\n{table(headers, cells)}\n\n{len(rows)} checks: {told}.")
+    console.echo(total)
+    console.append_summary(f"### Doctor\n\n{format_table(headers, cells)}\n\n{total}")

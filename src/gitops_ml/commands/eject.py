@@ -5,46 +5,50 @@ from pathlib import Path
 import click
 
 from gitops_ml import bundled, console
-from gitops_ml.commands import find, unknown
+from gitops_ml.commands import find_repository, unknown_name_error
 
 
 @click.command()
 @click.argument("name")
 @click.pass_obj
 def command(project: Path, name: str) -> None:
-    """Copy the library's files into deploy, for you to edit.
+    """Copy files of the library into deploy, so that you can edit them.
 
-    NAME is compose, prometheus or grafana. A file that is in deploy/NAME already stays as it is. Commands read yours
-    instead of the library's from then on; remove one to read the library's again.
+    NAME is compose, prometheus or grafana. Files that deploy/NAME already has are not overwritten. From then on,
+    commands read your files instead of the library's. Remove a file to use the library's again.
     """
     if name not in bundled.PARTS:
-        raise unknown("part", name, bundled.PARTS)
-    root = find(project).root
-    folder = bundled.ejected(root, name)
+        raise unknown_name_error("part", name, bundled.PARTS)
+    root = find_repository(project).root
+    folder = bundled.ejected_folder(root, name)
     copied, differing = _copy(bundled.DATA / name, folder)
-    where = folder.relative_to(root)
+    relative = folder.relative_to(root)
     for file in copied:
-        console.say(f"Copied {where}/{file}.")
+        console.echo(f"Copied {relative}/{file}.")
     for file in differing:
-        console.say(f"{where}/{file} differs from the library's, and stays as it is.")
+        console.echo(f"{relative}/{file} differs from the library's file and was not overwritten.")
     if copied:
-        console.say("Commands read these files now. Commit them; `gitops docs targets` says what they do.")
+        console.echo("Commands read these files now. Commit them; `gitops docs targets` explains them.")
     else:
-        console.say(f"Nothing to do: {where} has every file.")
+        console.echo(f"Nothing to do: {relative} has every file.")
 
 
 def _copy(source: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Copy the files that a folder lacks; their paths, and those of files that are there and differ."""
+    """Copy the files that a folder lacks.
+
+    Returns:
+        The relative paths of the copied files, and of existing files with other content.
+    """
     copied, differing = [], []
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         path = file.relative_to(source)
-        made = folder / path
-        if not made.exists():
-            made.parent.mkdir(parents=True, exist_ok=True)
-            new = made.with_name(f"{made.name}.new")
-            new.write_bytes(file.read_bytes())
-            new.replace(made)  # whole, or not there
+        target = folder / path
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f"{target.name}.new")
+            partial.write_bytes(file.read_bytes())
+            partial.replace(target)  # atomic: a reader never sees half a file
             copied.append(path.as_posix())
-        elif made.read_bytes() != file.read_bytes():
+        elif target.read_bytes() != file.read_bytes():
             differing.append(path.as_posix())
     return copied, differing

@@ -8,115 +8,140 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import git
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 
 if TYPE_CHECKING:
-    from gitops_ml.bound import Bound
-    from gitops_ml.commands.site import Site
+    from gitops_ml.commands.deploy_context import DeployContext
     from gitops_ml.config import Repository
+    from gitops_ml.evidence_inputs import EvidenceInputs
     from gitops_ml.forge.github import GitHub
     from gitops_ml.registry.ledger import AnyFact
-    from gitops_ml.registry.record import Entry
+    from gitops_ml.registry.record import HistoryEntry
 
 
 @click.command()
 @click.pass_obj
 def command(project: Path) -> None:
-    """Turn a proposal red whose evidence no longer holds.
+    """Fail the open promotion pull request if its evidence has expired.
 
-    Its version is compared again, once for each state of main.
+    Evidence expires when main changes what it was computed from. The version is compared again, once for each state of
+    main.
     """
-    from gitops_ml.commands.site import open_site
+    from gitops_ml.commands.deploy_context import open_deploy_context
     from gitops_ml.forge.github import connect
 
-    repository = find(project)
+    repository = find_repository(project)
     github = connect(repository.root)
     for environment in repository.config.deploy.environments:
-        site = open_site(repository, environment)
-        told = site.again(expire, repository, github, environment)
-        site.say(told or f"Nothing to do: no proposal for {environment} rests on what main no longer is.")
+        context = open_deploy_context(repository, environment)
+        done = context.retry(expire_proposal, repository, github, environment)
+        context.announce(done or f"Nothing to do: no open proposal for {environment} has expired evidence.")
 
 
-def expire(repository: "Repository", github: "GitHub", environment: str) -> str:
-    """Let the open promotion pull request say whether its evidence holds; what was done, in words."""
-    from gitops_ml.forge import expiry, pull_request
-    from gitops_ml.registry.propose import branch_name, standing
+def expire_proposal(repository: "Repository", github: "GitHub", environment: str) -> str:
+    """Set the commit status of the open promotion pull request by whether its evidence holds.
 
-    git.refresh(repository.root)
-    branch = branch_name(environment)
-    open_now, there = pull_request.find(github, branch), standing(repository.root, environment)
-    if open_now is None or there is None or there.record is None or there.record.evidence is None:
+    Args:
+        repository: The clone.
+        github: The repository on GitHub.
+        environment: The environment that the pull request promotes to.
+
+    Returns:
+        A sentence about what was done; empty if nothing was.
+    """
+    from gitops_ml.forge import expiry_status, pull_request
+    from gitops_ml.registry.propose import load_branch_state, promotion_branch
+
+    git.fetch_branches(repository.root)
+    branch = promotion_branch(environment)
+    open_now, state = pull_request.find_open(github, branch), load_branch_state(repository.root, environment)
+    if open_now is None or state is None or state.record is None or state.record.evidence is None:
         return ""
-    now = _today(repository, environment, there.record.evidence.scheme)
-    changed, version = there.record.evidence.changed(now), there.record.version
+    inputs = _current_inputs(repository, environment, state.record.evidence.scheme)
+    changed, version = state.record.evidence.describe_changes(inputs), state.record.version
     if not changed:
-        back = expiry.turn_back(github, branch, there.tip)
+        back = expiry_status.mark_valid(github, branch, state.tip)
         return f"The evidence of {open_now.page} holds again; CI was asked to check it." if back else ""
-    asked = expiry.turn_red(github, there.tip, now.key, changed, (version, there.record.digest, environment))
+    asked = expiry_status.mark_expired(
+        github, state.tip, inputs.key, changed, (version, state.record.digest, environment)
+    )
     if not asked:
         return ""
     return f"The evidence of {open_now.page} has expired: {changed} changed. Version {version} is compared again."
 
 
-def expired_at(repository: "Repository", head: str) -> str:
-    """What changed since the comparison behind a proposal's commit, as its status says it; empty where it holds."""
-    from gitops_ml.forge.expiry import sentence
-    from gitops_ml.registry.propose import standing
+def describe_expired_commit(repository: "Repository", head: str) -> str:
+    """Return the text of the commit status if the evidence of a proposal has expired; empty if it holds.
 
-    git.refresh(repository.root)
+    Args:
+        repository: The clone.
+        head: The commit of the proposal.
+    """
+    from gitops_ml.forge.expiry_status import describe_expiry
+    from gitops_ml.registry.propose import load_branch_state
+
+    git.fetch_branches(repository.root)
     for environment in repository.config.deploy.environments:
-        there = standing(repository.root, environment)
-        if there and there.tip == head and there.record and there.record.evidence:
-            now = _today(repository, environment, there.record.evidence.scheme)
-            changed = there.record.evidence.changed(now)
-            return sentence(now.key, changed) if changed else ""
+        state = load_branch_state(repository.root, environment)
+        if state and state.tip == head and state.record and state.record.evidence:
+            inputs = _current_inputs(repository, environment, state.record.evidence.scheme)
+            changed = state.record.evidence.describe_changes(inputs)
+            return describe_expiry(inputs.key, changed) if changed else ""
     return ""
 
 
-def pass_over(site: "Site", entries: "Sequence[Entry]", facts: "Sequence[AnyFact]") -> bool:
-    """Write into the ledger that the newest merge rests on evidence that had expired; whether it is so.
+def skip_expired_merge(context: "DeployContext", entries: "Sequence[HistoryEntry]", facts: "Sequence[AnyFact]") -> bool:
+    """Add a fact to the ledger if the newest merge rests on evidence that had expired before the merge.
 
-    Whoever was verified here before is beyond doubt. The version is compared again first: once the ledger has it,
-    nobody would ask.
+    A version that was verified here before is not checked. A new comparison is requested before the fact is written: a
+    run that is cancelled between the two repeats both.
+
+    Args:
+        context: The environment.
+        entries: Records of the environment on main, newest first.
+        facts: Facts of the ledger.
+
+    Returns:
+        Whether the newest merge rests on expired evidence, so that its version must not be rolled out.
     """
-    from gitops_ml.registry import expiry, ledger
-    from gitops_ml.registry.reconcile import ledger_of
+    from gitops_ml.registry import evidence_expiry, ledger
+    from gitops_ml.registry.reconcile import open_ledger
 
-    now = entries[0].record if entries else None
-    if now is None or ledger.is_verified(facts, now) or ledger.is_held(facts, site.environment, now.digest):
+    newest = entries[0].record if entries else None
+    if newest is None or ledger.is_verified(facts, newest) or ledger.is_held(facts, context.environment, newest.digest):
         return False
-    if ledger.expired_of(facts, entries[0]):
+    if ledger.find_expiry(facts, entries[0]):
         return False
-    branch = ledger_of(site.repository, site.store)
+    branch = open_ledger(context.repository, context.store)
     branch.refresh()
-    changed = expiry.at_merge(site.repository.root, entries, ledger.read(branch.root))
+    changed = evidence_expiry.changes_at_merge(context.repository.root, entries, ledger.load_facts(branch.root))
     if not changed:
         return False
-    site.say(_compare_again(site, now.version, now.digest))
-    why = f"Between the comparison of version {now.version} and its merge, {changed} changed."
+    context.announce(_compare_again(context, newest.version, newest.digest))
+    reason = f"Between the comparison of version {newest.version} and its merge, {changed} changed."
     fact = ledger.Expired(
-        environment=site.environment, digest=now.digest, at=datetime.now(UTC), by=site.who, commit=entries[0].commit,
-        why=why,
+        environment=context.environment, digest=newest.digest, at=datetime.now(UTC), by=context.actor,
+        commit=entries[0].commit, why=reason,
     )  # fmt: skip
-    ledger.append(branch, fact)
-    site.say(f"Version {now.version} is not rolled out. {why}")
+    ledger.append_facts(branch, fact)
+    context.announce(f"Version {newest.version} is not deployed. {reason}")
     return True
 
 
-def _today(repository: "Repository", environment: str, scheme: int) -> "Bound":
-    """What evidence would be bound to that is gathered now; no store is opened for it, only the ledger is read."""
-    from gitops_ml.registry.expiry import today
-    from gitops_ml.registry.reconcile import facts_of
+def _current_inputs(repository: "Repository", environment: str, scheme: int) -> "EvidenceInputs":
+    """Return the inputs of evidence as they are now. Only the ledger is read; the store is not opened."""
+    from gitops_ml.registry.evidence_expiry import current_evidence_inputs
+    from gitops_ml.registry.reconcile import load_current_facts
 
-    return today(repository.root, environment, facts_of(repository), scheme)
+    return current_evidence_inputs(repository.root, environment, load_current_facts(repository), scheme)
 
 
-def _compare_again(site: "Site", version: str, digest: str) -> str:
-    """Have it compared where there are workflows; elsewhere, say how."""
-    from gitops_ml.forge import checks
+def _compare_again(context: "DeployContext", version: str, digest: str) -> str:
+    """Request a comparison on GitHub, or return the commands to run without it."""
+    from gitops_ml.forge import workflow_dispatch
 
-    if site.github is None:
-        pinned = f"--environment {site.environment} --version {version} --digest {digest}"
-        return f"Next: `gitops compare {pinned}`, then `gitops promote --local --environment {site.environment}`."
-    site.again(checks.compare, site.github, version, digest, site.environment)
-    return f"Version {version} will be compared again, in a run of its own."
+    if context.github is None:
+        pinned = f"--environment {context.environment} --version {version} --digest {digest}"
+        return f"Next: `gitops compare {pinned}`, then `gitops promote --local --environment {context.environment}`."
+    context.retry(workflow_dispatch.dispatch_comparison, context.github, version, digest, context.environment)
+    return f"A separate workflow run compares version {version} again."

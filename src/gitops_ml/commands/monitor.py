@@ -9,214 +9,248 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import champion, find, where
+from gitops_ml.commands import find_champion, find_repository, resolve_environment
 from gitops_ml.errors import AlarmRaised, GitopsError
 
 if TYPE_CHECKING:
-    from gitops_ml.commands.site import Site
-    from gitops_ml.monitoring.alarms import Turn
-    from gitops_ml.monitoring.look import Look, Question
-    from gitops_ml.monitoring.memory import Memory
+    from gitops_ml.commands.deploy_context import DeployContext
+    from gitops_ml.monitoring.alarm_changes import AlarmChanges
+    from gitops_ml.monitoring.monitoring_history import MonitoringHistory
+    from gitops_ml.monitoring.snapshot import Snapshot, SnapshotRequest
     from gitops_ml.monitoring.window import Finding, Window
-    from gitops_ml.registry.observed import Observed
     from gitops_ml.registry.record import Record
+    from gitops_ml.registry.stored_monitoring import StoredMonitoring
 
-# Schedules come late, some more than others: a window is through when this share of it is.
-THROUGH = 0.9
-WORST = ("alarm", "warning", "insufficient data", "ok")
+# Scheduled runs start late, by different delays: a window is complete after this fraction of its length.
+COMPLETE_FRACTION = 0.9
+VERDICTS_WORST_FIRST = ("alarm", "warning", "insufficient data", "ok")
 
 
 @click.command()
-@click.option("--environment", envvar="GITOPS_ENVIRONMENT", help="Where.  [default: the last one in model.toml]")
-@click.option("--now", is_flag=True, envvar="GITOPS_NOW", help="Judge what came since the last window, however little.")
+@click.option(
+    "--environment", envvar="GITOPS_ENVIRONMENT",
+    help="The environment to monitor.  [default: the last one in model.toml]",
+)  # fmt: skip
+@click.option(
+    "--now", is_flag=True, envvar="GITOPS_NOW", help="Judge the rows since the last window, even if there are few."
+)
 @click.option(
     "--output", "out", type=click.Path(path_type=Path), help="The folder to write.  [default: .gitops/monitoring]"
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 6 while there is an alarm.")
 @click.pass_obj
 def command(project: Path, environment: str | None, now: bool, out: Path | None, exit_code: bool) -> None:
-    """Judge what production has seen since the last time.
+    """Judge drift, performance and errors in production.
 
-    An alarm keeps one issue, and asks for a training where that may help.
+    Each run judges the window since the last one. An alarm keeps one issue open, and starts a training where new data
+    may help.
     """
-    repository = find(project)
-    environment = where(repository, environment or None)
-    from gitops_ml.commands.alarms import over, settle
-    from gitops_ml.commands.site import open_site
+    repository = find_repository(project)
+    environment = resolve_environment(repository, environment or None)
+    from gitops_ml.commands.alarm_actions import act_on_alarms, close_alarm_issues
+    from gitops_ml.commands.deploy_context import open_deploy_context
 
-    site = open_site(repository, environment)
+    context = open_deploy_context(repository, environment)
     if repository.config.monitoring.source == "none":
-        console.say("Nothing is watched: choose a `source` under [monitoring] (`gitops docs monitoring`).")
-        over(site)
+        console.echo("Monitoring is off: set `source` under [monitoring] in model.toml (`gitops docs monitoring`).")
+        close_alarm_issues(context)
         return
-    site.refresh()
-    record = champion(repository, environment, site.store)
+    context.refresh()
+    record = find_champion(repository, environment, context.store)
     if record is None:
-        site.say(f"Nothing serves in {environment} yet, so there is nothing to watch.")
-        over(site)
+        context.announce(f"No version serves in {environment} yet, so there is nothing to monitor.")
+        close_alarm_issues(context)
         return
-    reference = _reference(site, record)
-    turn, stopped = _watch(site, record, reference, insist=now)
-    console.output("verdict", _show(turn.memory, record, reference, out or repository.scratch / "monitoring"))
-    settle(site, record, turn, reference)
-    if stopped:
-        raise stopped
-    if exit_code and turn.memory.state.alarms:
+    reference = _load_reference(context, record)
+    changes, failure = _judge_window(context, record, reference, insist=now)
+    console.set_output("verdict", _show(changes.history, record, reference, out or repository.scratch / "monitoring"))
+    act_on_alarms(context, record, changes, reference)
+    if failure:
+        raise failure
+    if exit_code and changes.history.state.alarms:
         raise AlarmRaised(
-            f"{environment} is in alarm: {'; '.join(turn.memory.state.alarms)}.", "The issue says what happens next."
+            f"{environment} is in alarm: {'; '.join(changes.history.state.alarms)}.",
+            "Follow the issue that monitoring keeps open.",
         )
 
 
-def _reference(site: "Site", record: "Record") -> dict[str, Any]:
-    """What the version was trained on, out of its verified files; the model among them is not opened."""
+def _load_reference(context: "DeployContext", record: "Record") -> dict[str, Any]:
+    """Return the reference statistics from the verified files of the version; the model file is not opened."""
     from gitops_ml import run
-    from gitops_ml.registry.versions import fetch, place
+    from gitops_ml.registry.versions import download_version, version_folder
 
-    folder = place(site.repository, record.version, record.digest)
-    fetch(site.store, site.repository.config.project.name, record.version, record.digest, folder)
-    found: dict[str, Any] = json.loads((folder / run.REFERENCE).read_bytes())
-    return found
+    folder = version_folder(context.repository, record.version, record.digest)
+    download_version(context.store, context.repository.config.project.name, record.version, record.digest, folder)
+    reference: dict[str, Any] = json.loads((folder / run.REFERENCE).read_bytes())
+    return reference
 
 
-def _watch(
-    site: "Site", record: "Record", reference: Mapping[str, Any], *, insist: bool
-) -> "tuple[Turn, GitopsError | None]":
-    """Judge a window, unless the last one has hardly ended; what is remembered now, and why nothing could be seen."""
-    from gitops_ml.monitoring.alarms import Turn
-    from gitops_ml.monitoring.look import Question
+def _judge_window(
+    context: "DeployContext", record: "Record", reference: Mapping[str, Any], *, insist: bool
+) -> "tuple[AlarmChanges, GitopsError | None]":
+    """Judge the next window if it is complete; return the new history, and the error if no data could be read."""
+    from gitops_ml.monitoring.alarm_changes import AlarmChanges
+    from gitops_ml.monitoring.snapshot import SnapshotRequest
 
-    monitoring, until = site.repository.config.monitoring, datetime.now(UTC)
-    if monitoring.source == "log":  # what came last is on its way to the sink
-        until -= timedelta(seconds=2 * site.repository.config.log.flush_seconds)
-    over = _turn_over(site, record, until)
-    last, hours = over.memory.state.until, monitoring.window_hours
-    if last and not insist and until - last < timedelta(hours=THROUGH * hours):
-        after = last + timedelta(hours=THROUGH * hours)
-        site.say(
-            f"Judged until {_time(last)} already; the next window is judged from {_time(after)} on, or with --now."
+    monitoring, until = context.repository.config.monitoring, datetime.now(UTC)
+    if monitoring.source == "log":  # the newest rows are not written to the sink yet
+        until -= timedelta(seconds=2 * context.repository.config.log.flush_seconds)
+    previous = _load_history(context, record, until)
+    last, hours = previous.history.state.until, monitoring.window_hours
+    if last and not insist and until - last < timedelta(hours=COMPLETE_FRACTION * hours):
+        after = last + timedelta(hours=COMPLETE_FRACTION * hours)
+        context.announce(
+            f"The window until {_time(last)} is judged already; the next one is complete at {_time(after)}. Use --now "
+            "to judge it now."
         )
-        return over, None
-    question = Question(record.version, reference, last, until, hours)
+        return previous, None
+    request = SnapshotRequest(record.version, reference, last, until, hours)
     try:
-        look = _look(site, question, over.memory)
+        snapshot = _take_snapshot(context, request, previous.history)
     except GitopsError as error:
-        return over, error
-    for note in look.notes:
+        return previous, error
+    for note in snapshot.notes:
         console.warn(note)
-    turn = _remember(site, record, question, look, over.memory)
-    return Turn(turn.memory, turn.begun, (*over.ended, *turn.ended)), None
+    changes = _store_window(context, record, request, snapshot, previous.history)
+    return AlarmChanges(changes.history, changes.started, (*previous.ended, *changes.ended)), None
 
 
-def _look(site: "Site", question: "Question", memory: "Memory") -> "Look":
-    """Ask the source that model.toml names."""
-    monitoring, log = site.repository.config.monitoring, site.repository.config.log
+def _take_snapshot(context: "DeployContext", request: "SnapshotRequest", history: "MonitoringHistory") -> "Snapshot":
+    """Read the window from the source that model.toml configures."""
+    monitoring, log = context.repository.config.monitoring, context.repository.config.log
     if monitoring.source == "metrics":
-        from gitops_ml.monitoring.sources import metrics
+        from gitops_ml.monitoring.sources import scrape_source
 
-        return metrics.look(monitoring.urls, question, memory.state.servers)
+        return scrape_source.scrape_servers(monitoring.urls, request, history.state.servers)
     if monitoring.source == "prometheus":
-        from gitops_ml.monitoring.sources import prometheus
+        from gitops_ml.monitoring.sources import prometheus_source
 
-        return prometheus.look(monitoring.prometheus or "", monitoring.selector, question)
-    from gitops_ml.monitoring.sources.log import Sink
-    from gitops_ml.monitoring.sources.log import look as look_into
+        return prometheus_source.query_prometheus(monitoring.prometheus or "", monitoring.selector, request)
+    from gitops_ml.monitoring.sources.log_source import LogReader, read_log
 
-    return look_into(Sink(log.sink, site.repository.root), question, log.hashed)
+    return read_log(LogReader(log.sink, context.repository.root), request, log.hashed)
 
 
-def _turn_over(site: "Site", record: "Record", at: datetime) -> "Turn":
-    """What is remembered at this time; another version than before starts anew."""
-    from gitops_ml.monitoring import alarms, memory
-    from gitops_ml.registry import observed
-    from gitops_ml.registry.reconcile import ledger_of
+def _load_history(context: "DeployContext", record: "Record", at: datetime) -> "AlarmChanges":
+    """Return the stored history; when another version serves than before, store and return a new history."""
+    from gitops_ml.monitoring import alarm_changes, monitoring_history
+    from gitops_ml.registry import stored_monitoring
+    from gitops_ml.registry.reconcile import open_ledger
 
-    branch, environment, ended = ledger_of(site.repository, site.store), site.environment, tuple[str, ...]()
-    there = observed.read(branch, environment)
-    known = memory.parse(there.windows, there.state, environment)
-    if known.state.digest in ("", record.digest):
-        return alarms.another(known, record.digest, at)
+    branch, environment, ended = open_ledger(context.repository, context.store), context.environment, tuple[str, ...]()
+    stored = stored_monitoring.load_monitoring(branch, environment)
+    history = monitoring_history.parse_history(stored.windows, stored.state, environment)
+    if history.state.digest in ("", record.digest):
+        return alarm_changes.change_version(history, record.digest, at)
 
-    def start(newest: "Observed") -> "Observed | None":
+    def start_history(newest: "StoredMonitoring") -> "StoredMonitoring | None":
         nonlocal ended
-        turn = alarms.another(memory.parse(newest.windows, newest.state, environment), record.digest, at)
-        ended = turn.ended
-        return observed.Observed(newest.windows, turn.memory.state.model_dump(mode="json"))
+        changes = alarm_changes.change_version(
+            monitoring_history.parse_history(newest.windows, newest.state, environment), record.digest, at
+        )
+        ended = changes.ended
+        return stored_monitoring.StoredMonitoring(newest.windows, changes.history.state.model_dump(mode="json"))
 
-    observed.change(branch, environment, f"Monitoring: version {record.version} serves in {environment}", start)
-    return alarms.Turn(known.of(record.digest, at), ended=ended)
-
-
-def _remember(site: "Site", record: "Record", question: "Question", look: "Look", before: "Memory") -> "Turn":
-    """Judge the window and write it down, unless somebody else has judged meanwhile."""
-    from gitops_ml.commands.decay import promise
-    from gitops_ml.forge.checks import run_page
-    from gitops_ml.monitoring import alarms, memory
-    from gitops_ml.monitoring.judge import judge
-    from gitops_ml.registry import observed
-    from gitops_ml.registry.reconcile import ledger_of
-
-    monitoring, named = site.repository.config.monitoring, (site.environment, record.version, record.digest)
-    window = judge(
-        monitoring, named, question.reference, look, question.until, before.served, promise(site.repository, record)
+    stored_monitoring.update_monitoring(
+        branch, environment, f"Monitoring: version {record.version} serves in {environment}", start_history
     )
-    page = run_page(site.github) if site.github else ""
-    state = memory.State(digest=record.digest, until=question.until, servers=dict(look.servers), run=page)
-    turn: Turn | None = None
+    return alarm_changes.AlarmChanges(history.for_version(record.digest, at), ended=ended)
 
-    def add(newest: "Observed") -> "Observed | None":
-        nonlocal turn
-        known = memory.parse(newest.windows, newest.state, site.environment).of(record.digest, question.until)
-        if known.state.until != before.state.until:
-            turn = alarms.Turn(known)
+
+def _store_window(
+    context: "DeployContext",
+    record: "Record",
+    request: "SnapshotRequest",
+    snapshot: "Snapshot",
+    before: "MonitoringHistory",
+) -> "AlarmChanges":
+    """Judge the window and store it, unless another run has judged it in the meantime."""
+    from gitops_ml.commands.decay_measurement import load_expected_performance
+    from gitops_ml.forge.workflow_dispatch import run_url
+    from gitops_ml.monitoring import alarm_changes, monitoring_history
+    from gitops_ml.monitoring.evaluate_window import evaluate_window
+    from gitops_ml.registry import stored_monitoring
+    from gitops_ml.registry.reconcile import open_ledger
+
+    monitoring, version = context.repository.config.monitoring, (context.environment, record.version, record.digest)
+    expected = load_expected_performance(context.repository, record)
+    window = evaluate_window(
+        monitoring, version, request.reference, snapshot, request.until, before.current_windows, expected
+    )
+    page = run_url(context.github) if context.github else ""
+    state = monitoring_history.MonitoringState(
+        digest=record.digest, until=request.until, servers=dict(snapshot.servers), run=page
+    )
+    changes: AlarmChanges | None = None
+
+    def add_window(newest: "StoredMonitoring") -> "StoredMonitoring | None":
+        nonlocal changes
+        history = monitoring_history.parse_history(newest.windows, newest.state, context.environment).for_version(
+            record.digest, request.until
+        )
+        if history.state.until != before.state.until:
+            changes = alarm_changes.AlarmChanges(history)
             return None
-        turn = alarms.turn(monitoring, known, window, state)
+        changes = alarm_changes.add_window(monitoring, history, window, state)
         lines = [*newest.windows, window.model_dump(mode="json")][-monitoring.keep_windows :]
-        return observed.Observed(lines, turn.memory.state.model_dump(mode="json"))
+        return stored_monitoring.StoredMonitoring(lines, changes.history.state.model_dump(mode="json"))
 
-    message = f"Monitoring: {window.verdict} in {site.environment}, version {record.version}"
-    if observed.change(ledger_of(site.repository, site.store), site.environment, message, add) is None:
-        site.say("Somebody else judged this window meanwhile.")
-    assert turn is not None  # noqa: S101 (`add` was called)
-    return turn
+    message = f"Monitoring: {window.verdict} in {context.environment}, version {record.version}"
+    branch = open_ledger(context.repository, context.store)
+    if stored_monitoring.update_monitoring(branch, context.environment, message, add_window) is None:
+        context.announce("Another run judged this window in the meantime.")
+    assert changes is not None  # noqa: S101 (`add_window` was called)
+    return changes
 
 
-def _show(memory: "Memory", record: "Record", reference: Mapping[str, Any], out: Path) -> str:
-    """Print the last window, and leave what a page is made of; the verdict."""
-    from gitops_ml.forge.report import escape, number
-    from gitops_ml.forge.report import table as markdown
-    from gitops_ml.forge.watch_page import watch_page
+def _show(history: "MonitoringHistory", record: "Record", reference: Mapping[str, Any], out: Path) -> str:
+    """Print the last window, write the report files, and return the verdict."""
+    from gitops_ml.forge.markdown import escape, format_number
+    from gitops_ml.forge.markdown import format_table as markdown
+    from gitops_ml.forge.monitoring_page import render_monitoring_page
     from gitops_ml.manifest import write_atomically
 
-    if not memory.served:
+    if not history.current_windows:
         return "insufficient data"
-    last = memory.served[-1]
-    rows = [_row(finding, last) for finding in sorted(last.findings, key=lambda it: WORST.index(it.verdict))]
-    headers = ["what", "verdict", "value", "alarm from", ""]
+    last = history.current_windows[-1]
+    findings = sorted(last.findings, key=lambda finding: VERDICTS_WORST_FIRST.index(finding.verdict))
+    rows = [_row(finding, last) for finding in findings]
+    headers = ["finding", "verdict", "value", "alarm from", ""]
     title = f"Version {last.version} in {last.environment}, {_time(last.start)} to {_time(last.until)}: {last.verdict}"
-    loud = [[what, said, number(value), number(alarm), w] for what, said, value, alarm, w in rows if said != "ok"]
-    quiet = f"{len(rows) - len(loud)} of {len(rows)} findings are as in training."
-    if loud:
-        console.table(title, headers, loud)
-    console.say(quiet if loud else f"{title}. {quiet}")
-    console.summarise(f"### {escape(title)}\n\n{markdown(headers, loud) if loud else ''}\n\n{quiet}")
+    deviations = [
+        [key, verdict, format_number(value), format_number(alarm), text]
+        for key, verdict, value, alarm, text in rows
+        if verdict != "ok"
+    ]
+    summary = f"{len(rows) - len(deviations)} of {len(rows)} findings are as in training."
+    if deviations:
+        console.table(title, headers, deviations)
+    console.echo(summary if deviations else f"{title}. {summary}")
+    console.append_summary(f"### {escape(title)}\n\n{markdown(headers, deviations) if deviations else ''}\n\n{summary}")
     write_atomically(out / "window.json", last.to_json())
-    listed = [window.model_dump(mode="json") for window in memory.windows]
-    write_atomically(out / "windows.json", json.dumps(listed, ensure_ascii=False) + "\n")
+    windows = [window.model_dump(mode="json") for window in history.windows]
+    write_atomically(out / "windows.json", json.dumps(windows, ensure_ascii=False) + "\n")
     write_atomically(out / "reference.json", json.dumps(reference, ensure_ascii=False) + "\n")
-    found = {
-        "windows": listed, "alarms": list(memory.state.alarms), "reference": reference,
+    page_data = {
+        "windows": windows, "alarms": list(history.state.alarms), "reference": reference,
         "environment": last.environment, "version": record.version, "digest": record.digest, "release": record.release,
     }  # fmt: skip
-    write_atomically(out / "report.html", watch_page(found))
-    console.say(f"Verdict: {last.verdict}. What it rests on is in {console.near(out)}.")
+    write_atomically(out / "report.html", render_monitoring_page(page_data))
+    console.echo(f"Verdict: {last.verdict}. The data and the report are in {console.relative_path(out)}.")
     return last.verdict
 
 
 def _row(finding: "Finding", window: "Window") -> tuple[str, str, float | None, float | None, str]:
-    """One line; an alarm of this window alone is called what it is."""
-    once = finding.verdict == "alarm" and finding.key not in window.alarms
-    return finding.key, "alarm, not yet" if once else finding.verdict, finding.value, finding.alarm, finding.words
+    """Return the table row of a finding; an alarm in this window alone is marked as not confirmed."""
+    is_single = finding.verdict == "alarm" and finding.key not in window.alarms
+    return (
+        finding.key,
+        "alarm, not confirmed" if is_single else finding.verdict,
+        finding.value,
+        finding.alarm,
+        finding.words,
+    )
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _time(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Check rows that were fetched: against your schema, against the data, and against what the champion says of them."""
+"""Checks of fetched rows: against the schema, the data, and the champion's predictions."""
 
 import shutil
 import tempfile
@@ -6,237 +6,276 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_ml import console
-from gitops_ml.commands import champion
-from gitops_ml.commands.validate import checked
+from gitops_ml.commands import find_champion
+from gitops_ml.commands.validate import validate_data
 from gitops_ml.errors import ConfigError, DataRefused
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gitops_ml.config import Repository
-    from gitops_ml.contract import Yours
-    from gitops_ml.ingesting.addition import Sorted
-    from gitops_ml.ingesting.append import Appended
+    from gitops_ml.ingesting.append import AppendResult
     from gitops_ml.ingesting.ingestion import Ingestion
-    from gitops_ml.ingesting.pulled import Pulled
+    from gitops_ml.ingesting.pulled_rows import PulledRows
+    from gitops_ml.ingesting.row_classification import ClassifiedRows
     from gitops_ml.registry.record import Record
     from gitops_ml.training.additions import Additions
-    from gitops_ml.training.answers import Answers
+    from gitops_ml.training.new_row_performance import NewRowPerformance
+    from gitops_ml.user_package import UserPackage
 
 NOTHING_NEW = (
-    "needs labels: all {rows} row(s) of {source} are in the data already. New rows need keys of their own, and their "
-    "truth; put them there and run `gitops ingest` again."
+    "needs labels: all {rows} row(s) of {source} are in the data already. Add rows with new keys and their labels to "
+    "the source, and run `gitops ingest` again."
 )
 
 
-def check(repository: "Repository", folder: Path, digest: str, out: Path) -> str | None:
-    """Check what was fetched, and leave a sealed folder with what a merge would do; its digest.
+def check_new_rows(repository: "Repository", folder: Path, digest: str, out: Path) -> str | None:
+    """Check fetched rows, and write the extended data and a summary of its effect to a folder with a manifest.
 
-    None where there is nothing to add.
+    Args:
+        repository: The clone.
+        folder: Folder with the fetched rows.
+        digest: Digest of the folder's manifest.
+        out: Folder to write; an existing one is replaced.
+
+    Returns:
+        The digest of the manifest of `out`; None if no row is new.
 
     Raises:
-        IntegrityError: It is not what the digest names; nothing was opened.
+        IntegrityError: The folder does not match the digest; no file of it was read.
         DataRefused: The rows break the schema, contradict the data, or do not fit it.
-        ConfigError: Rows of this source cannot become data here.
+        ConfigError: Rows of this source cannot become data of this repository.
     """
-    from gitops_ml import contract, manifest
-    from gitops_ml.forge.ingestion import render
-    from gitops_ml.ingesting import ingestion, outcomes, pulled
+    from gitops_ml import manifest, user_package
+    from gitops_ml.forge.data_pull_request_text import render_ingestion
+    from gitops_ml.ingesting import ingestion, outcome_source, pulled_rows
 
-    got = pulled.read(folder, digest)
+    pulled = pulled_rows.load_pulled_rows(folder, digest)
     shutil.rmtree(out, ignore_errors=True)
-    yours = contract.load(repository)
-    if got.source == outcomes.SOURCE:
-        barred = outcomes.barred(repository, {name: each.dtype for name, each in yours.schema.columns.items()})
-        if barred:
-            raise barred
-    if got.file is None:
-        nothing(got.missing)
+    package = user_package.load_user_package(repository)
+    if pulled.source == outcome_source.SOURCE:
+        dtypes = {name: column.dtype for name, column in package.schema.columns.items()}
+        conflict = outcome_source.find_schema_conflict(repository, dtypes)
+        if conflict:
+            raise conflict
+    if pulled.file is None:
+        report_nothing_new(pulled.missing)
         return None
-    data, found = _sorted(repository, yours, folder, got)
-    if found.new.empty:
-        nothing(NOTHING_NEW.format(rows=found.known, source=got.source))
+    data, classified = _classify(repository, package, folder, pulled)
+    if classified.new.empty:
+        report_nothing_new(NOTHING_NEW.format(rows=classified.existing, source=pulled.source))
         return None
-    base, appended = _appended(repository, yours, len(data), found.new, out)
-    does, said = _weighed(repository, data, found.new)
-    made = ingestion.Ingestion(
-        source=got.source, path=appended.path, base=base, digest=appended.digest, rows=len(found.new),
-        known=found.known, notes=(*got.notes, *_stays(found)), does=does.model_dump(mode="json"),
-        answers=said.model_dump(mode="json") if said else None,
+    base, appended = _append(repository, package, len(data), classified.new, out)
+    effect, performance = _describe_effect(repository, data, classified.new)
+    document = ingestion.Ingestion(
+        source=pulled.source, path=appended.path, base=base, digest=appended.digest, rows=len(classified.new),
+        known=classified.existing, notes=(*pulled.notes, *_conflict_notes(classified)),
+        does=effect.model_dump(mode="json"), answers=performance.model_dump(mode="json") if performance else None,
     )  # fmt: skip
-    manifest.write_atomically(out / ingestion.FILE, made.to_json())
-    manifest.write_atomically(out / ingestion.BODY, render(made.model_dump(mode="json")))
-    _tell(made, out)
-    return manifest.seal(out)
+    manifest.write_atomically(out / ingestion.FILE, document.to_json())
+    manifest.write_atomically(out / ingestion.BODY, render_ingestion(document.model_dump(mode="json")))
+    _report(document, out)
+    return manifest.write_manifest(out)
 
 
-def _appended(
-    repository: "Repository", yours: "Yours", known: int, new: "pd.DataFrame", out: Path
-) -> "tuple[str, Appended]":
-    """Leave the data's file with the new rows, read back as the next run will; what the data was, and what was made.
+def report_nothing_new(reason: str) -> None:
+    """Print that there are no rows to add.
+
+    Args:
+        reason: Why there are none, and how to change that.
+    """
+    console.echo(f"Nothing to add; {reason}")
+    console.append_summary(f"➖ Nothing to add; {reason}")
+
+
+def _append(
+    repository: "Repository", package: "UserPackage", rows: int, new: "pd.DataFrame", out: Path
+) -> "tuple[str, AppendResult]":
+    """Write the data's file with the new rows to `out`, and read it back as the next run will.
+
+    Args:
+        repository: The clone.
+        package: Your code.
+        rows: Number of rows in the data.
+        new: The new rows, shape (n_new, n_columns).
+        out: Folder to write.
+
+    Returns:
+        The digest of the present data, and the result of the append.
 
     Raises:
-        DataRefused: They are too many, or the file cannot hold them.
+        DataRefused: There are too many new rows, or the file format cannot hold them.
     """
     from gitops_ml import manifest
     from gitops_ml.ingesting import ingestion
-    from gitops_ml.ingesting.append import append
-    from gitops_ml.training.data import files
+    from gitops_ml.ingesting.append import append_rows
+    from gitops_ml.training.data import data_files
 
-    limit, here = repository.config.ingest.max_rows, files(repository)
+    limit, paths = repository.config.ingest.max_rows, data_files(repository)
     if len(new) > limit:
         raise DataRefused(
             f"{len(new)} rows would be added, more than the {limit} that model.toml allows at once.",
-            "Raise `max_rows` under [ingest], if they are right.",
+            "Raise `max_rows` under [ingest], if the rows are right.",
         )
-    base = ingestion.base(repository, {file: manifest.digest_file(file) for file in here})
+    base = ingestion.base_digest(repository, {file: manifest.digest_file(file) for file in paths})
     with tempfile.TemporaryDirectory() as scratch:
-        appended = append(repository, here, new, Path(scratch))
-        _read_back(repository, yours, new, appended, Path(scratch))
-        _read_whole(repository, yours, here, Path(scratch), known + len(new))
+        appended = append_rows(repository, paths, new, Path(scratch))
+        _read_back(repository, package, new, appended, Path(scratch))
+        _read_whole(repository, package, paths, Path(scratch), rows + len(new))
         out.mkdir(parents=True)
         shutil.copyfile(Path(scratch) / appended.path, out / ingestion.DATA)
     return base, appended
 
 
-def _stays(found: "Sorted") -> tuple[str, ...]:
-    """A word about rows that are here with other content."""
-    if not found.conflicting:
+def _conflict_notes(classified: "ClassifiedRows") -> tuple[str, ...]:
+    """Return a note about rows that are in the data with other values."""
+    if not classified.conflict_count:
         return ()
-    return (f"{found.conflicting} row(s) are here with other content and stay as they are: {_conflicts(found)}.",)
+    return (
+        f"{classified.conflict_count} row(s) are in the data with other values; the data is not changed: "
+        f"{_describe_conflicts(classified)}.",
+    )
 
 
-def nothing(why: str) -> None:
-    """Say why there is nothing to add, and what would change that."""
-    console.say(f"Nothing to add; {why}")
-    console.summarise(f"➖ Nothing to add; {why}")
-
-
-def _sorted(repository: "Repository", yours: "Yours", folder: Path, got: "Pulled") -> "tuple[pd.DataFrame, Sorted]":
-    """The data, and what became of the new rows; both keep the schema.
+def _classify(
+    repository: "Repository", package: "UserPackage", folder: Path, pulled: "PulledRows"
+) -> "tuple[pd.DataFrame, ClassifiedRows]":
+    """Return the data, and the fetched rows classified against it; both are checked against the schema.
 
     Raises:
-        DataRefused: They do not, or new rows have keys that are here with other content; told outcomes may.
+        DataRefused: The rows break the schema, or have keys of the data with other values (which outcomes may have).
     """
-    from gitops_ml.ingesting.addition import sort_out
-    from gitops_ml.ingesting.pulled import as_data
+    from gitops_ml.ingesting.pulled_rows import with_data
+    from gitops_ml.ingesting.row_classification import classify_rows
 
     key = repository.config.data.key
-    new = checked(as_data(repository, folder, got), yours, keep=True, part=True, what="the new data").frame
-    data = checked(repository, yours, keep=True).frame
-    assert new is not None  # noqa: S101 (they were asked for)
+    new = validate_data(
+        with_data(repository, folder, pulled), package, keep_rows=True, is_partial=True, label="the new data"
+    ).frame
+    data = validate_data(repository, package, keep_rows=True).frame
+    assert new is not None  # noqa: S101 (keep_rows=True)
     assert data is not None  # noqa: S101
-    found = sort_out(data, new, key)
-    # A truth that was corrected after its row was merged: the log says both for as long as it is kept.
-    if found.conflicting and repository.config.ingest.source != "outcomes":
+    classified = classify_rows(data, new, key)
+    # A label may be corrected after its row was merged: the prediction log then holds both labels.
+    if classified.conflict_count and repository.config.ingest.source != "outcomes":
         raise DataRefused(
-            f"{found.conflicting} new row(s) have a key that is here with other content: {_conflicts(found)}.",
-            "A key names a row for ever. A new observation needs a new key; a mistake in the data is mended by a pull "
-            "request of its own.",
+            f"{classified.conflict_count} new row(s) have a key of the data but other values: "
+            f"{_describe_conflicts(classified)}.",
+            "A key always names the same row. Give a new observation a new key; fix a mistake in the data by a "
+            "separate pull request.",
         )
-    return data, found
+    return data, classified
 
 
-def _conflicts(found: "Sorted") -> str:
-    """The first of the rows that are here with other content."""
-    told = "; ".join(f"{name!r} ({', '.join(columns)} differ)" for name, columns in found.conflicts)
-    more = found.conflicting - len(found.conflicts)
-    return f"{told}, and {more} more" if more > 0 else told
+def _describe_conflicts(classified: "ClassifiedRows") -> str:
+    """Return the keys and columns of the first rows that are in the data with other values."""
+    listed = "; ".join(f"{key!r} ({', '.join(columns)} differ)" for key, columns in classified.conflicts)
+    more = classified.conflict_count - len(classified.conflicts)
+    return f"{listed}, and {more} more" if more > 0 else listed
 
 
 def _read_back(
-    repository: "Repository", yours: "Yours", rows: "pd.DataFrame", appended: "Appended", scratch: Path
+    repository: "Repository", package: "UserPackage", rows: "pd.DataFrame", appended: "AppendResult", scratch: Path
 ) -> None:
-    """Read the new lines of a CSV as the next run will, for they must be the same rows then.
+    """Read the new lines of a CSV as the next run will, and check that the rows are the same.
 
     Raises:
-        DataRefused: A CSV cannot hold a value of theirs.
+        DataRefused: A CSV cannot hold one of the values.
     """
-    from gitops_ml.ingesting.addition import different
-    from gitops_ml.ingesting.pulled import CSV, Pulled, as_data
+    from gitops_ml.ingesting.pulled_rows import CSV, PulledRows, with_data
+    from gitops_ml.ingesting.row_classification import compare_values
 
     if appended.lines is None:
         return
     folder = scratch / "again"
     folder.mkdir()
     (folder / CSV).write_bytes(appended.lines)
-    delimiter = repository.config.data.delimiter
-    again = checked(as_data(repository, folder, Pulled(source="", file=CSV, delimiter=delimiter)), yours, keep=True,
-                    part=True, what="the new data as it would be written").frame  # fmt: skip
+    written = PulledRows(source="", file=CSV, delimiter=repository.config.data.delimiter)
+    unchecked = with_data(repository, folder, written)
+    reread = validate_data(
+        unchecked, package, keep_rows=True, is_partial=True, label="the new data as it would be written"
+    ).frame
     shutil.rmtree(folder)
-    assert again is not None  # noqa: S101 (they were asked for)
-    differs = different(rows[list(again.columns)], again)
+    assert reread is not None  # noqa: S101 (keep_rows=True)
+    differs = compare_values(rows[list(reread.columns)], reread)
     columns = [str(name) for name in differs.columns if differs[name].any()]
     if columns:
         row = differs[columns[0]].to_numpy().argmax()
         raise DataRefused(
             f"A CSV cannot hold {rows[columns[0]].iloc[row]!r} in the column {columns[0]!r}: it would be read as "
-            f"{again[columns[0]].iloc[row]!r}.",
-            "Write it otherwise at the source (words such as NA and None mean that a value is missing).",
+            f"{reread[columns[0]].iloc[row]!r}.",
+            "Change the value at the source (in a CSV, words such as NA and None mean a missing value).",
         )
 
 
-def _read_whole(repository: "Repository", yours: "Yours", here: list[Path], scratch: Path, rows: int) -> None:
-    """Read the data with its addition as CI will: all that only the whole can break, such as what must be unique.
+def _read_whole(repository: "Repository", package: "UserPackage", paths: list[Path], scratch: Path, rows: int) -> None:
+    """Check the data with the new rows as CI will, including rules about all rows, such as uniqueness.
 
     Raises:
-        DataRefused: It breaks the schema.
+        DataRefused: The data with the new rows breaks the schema.
     """
     from gitops_ml.config import Repository
 
-    for file in here:
-        place = scratch / file.relative_to(repository.root)
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-    whole = checked(Repository(scratch, repository.config), yours, keep=False, what="the data with the new rows")
+    for file in paths:
+        copy = scratch / file.relative_to(repository.root)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    extended = Repository(scratch, repository.config)
+    whole = validate_data(extended, package, keep_rows=False, label="the data with the new rows")
     if whole.rows != rows:
         raise DataRefused(
-            f"The data would have {whole.rows} rows with the new ones, and not {rows}.",
-            "Perhaps the last line of the data is not whole; look at it.",
+            f"The data with the new rows would have {whole.rows} rows instead of {rows}.",
+            "The last line of the data is probably incomplete. Check it.",
         )
 
 
-def _weighed(repository: "Repository", data: "pd.DataFrame", new: "pd.DataFrame") -> "tuple[Additions, Answers | None]":
-    """What the rows do to the data, and how the champion answers them."""
+def _describe_effect(
+    repository: "Repository", data: "pd.DataFrame", new: "pd.DataFrame"
+) -> "tuple[Additions, NewRowPerformance | None]":
+    """Return how the new rows change the data, and the champion's performance on them."""
     from gitops_ml.registry.store import connect
     from gitops_ml.training.additions import additions
 
-    does = additions(repository, data, new)
+    effect = additions(repository, data, new)
     environment, store = repository.config.deploy.environments[-1], connect(repository)
-    record = champion(repository, environment, store)
-    return does, _asked(repository, record, data, new) if record else None
+    record = find_champion(repository, environment, store)
+    return effect, _measure_champion(repository, record, data, new) if record else None
 
 
-def _asked(repository: "Repository", record: "Record", data: "pd.DataFrame", new: "pd.DataFrame") -> "Answers":
-    """Ask the champion about the new rows; where it cannot answer, that is said, for it is no reason to refuse rows."""
-    from gitops_ml.commands.score import scored
+def _measure_champion(
+    repository: "Repository", record: "Record", data: "pd.DataFrame", new: "pd.DataFrame"
+) -> "NewRowPerformance":
+    """Measure the champion on the new rows. If it cannot be scored, the result says why; the rows are not refused."""
+    from gitops_ml.commands.score import score_version
     from gitops_ml.registry.store import connect
-    from gitops_ml.training.answers import Answers, answers
-    from gitops_ml.training.train import features
+    from gitops_ml.training.new_row_performance import NewRowPerformance, measure_new_rows
+    from gitops_ml.training.train import select_features
 
     config = repository.config
-    known = Answers(version=record.version, metric=config.evaluation.metric)
+    base = NewRowPerformance(version=record.version, metric=config.evaluation.metric)
     if record.figure.metric == config.evaluation.metric:
-        known = known.model_copy(update={"promoted": record.figure.value})
-    numbers = config.project.task == "regression"
-    spread = float(data[config.data.target].std(ddof=0)) if numbers else 0.0
+        base = base.model_copy(update={"promoted": record.figure.value})
+    is_regression = config.project.task == "regression"
+    spread = float(data[config.data.target].std(ddof=0)) if is_regression else 0.0
     try:
         with console.progress("ingest") as progress:
-            progress(f"ask version {record.version}")
-            rows = features(repository, new)
-            said = scored(repository, connect(repository), record.version, record.digest, rows, progress).predictions
-        return answers(config, said, new, spread, known)
+            progress(f"score version {record.version}")
+            rows, store = select_features(repository, new), connect(repository)
+            scored = score_version(repository, store, record.version, record.digest, rows, progress)
+        return measure_new_rows(config, scored.predictions, new, spread, base)
     except ConfigError as error:
-        return known.model_copy(update={"unknown": error.what})
+        return base.model_copy(update={"unknown": error.problem})
 
 
-def _tell(made: "Ingestion", out: Path) -> None:
+def _report(document: "Ingestion", out: Path) -> None:
+    """Print the notes, and add the summary to the step summary."""
     from gitops_ml.ingesting.ingestion import BODY
 
-    for note in made.notes:
-        console.say(note)
-    console.say(
-        f"{made.rows} new row(s) for {made.path} from {made.source}; what they do is in {console.near(out / BODY)}."
+    for note in document.notes:
+        console.echo(note)
+    console.echo(
+        f"{document.rows} new row(s) for {document.path} from {document.source}; "
+        f"{console.relative_path(out / BODY)} describes their effect."
     )
-    console.summarise((out / BODY).read_text(encoding="utf-8"))
+    console.append_summary((out / BODY).read_text(encoding="utf-8"))

@@ -6,87 +6,99 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_ml import console, git
-from gitops_ml.commands import champion, find
+from gitops_ml.commands import find_champion, find_repository
 from gitops_ml.errors import ConfigError, GateRefused, IntegrityError
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
-    from gitops_ml.registry.record import Built, Figure, Record
+    from gitops_ml.registry.record import BuiltImage, PromotionMetric, Record
     from gitops_ml.registry.store import Store
     from gitops_ml.run import Run
-    from gitops_ml.training.compare import Comparison, Side
+    from gitops_ml.training.compare import ComparedVersion, Comparison
 
 
 @click.command()
 @click.option("--local", is_flag=True, help="Propose on a branch of this clone, without GitHub.")
 @click.option(
-    "--comparison", type=click.Path(path_type=Path), help="What `compare` left.  [default: .gitops/comparison]"
-)
-@click.option("--comparison-digest", envvar="GITOPS_COMPARISON_DIGEST", help="Its digest, as `compare` gave it out.")
+    "--comparison", "folder", type=click.Path(path_type=Path),
+    help="The folder that `compare` wrote.  [default: .gitops/comparison]",
+)  # fmt: skip
 @click.option(
-    "--environment", envvar="GITOPS_ENVIRONMENT", help="Where to promote.  [default: the first one in model.toml]"
+    "--comparison-digest", envvar="GITOPS_COMPARISON_DIGEST", help="The digest of the comparison, printed by `compare`."
 )
-@click.option("--image", envvar="GITOPS_IMAGE", help="Its image, as `gitops image` gave it out.")
-@click.option("--signature", envvar="GITOPS_SIGNATURE", help="The signature of that image, likewise.")
+@click.option(
+    "--environment", envvar="GITOPS_ENVIRONMENT",
+    help="The environment to promote to.  [default: the first one in model.toml]",
+)  # fmt: skip
+@click.option("--image", envvar="GITOPS_IMAGE", help="The image of the version, printed by `gitops image`.")
+@click.option("--signature", envvar="GITOPS_SIGNATURE", help="The signature of the image, printed by `gitops image`.")
 @click.pass_obj
 def command(
-    project: Path, local: bool, comparison: Path | None, comparison_digest: str | None, environment: str | None,
+    project: Path, local: bool, folder: Path | None, comparison_digest: str | None, environment: str | None,
     image: str | None, signature: str | None,
 ) -> None:  # fmt: skip
-    """Propose the challenger as champion.
+    """Propose the challenger as the new champion.
 
-    The proposal is a pull request whose one change is the record; merging it is the promotion.
+    The proposal is a pull request that changes the record of the environment. The merge of the pull request is the
+    promotion.
     """
-    from gitops_ml.registry.record import Built
+    from gitops_ml.registry.record import BuiltImage
 
-    repository = find(project)
+    repository = find_repository(project)
     environment = environment or repository.config.deploy.environments[0]
-    found = _read(comparison or repository.scratch / "comparison", comparison_digest)
-    if found.verdict == "refuse":
+    comparison = _read_comparison(folder or repository.scratch / "comparison", comparison_digest)
+    if comparison.verdict == "refuse":
         raise GateRefused(
-            f"Version {found.challenger.version} is refused by {', '.join(found.refused)}; nothing was proposed.",
-            "`gitops compare` says why.",
+            f"Version {comparison.challenger.version} was not proposed: the gates {', '.join(comparison.refused)} "
+            "refused it.",
+            "Run `gitops compare` to see why, fix the cause, then train a new version.",
         )
-    built = Built(image or None, signature or None)
+    built_image = BuiltImage(image or None, signature or None)
     if local:
-        _locally(repository, found, environment, built)
+        _propose_locally(repository, comparison, environment, built_image)
     else:
-        from gitops_ml.commands.pull_request import keep
+        from gitops_ml.commands.promotion_pull_request import update_pull_request
 
-        keep(repository, found, environment, built)
+        update_pull_request(repository, comparison, environment, built_image)
 
 
-def _locally(repository: "Repository", found: "Comparison", environment: str, built: "Built") -> None:
-    from gitops_ml.registry.admission import barred
-    from gitops_ml.registry.propose import branch_name, promotion, propose
+def _propose_locally(
+    repository: "Repository", comparison: "Comparison", environment: str, built_image: "BuiltImage"
+) -> None:
+    from gitops_ml.registry.admission import find_blocker
+    from gitops_ml.registry.propose import commit_proposal, promotion_branch, promotion_change
     from gitops_ml.registry.store import connect
 
-    if found.verdict == "champion":
-        console.say(f"Nothing to promote: version {found.challenger.version} is the champion already.")
+    if comparison.verdict == "champion":
+        console.echo(f"Nothing to promote: version {comparison.challenger.version} is the champion already.")
         return
     store = connect(repository)
-    # Here main is what lies here: what is not pushed yet will be, or the merge finds out.
-    changed = outdated(repository, store, found, environment, "HEAD")
+    # Without GitHub, main is the local checkout.
+    changed = changed_inputs(repository, store, comparison, environment, "HEAD")
     if changed:
         raise ConfigError(f"The comparison is out of date: {changed} changed since.", "Run `gitops compare` again.")
-    wanted = record_of(repository, store, found, environment, built)
-    why_not = barred(repository, store, environment, wanted.digest)
-    if why_not:
+    wanted = build_record(repository, store, comparison, environment, built_image)
+    reason = find_blocker(repository, store, environment, wanted.digest)
+    if reason:
         raise GateRefused(
-            f"Version {wanted.version} is not proposed: {why_not}.", "`gitops at` and `gitops history` say what serves."
+            f"Version {wanted.version} was not proposed: {reason}.",
+            "Run `gitops at` and `gitops history` to see which versions serve.",
         )
-    branch = branch_name(environment)
-    if propose(repository.root, promotion(wanted, beside(repository, wanted, found.model_dump(mode="json")))):
-        console.say(f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}.")
+    branch = promotion_branch(environment)
+    files = promotion_files(repository, wanted, comparison.model_dump(mode="json"))
+    if commit_proposal(repository.root, promotion_change(wanted, files)):
+        console.echo(
+            f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}."
+        )
     else:
-        console.say(f"Nothing to do: branch {branch} proposes version {wanted.version} already.")
-    console.say(
-        f"Look at it:  git show {branch}\nPromote it:  git merge --no-ff {branch}\nRefuse it:   git branch -D {branch}"
+        console.echo(f"Nothing to do: branch {branch} proposes version {wanted.version} already.")
+    console.echo(
+        f"Look at it:  git show {branch}\nPromote it:  git merge --no-ff {branch}\nReject it:   git branch -D {branch}"
     )
 
 
-def _read(folder: Path, digest: str | None) -> "Comparison":
-    """The comparison, verified where its digest came by a safer way than itself."""
+def _read_comparison(folder: Path, digest: str | None) -> "Comparison":
+    """Read the comparison, and verify it if its digest was passed separately."""
     from pydantic import ValidationError
 
     from gitops_ml.commands.compare import RESULT
@@ -95,138 +107,196 @@ def _read(folder: Path, digest: str | None) -> "Comparison":
 
     try:
         if digest and digest_file(folder / RESULT) != digest:
-            raise IntegrityError(f"{folder / RESULT} is not the one that {digest} names.", "Run Train again.")
+            raise IntegrityError(
+                f"{folder / RESULT} does not have the digest {digest}: the file was changed after the comparison.",
+                "Run Train again.",
+            )
         return Comparison.model_validate_json((folder / RESULT).read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
 
-def outdated(repository: "Repository", store: "Store", found: "Comparison", environment: str, revision: str) -> str:
-    """What changed since the comparison, in words; empty where it holds.
+def changed_inputs(
+    repository: "Repository", store: "Store", comparison: "Comparison", environment: str, revision: str
+) -> str:
+    """Return the inputs that changed since the comparison, as text; empty if the comparison is up to date.
+
+    Args:
+        repository: The local clone.
+        store: Model store with the ledger.
+        comparison: Comparison of challenger and champion.
+        environment: Environment to promote to.
+        revision: Git revision to compare with, such as main.
 
     Raises:
-        GateRefused: It rests on files that nobody else has.
+        GateRefused: The comparison used files that are not committed.
     """
-    from gitops_ml.bound import bound
+    from gitops_ml.evidence_inputs import collect_evidence_inputs
 
-    if found.bound is None:
+    if comparison.bound is None:
         raise GateRefused(
-            "The comparison rests on files that are not committed.", "Commit, then run `gitops compare` again."
+            "The comparison used files that are not committed.",
+            "Commit your changes, then run `gitops compare` again.",
         )
-    now = champion(repository, environment, store)
-    return found.bound.changed(bound(repository.root, revision, now.digest if now else None))
+    now = find_champion(repository, environment, store)
+    return comparison.bound.describe_changes(
+        collect_evidence_inputs(repository.root, revision, now.digest if now else None)
+    )
 
 
-def beside(repository: "Repository", wanted: "Record", comparison: dict[str, Any]) -> "dict[str, str | None]":
-    """What a promotion writes beside the record, by path: the model card, and what Argo CD follows where it does."""
-    from gitops_ml.forge import card
-    from gitops_ml.registry.propose import card_of
+def promotion_files(repository: "Repository", wanted: "Record", comparison: dict[str, Any]) -> "dict[str, str | None]":
+    """Return the files that a promotion writes together with the record: model card and manifests of Argo CD.
 
-    about = card.render(wanted.model_dump(mode="json"), comparison, repository.config.card)
+    Args:
+        repository: The local clone.
+        wanted: Record of the promoted version.
+        comparison: Comparison as a JSON document.
+
+    Returns:
+        Content by path in the repository.
+    """
+    from gitops_ml.forge import model_card
+    from gitops_ml.registry.propose import card_path
+
+    card = model_card.render_model_card(wanted.model_dump(mode="json"), comparison, repository.config.card)
     return {
-        card_of(wanted.environment, repository.config.deploy.environments): about,
-        **followed(repository, wanted.environment, wanted),
+        card_path(wanted.environment, repository.config.deploy.environments): card,
+        **argocd_files(repository, wanted.environment, wanted),
     }
 
 
-def restored(repository: "Repository", environment: str, to: "Record | None") -> "dict[str, str | None]":
-    """What a reversal writes beside the record: the card of then, and what Argo CD follows; None removes a file."""
+def rollback_files(repository: "Repository", environment: str, to: "Record | None") -> "dict[str, str | None]":
+    """Return the files that a rollback writes together with the record: earlier model card and manifests of Argo CD.
+
+    Args:
+        repository: The local clone.
+        environment: Environment to roll back.
+        to: Record to restore; None removes the record.
+
+    Returns:
+        Content by path in the repository; None deletes the file.
+    """
     from gitops_ml.registry import record
-    from gitops_ml.registry.propose import card_of
+    from gitops_ml.registry.propose import card_path
 
-    path = card_of(environment, repository.config.deploy.environments)
+    path = card_path(environment, repository.config.deploy.environments)
     root, main = repository.root, git.main_ref(repository.root)
-    entry = next((entry for entry in record.history(root, environment, main) if to and entry.record == to), None)
-    return {path: git.show(root, entry.commit, path) if entry else None, **followed(repository, environment, to)}
+    entry = next((entry for entry in record.load_history(root, environment, main) if to and entry.record == to), None)
+    return {
+        path: git.read_file(root, entry.commit, path) if entry else None,
+        **argocd_files(repository, environment, to),
+    }
 
 
-def followed(repository: "Repository", environment: str, wanted: "Record | None") -> "dict[str, str | None]":
-    """The file that Argo CD follows, by its path, where it keeps the cluster; nothing elsewhere.
+def argocd_files(repository: "Repository", environment: str, wanted: "Record | None") -> "dict[str, str | None]":
+    """Return the file that Argo CD follows, if the target is Argo CD.
 
-    Where nothing may serve, it names nothing; without the file Argo CD would keep what it has.
+    When no version may serve, the file names none. Without the file Argo CD would keep the current version.
+
+    Args:
+        repository: The local clone.
+        environment: Name of the environment.
+        wanted: Record of the version to serve; None when no version may serve.
+
+    Returns:
+        Content by path in the repository; empty for other targets.
     """
     from gitops_ml.deploying.target import Rollout
-    from gitops_ml.deploying.targets.argocd import NOTHING, content, path
+    from gitops_ml.deploying.targets.argocd import (
+        EMPTY_KUSTOMIZATION,
+        argocd_kustomization_path,
+        render_argocd_kustomization,
+    )
 
     if repository.config.target(environment).kind != "argocd":
         return {}
     if wanted is None:
-        return {path(environment): NOTHING}
+        return {argocd_kustomization_path(environment): EMPTY_KUSTOMIZATION}
     rollout = Rollout(
         environment=wanted.environment, model=wanted.model, version=wanted.version, release=wanted.release,
         digest=wanted.digest, image=wanted.image, commit=wanted.lineage.commit, files=repository.scratch,
     )  # fmt: skip
-    return {path(wanted.environment): content(rollout, repository)}
+    return {argocd_kustomization_path(wanted.environment): render_argocd_kustomization(rollout, repository)}
 
 
-def record_of(
-    repository: "Repository", store: "Store", found: "Comparison", environment: str, built: "Built"
+def build_record(
+    repository: "Repository", store: "Store", comparison: "Comparison", environment: str, built_image: "BuiltImage"
 ) -> "Record":
-    """The record that the comparison earned, with the image that was built for it, or that another record names.
+    """Return the record of the challenger, with the image that was built for it or that another record names.
+
+    Args:
+        repository: The local clone.
+        store: Model store with versions and ledger.
+        comparison: Comparison of challenger and champion.
+        environment: Environment to promote to.
+        built_image: Image of the version and its signature; both may be None.
 
     Raises:
-        ConfigError: The version is not what was compared.
+        ConfigError: The version number has another digest in the registry than in the comparison.
         GateRefused: The version was trained from uncommitted files.
     """
     from gitops_ml.registry import record
-    from gitops_ml.registry.elsewhere import same_version
+    from gitops_ml.registry.other_environments import records_of_version
 
-    before = champion(repository, environment, store)
+    champion = find_champion(repository, environment, store)
     names, root = repository.config.deploy.environments, repository.root
-    # A place that is new goes on with the numbers of the one where promotion ends.
-    before = before or champion(repository, names[-1], store)
-    twins = same_version(repository, found.challenger.digest)
-    theirs = next((twin.release for twin in twins if twin.environment != environment), None)
-    past = [entry for name in names for entry in record.history(root, name, git.main_ref(root))]
-    taken = [entry.record.release for entry in past if entry.record]
-    if built.image is None:
-        built = next((record.Built(twin.image, twin.signature) for twin in twins if twin.image), built)
-    run, described = _version(repository, store, found.challenger)
+    # A new environment continues the release numbers of the last environment.
+    champion = champion or find_champion(repository, names[-1], store)
+    same_digest = records_of_version(repository, comparison.challenger.digest)
+    release = next((other.release for other in same_digest if other.environment != environment), None)
+    entries = [entry for name in names for entry in record.load_history(root, name, git.main_ref(root))]
+    taken = [entry.record.release for entry in entries if entry.record]
+    if built_image.image is None:
+        built_image = next(
+            (record.BuiltImage(other.image, other.signature) for other in same_digest if other.image), built_image
+        )
+    run, described = _fetch_compared(repository, store, comparison.challenger)
     return record.Record(
         environment=environment,
         model=described.model,
-        version=found.challenger.version,
-        release=theirs or record.release(before, described, found.challenger.digest, taken),
-        digest=found.challenger.digest,
-        image=built.image,
-        signature=built.signature,
+        version=comparison.challenger.version,
+        release=release or record.next_release(champion, described, comparison.challenger.digest, taken),
+        digest=comparison.challenger.digest,
+        image=built_image.image,
+        signature=built_image.signature,
         run=run,
         columns=described.columns,
         classes=described.classes,
-        figure=_measured(found),
+        figure=_promotion_metric(comparison),
         lineage=described.lineage,
-        evidence=found.bound,
+        evidence=comparison.bound,
     )
 
 
-def _version(repository: "Repository", store: "Store", side: "Side") -> "tuple[str, Run]":
-    """MLflow's run behind the version that was compared, and what its training said of itself, verified."""
+def _fetch_compared(repository: "Repository", store: "Store", compared: "ComparedVersion") -> "tuple[str, Run]":
+    """Return the MLflow run of the compared version and its verified run description."""
     from gitops_ml import run
-    from gitops_ml.registry.versions import fetch, known, place
+    from gitops_ml.registry.versions import download_version, list_versions, version_folder
 
     model = repository.config.project.name
-    version = next((v for v in known(store, model) if v.number == side.version), None)
-    if version is None or version.digest != side.digest:
+    version = next((v for v in list_versions(store, model) if v.number == compared.version), None)
+    if version is None or version.digest != compared.digest:
         raise ConfigError(
-            f"The registry's version {side.version} is not the one that was compared.", "Run `gitops compare` again."
+            f"Version {compared.version} in the registry has another digest than the compared version.",
+            "Run `gitops compare` again.",
         )
-    folder = place(repository, side.version, side.digest)
-    fetch(store, model, side.version, side.digest, folder)
-    described = run.read(folder, side.digest)
+    folder = version_folder(repository, compared.version, compared.digest)
+    download_version(store, model, compared.version, compared.digest, folder)
+    described = run.read_run(folder, compared.digest)
     if described.lineage.dirty:
         raise GateRefused(
-            f"Version {side.version} was trained from files that are not committed, so nobody could make it again.",
-            "Commit, then run `gitops train` again.",
+            f"Version {compared.version} was trained from files that are not committed, so it cannot be reproduced.",
+            "Commit your changes, then run `gitops train` again.",
         )
-    return version.run, described
+    return version.run_id, described
 
 
-def _measured(found: "Comparison") -> "Figure":
-    """The figures that earned the place; a gate refuses what is not finite, so these are."""
-    from gitops_ml.registry.record import Figure
+def _promotion_metric(comparison: "Comparison") -> "PromotionMetric":
+    """Return the metric values of the comparison; they are finite, because a gate refuses other values."""
+    from gitops_ml.registry.record import PromotionMetric
 
-    value, baseline = found.challenger.metrics[found.metric], found.baseline[found.metric]
+    value, baseline = comparison.challenger.metrics[comparison.metric], comparison.baseline[comparison.metric]
     assert value is not None  # noqa: S101
     assert baseline is not None  # noqa: S101
-    theirs = found.champion.metrics[found.metric] if found.champion else None
-    return Figure(metric=found.metric, value=value, baseline=baseline, champion=theirs)
+    champion = comparison.champion.metrics[comparison.metric] if comparison.champion else None
+    return PromotionMetric(metric=comparison.metric, value=value, baseline=baseline, champion=champion)

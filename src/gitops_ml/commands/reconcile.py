@@ -5,24 +5,26 @@ from pathlib import Path
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find, main_revision, where
+from gitops_ml.commands import find_repository, main_revision, resolve_environment
 
 
 @click.command()
-@click.option("--environment", help="Which record.  [default: the last one in model.toml]")
+@click.option("--environment", help="The environment.  [default: the last one in model.toml]")
 @click.pass_obj
 def command(project: Path, environment: str | None) -> None:
-    """Move MLflow's aliases to what Git says.
+    """Set MLflow's aliases from the records in Git.
 
-    Champion follows the record on main and the ledger, challenger the open proposal.
+    The alias `champion` follows the record on main and the ledger; `challenger` follows the open proposal.
     """
     from gitops_ml.registry.reconcile import reconcile
 
-    repository = find(project)
+    repository = find_repository(project)
     main_revision(repository.root)
-    moves = reconcile(repository, where(repository, environment))
+    moves = reconcile(repository, resolve_environment(repository, environment))
     for move in moves:
-        console.say(move.sentence)
+        console.echo(move.sentence)
     if not moves:
-        console.say("Nothing to do: the aliases are where record and ledger want them.")
-    console.summarise("\n".join(f"- {move.sentence}" for move in moves) or "➖ The aliases are where they should be.")
+        console.echo("Nothing to do: the aliases match the record and the ledger.")
+    console.append_summary(
+        "\n".join(f"- {move.sentence}" for move in moves) or "➖ The aliases match the record and the ledger."
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find, main_revision, where
+from gitops_ml.commands import find_repository, main_revision, resolve_environment
 from gitops_ml.errors import ConfigError, DataUnreadable, NotReproduced, StoreError
 
 if TYPE_CHECKING:
@@ -21,143 +21,154 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("version")
-@click.option("--digest", help="Of its files.  [default: what a record on main says, or else the registry]")
-@click.option("--environment", help="Whose records.  [default: the last one in model.toml]")
+@click.option(
+    "--digest", help="The digest of its files.  [default: from the record on main, or else from the registry]"
+)
+@click.option("--environment", help="The environment of the records.  [default: the last one in model.toml]")
 @click.pass_obj
 def command(project: Path, version: str, digest: str | None, environment: str | None) -> None:
-    """Train a version again from its lineage, and compare.
+    """Train a version again and compare the predictions.
 
-    In its own commit, checked out anew, in an environment of its own that has what its lock installs and nothing else;
-    what both say of the recorded rows and of the holdout must be the same.
+    The training uses a fresh checkout of the version's commit and a new environment that contains only the packages of
+    its lock. Both models must make the same predictions for the recorded rows and for the holdout.
     """
     from gitops_ml import run
-    from gitops_ml.checkout import fresh_tree, own_environment
+    from gitops_ml.checkout import check_out_files, install_environment
     from gitops_ml.commands.score import fetch_version
     from gitops_ml.manifest import digest_file
 
-    repository = find(project)
-    digest = digest or _pinned(repository, version, where(repository, environment))
+    repository = find_repository(project)
+    digest = digest or _find_digest(repository, version, resolve_environment(repository, environment))
     folder = fetch_version(repository, version, digest)
-    then = run.read(folder, digest)
+    original = run.read_run(folder, digest)
     with console.progress("reproduce") as progress, tempfile.TemporaryDirectory() as scratch:
         progress("check out its commit")
-        tree = fresh_tree(repository, _commit(then, version))
-        held_out = _held_out(tree, then, version)
+        tree = check_out_files(repository, _require_commit(original, version))
+        holdout = _load_holdout(tree, original, version)
         progress("install its lock")
-        there = own_environment(repository, tree)
+        checkout = install_environment(repository, tree)
         progress("train")
-        again = Path(scratch, "run")
-        there.gitops("train", "--force", "--out", again)
-        now = run.read(again, digest_file(again / "manifest.json"))
+        repeated_folder = Path(scratch, "run")
+        checkout.run_gitops("train", "--force", "--out", repeated_folder)
+        repeated = run.read_run(repeated_folder, digest_file(repeated_folder / "manifest.json"))
         progress("compare")
-        rows = _compared(there, (then, folder), (now, again), held_out)
-    console.table(f"Version {version}, trained again from {str(then.lineage.commit)[:12]}",
-                  ["what", "rows", "largest difference", "the same"], rows)  # fmt: skip
+        rows = _compare_predictions(checkout, (original, folder), (repeated, repeated_folder), holdout)
+    console.table(f"Version {version}, trained again from {str(original.lineage.commit)[:12]}",
+                  ["data", "rows", "largest difference", "the same"], rows)  # fmt: skip
     if any(row[-1] == "no" for row in rows):
         raise NotReproduced(
-            f"Version {version}, trained again from its commit, data and lock, says something else.",
-            f"Something in its training is random in spite of the seed, or differs by machine: it was trained with "
-            f"Python {then.lineage.python}, and now with {now.lineage.python}.",
+            f"Version {version} is not reproducible: trained again from its commit, data and lock, it makes other "
+            "predictions.",
+            "The training is random in spite of the seed, or differs by machine. The version was trained with "
+            f"Python {original.lineage.python}, now with {repeated.lineage.python}. Set every random_state from the "
+            "seed.",
         )
-    console.say(f"Reproduced: version {version} says the same again.")
+    console.echo(f"Reproduced: version {version} makes the same predictions again.")
 
 
-def _pinned(repository: "Repository", version: str, environment: str) -> str:
-    """The digest of a version: reviewed and merged, where a record names it; else what the registry says."""
+def _find_digest(repository: "Repository", version: str, environment: str) -> str:
+    """Return the digest of a version from the records on main or, if no record names it, from the registry."""
     from gitops_ml.registry import record
     from gitops_ml.registry.store import connect
-    from gitops_ml.registry.versions import known
+    from gitops_ml.registry.versions import list_versions
 
-    for entry in record.history(repository.root, environment, main_revision(repository.root)):
+    for entry in record.load_history(repository.root, environment, main_revision(repository.root)):
         if entry.record and entry.record.version == version:
             return entry.record.digest
-    versions = known(connect(repository), repository.config.project.name)
+    versions = list_versions(connect(repository), repository.config.project.name)
     for each in versions:
         if each.number == version:
             return each.digest
     raise StoreError(
-        f"There is no version {version!r}.", f"Known: {', '.join(each.number for each in versions) or 'none'}."
+        f"There is no version {version!r}.",
+        f"Use one of these versions: {', '.join(each.number for each in versions) or 'none is registered'}.",
     )
 
 
-def _commit(then: "Run", version: str) -> str:
-    if then.lineage.commit is None or then.lineage.dirty:
+def _require_commit(original: "Run", version: str) -> str:
+    """Return the commit of the version, or raise ConfigError if its files were not committed."""
+    if original.lineage.commit is None or original.lineage.dirty:
         raise ConfigError(
-            f"Version {version} was trained from files that were never committed.",
-            "Nobody can make it again; commit, and train a new one.",
+            f"Version {version} was trained from files that were never committed, so it cannot be reproduced.",
+            "Commit your changes, then train a new version.",
         )
-    return then.lineage.commit
+    return original.lineage.commit
 
 
-def _held_out(tree: Path, then: "Run", version: str) -> "pd.DataFrame":
-    """What the version was measured on, as its own commit has it.
+def _load_holdout(tree: Path, original: "Run", version: str) -> "pd.DataFrame":
+    """Return the features of the holdout from the version's own commit.
 
     Raises:
         ConfigError: The commit does not have the data that the version was trained on.
     """
-    from gitops_ml import config, contract
-    from gitops_ml.commands.validate import checked
-    from gitops_ml.training.train import features, prepare
+    from gitops_ml import config, user_package
+    from gitops_ml.commands.validate import validate_data
+    from gitops_ml.training.train import prepare, select_features
 
-    old = config.find(tree)
-    why = _other_data(old, then)
-    if why:
+    old = config.find_repository(tree)
+    reason = _describe_other_data(old, original)
+    if reason:
         raise ConfigError(
-            f"Version {version} cannot be made again: {why}.", "Data that Git keeps at its commit can be."
+            f"Version {version} cannot be reproduced: {reason}.",
+            "A version can be reproduced only if Git keeps its data at its commit.",
         )
-    validation = checked(old, contract.load(old), keep=True)
-    assert validation.frame is not None  # noqa: S101 (it was asked for)
-    return features(old, prepare(old, validation.frame, validation.digest).held_out)[list(then.columns)]
+    validation = validate_data(old, user_package.load_user_package(old), keep_rows=True)
+    assert validation.frame is not None  # noqa: S101 (keep_rows=True)
+    return select_features(old, prepare(old, validation.frame, validation.digest).held_out)[list(original.columns)]
 
 
-def _other_data(old: "Repository", then: "Run") -> str | None:
-    """Why a commit does not have a version's data; None where it does."""
+def _describe_other_data(old: "Repository", original: "Run") -> str | None:
+    """Return why a commit does not have the data of a version, or None if it has."""
     from gitops_ml.training.data import digest_files
 
-    commit = str(then.lineage.commit)[:12]
+    commit = str(original.lineage.commit)[:12]
     if old.config.data.query:
-        return "its data came from a query, and Git does not keep what it answered"
+        return "its data came from a query, and Git does not keep the result"
     try:
         digest = digest_files(old)
     except DataUnreadable:
         return f"its data is not in Git at commit {commit}"
-    if digest != then.lineage.data:
-        return f"the data at commit {commit} is {digest[:19]}, and it was trained on {then.lineage.data[:19]}"
+    if digest != original.lineage.data:
+        return f"the data at commit {commit} is {digest[:19]}, but it was trained on {original.lineage.data[:19]}"
     return None
 
 
-def _compared(
-    there: "Checkout", then: "tuple[Run, Path]", now: "tuple[Run, Path]", held_out: "pd.DataFrame"
+def _compare_predictions(
+    checkout: "Checkout", original: "tuple[Run, Path]", repeated: "tuple[Run, Path]", holdout: "pd.DataFrame"
 ) -> list[tuple[str, int, str, str]]:
-    """What both say of the recorded rows and of the holdout, each in the version's own code and environment."""
+    """Compare the predictions of both models, each in the version's own code and environment."""
     import json
 
     from gitops_ml import run
     from gitops_ml.manifest import digest_file
-    from gitops_ml.serving.score import table
-    from gitops_ml.training.own_code import score_in
+    from gitops_ml.serving.score import to_typed_rows
+    from gitops_ml.training.commit_scoring import score_in_checkout
 
-    recorded = table(then[0], json.loads((then[1] / run.EXPECTED).read_bytes())["rows"])
+    recorded = to_typed_rows(original[0], json.loads((original[1] / run.EXPECTED).read_bytes())["rows"])
     rows = []
-    for what, frame in (("recorded rows", recorded), ("holdout", held_out)):
-        said = [score_in(there, described, folder, digest_file(folder / "manifest.json"), frame)
-                for described, folder in (then, now)]  # fmt: skip
-        rows.append(_row(what, *said))
+    for data, frame in (("recorded rows", recorded), ("holdout", holdout)):
+        predictions = [score_in_checkout(checkout, described, folder, digest_file(folder / "manifest.json"), frame)
+                       for described, folder in (original, repeated)]  # fmt: skip
+        rows.append(_row(data, *predictions))
     return rows
 
 
-def _row(what: str, then: "Predictions", now: "Predictions") -> tuple[str, int, str, str]:
-    from gitops_ml.predictions import same
+def _row(data: str, original: "Predictions", repeated: "Predictions") -> tuple[str, int, str, str]:
+    from gitops_ml.predictions import are_close
 
-    return what, len(then.values), _difference(then, now), "yes" if same(then, now) else "no"
+    return data, len(original.values), _difference(original, repeated), "yes" if are_close(original, repeated) else "no"
 
 
-def _difference(then: "Predictions", now: "Predictions") -> str:
-    """The largest difference between probabilities or numbers, or how many labels differ where there is no more."""
+def _difference(original: "Predictions", repeated: "Predictions") -> str:
+    """Return the largest difference of probabilities or numbers, or the number of labels that differ."""
     import numpy as np
 
-    if then.probabilities is not None and now.probabilities is not None and then.classes == now.classes:
-        return f"{np.abs(then.probabilities - now.probabilities).max():.2g}"
-    if then.classes or now.classes:
-        return f"{(then.values != now.values).sum()} label(s)"
-    return f"{np.abs(then.values - now.values).max():.2g}"
+    if (
+        original.probabilities is not None
+        and repeated.probabilities is not None
+        and original.classes == repeated.classes
+    ):
+        return f"{np.abs(original.probabilities - repeated.probabilities).max():.2g}"
+    if original.classes or repeated.classes:
+        return f"{(original.values != repeated.values).sum()} label(s)"
+    return f"{np.abs(original.values - repeated.values).max():.2g}"

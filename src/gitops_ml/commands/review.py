@@ -5,41 +5,44 @@ from pathlib import Path
 import click
 
 from gitops_ml import console, git
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 
 
 @click.command()
-@click.option("--base", envvar="GITOPS_BASE", help="What to compare with.  [default: where this branch left main]")
+@click.option("--base", envvar="GITOPS_BASE", help="The revision to compare with.  [default: the merge base with main]")
 @click.pass_obj
 def command(project: Path, base: str | None) -> None:
-    """Say what a change would loosen.
+    """Report rules that a change loosens.
 
-    Gates, metric, slices, and what schema.py accepts. It hinders nothing: whoever reviews decides.
+    It compares the gates, the metric, the slices and schema.py with main. It blocks nothing: the reviewer of the pull
+    request decides.
     """
-    from gitops_ml.forge.report import table
-    from gitops_ml.training.review import between
+    from gitops_ml.forge.markdown import format_table
+    from gitops_ml.training.review import find_loosened
 
-    repository = find(project)
+    repository = find_repository(project)
     root = repository.root
     if git.succeeds(root, "remote", "get-url", "origin"):
-        git.refresh(root)
-    start = git.resolve(root, base) if base else _left_main(root)
+        git.fetch_branches(root)
+    start = git.resolve(root, base) if base else _merge_base(root)
     if start is None:
-        console.say("There is nothing on main yet to compare with.")
+        console.echo("There is no commit on main yet to compare with.")
         return
-    loose = between(root, start, "HEAD", repository.config.project.package)
-    console.output("loosened", str(len(loose)))
-    if not loose:
-        console.say(f"Nothing is loosened since {start[:12]}.")
+    loosened = find_loosened(root, start, "HEAD", repository.config.project.package)
+    console.set_output("loosened", str(len(loosened)))
+    if not loosened:
+        console.echo(f"Nothing is loosened since {start[:12]}.")
         return
-    rows = [[place, said] for place, said in loose.items()]
-    console.table("This change loosens", ["what", "how"], rows)
-    console.summarise(f"### ⚠️ This change loosens what protects main\n\n{table(['what', 'how'], rows)}")
-    console.warn(f"This change loosens {', '.join(loose)}.")
+    rows = [[rule, change] for rule, change in loosened.items()]
+    console.table("This change loosens", ["rule", "change"], rows)
+    console.append_summary(
+        f"### ⚠️ This change loosens the rules that protect main\n\n{format_table(['rule', 'change'], rows)}"
+    )
+    console.warn(f"This change loosens {', '.join(loosened)}.")
 
 
-def _left_main(root: Path) -> str | None:
-    """Where this branch left main; on main itself, the commit before."""
+def _merge_base(root: Path) -> str | None:
+    """Return the merge base with main; on main itself, the previous commit."""
     main = git.main_ref(root)
     if not git.succeeds(root, "merge-base", main, "HEAD"):
         return None

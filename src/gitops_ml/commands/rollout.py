@@ -1,8 +1,9 @@
-"""Make the place of an environment match record and ledger: compute what differs, and do only that.
+"""Deployment of an environment: make its target match the record and the ledger, and change only the difference.
 
-The order of effects: the version beside the old one, its smoke test, the switch, ledger `verified`, alias, tag and
-release. Where the smoke test says no: ledger `held`, the last verified version, pull request, issue. Whatever is cut
-off in between, the next run finds what is missing and does no more.
+The steps in order: start the version beside the old one, run its smoke test, switch, write `verified` to the ledger,
+move the alias, create tag and release. When the smoke test fails: write `held` to the ledger, deploy the last verified
+version, open a pull request and an issue. A run that is interrupted between two steps is continued by the next run,
+which does only the missing steps.
 """
 
 from contextlib import contextmanager, suppress
@@ -11,282 +12,325 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitops_ml import console, git
-from gitops_ml.commands.expire import expire, pass_over
-from gitops_ml.commands.onward import advance
-from gitops_ml.commands.reversal import mend
-from gitops_ml.commands.site import Site, open_site
+from gitops_ml.commands.deploy_context import DeployContext, open_deploy_context
+from gitops_ml.commands.expire import expire_proposal, skip_expired_merge
+from gitops_ml.commands.next_environment import compare_in_next_environment
+from gitops_ml.commands.rollback_pull_request import reconcile_main
 from gitops_ml.errors import ContainerError, GitopsError, VerificationFailed
 from gitops_ml.forge import releases
-from gitops_ml.forge.reversal import CONTROL
+from gitops_ml.forge.rollback_text import CONTROL_CHARACTERS
 from gitops_ml.registry import ledger, record
 from gitops_ml.registry.propose import CARD
-from gitops_ml.registry.reconcile import facts_of, ledger_of, reconcile
+from gitops_ml.registry.reconcile import load_current_facts, open_ledger, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitops_ml.config import Repository
-    from gitops_ml.deploying.target import Rollout, Running, Target
-    from gitops_ml.registry.record import Entry, Record
+    from gitops_ml.deploying.target import Rollout, RunningVersion, Target
+    from gitops_ml.registry.record import HistoryEntry, Record
 
 
 @dataclass(frozen=True)
-class State:
-    """What main and the ledger say of one environment.
+class EnvironmentState:
+    """State of one environment by main and the ledger.
 
     Attributes:
-        entries: What main said and says, newest first.
-        facts: The ledger without lifted holds, oldest first.
-        wanted: What should serve; None where nothing may.
+        entries: Versions of the record on main, newest first.
+        facts: Ledger facts without lifted holds, oldest first.
+        desired: Record of the version that should serve; None when no version may serve.
     """
 
-    entries: "list[Entry]"
+    entries: "list[HistoryEntry]"
     facts: list[ledger.AnyFact]
-    wanted: "Record | None"
+    desired: "Record | None"
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A definite bad answer.
+class FailedVersion:
+    """Version that failed its smoke test.
 
     Attributes:
-        record: Whose.
-        why: What was wrong, in sentences.
-        logs: What it printed.
+        record: Record of the version.
+        reason: Failures of the smoke test, as sentences.
+        logs: Output of the server.
     """
 
     record: "Record"
-    why: str
+    reason: str
     logs: str
 
 
-def deploy(repository: "Repository", environment: str) -> None:
-    """Converge one environment, and say what was done.
+def deploy_environment(repository: "Repository", environment: str) -> None:
+    """Deploy the version that main and the ledger name for an environment, and print the changes.
+
+    Args:
+        repository: The local clone.
+        environment: Name of the environment.
 
     Raises:
-        VerificationFailed: The wanted version gave a definite bad answer; another one serves.
-        ContainerError: It could not be found out, or not be done; what served, serves.
-        IntegrityError: What is wanted is not what was reviewed, or nobody signed it.
-        ConfigError: There is no such environment.
+        VerificationFailed: The version failed its smoke test; the last verified version serves.
+        ContainerError: The version could not be tested or started; the served version was not changed.
+        IntegrityError: The files do not match the record, or the image has no valid signature.
+        ConfigError: model.toml does not name the environment.
     """
-    site = open_site(repository, environment)
-    site.insist_on_a_lasting_machine()
-    newer = site.newer()
+    context = open_deploy_context(repository, environment)
+    context.require_persistent_machine()
+    newer = context.newer_main()
     if newer:
-        site.say(f"Nothing was deployed: main has moved on to {newer[:9]}, whose own run deploys it.")
+        context.announce(f"Nothing was deployed: main is now at {newer[:9]}; the workflow run of that commit deploys.")
         return
-    settle(site)
+    converge_or_fail(context)
 
 
-def settle(site: Site) -> None:
-    """Converge, and end as it ended.
+def converge_or_fail(context: DeployContext) -> None:
+    """Converge the environment, and raise an error if the version failed its smoke test.
+
+    Args:
+        context: The environment.
 
     Raises:
-        VerificationFailed: The wanted version gave a definite bad answer; another one serves.
-        ContainerError: It could not be found out, or not be done; what served, serves.
+        VerificationFailed: The version failed its smoke test; the last verified version serves.
+        ContainerError: The version could not be tested or started; the served version was not changed.
     """
-    failure = converge(site)
+    failure = converge(context)
     if failure:
-        served = look(site).wanted
+        served = load_state(context).desired
         instead = f"version {served.version} serves" if served else "nothing serves"
-        if site.follows_main:
-            instead = "what main says is taken back by merging that pull request"
+        if context.follows_main:
+            instead = "merge the rollback pull request to replace it"
         raise VerificationFailed(
-            f"Version {failure.record.version} failed in {site.environment}: {failure.why} It is held; {instead}.",
-            "The issue and the pull request that were opened say what to do.",
+            f"Version {failure.record.version} failed in {context.environment}: {failure.reason} It is held; "
+            f"{instead}.",
+            "Follow the issue and the pull request that were opened.",
         )
 
 
-def look(site: Site) -> State:
-    """Read main and the ledger anew."""
-    site.refresh()
-    root = site.repository.root
-    entries = record.history(root, site.environment, git.main_ref(root))
-    facts = facts_of(site.repository, site.store)
-    return State(entries, facts, ledger.wanted(entries, facts))
+def load_state(context: DeployContext) -> EnvironmentState:
+    """Fetch and read main and the ledger.
+
+    Args:
+        context: The environment.
+
+    Returns:
+        The current state of the environment.
+    """
+    context.refresh()
+    root = context.repository.root
+    entries = record.load_history(root, context.environment, git.main_ref(root))
+    facts = load_current_facts(context.repository, context.store)
+    return EnvironmentState(entries, facts, ledger.desired_record(entries, facts))
 
 
-def converge(site: Site) -> Failure | None:
-    """Bring the wanted version into service, or else the last verified one; then let everything else follow."""
-    state = look(site)
-    if pass_over(site, state.entries, state.facts):
-        state = look(site)
-    failure = _attempt(site, state)
+def converge(context: DeployContext) -> FailedVersion | None:
+    """Deploy the desired version, or the last verified one if it fails; then update aliases, release and pull requests.
+
+    Args:
+        context: The environment.
+
+    Returns:
+        The version that failed its smoke test, or None.
+    """
+    state = load_state(context)
+    if skip_expired_merge(context, state.entries, state.facts):
+        state = load_state(context)
+    failure = _deploy_and_report(context, state)
     if failure:
-        _hold(site, failure)
-        state = look(site)
-        _attempt(site, state, failure.logs)
-    state = look(site)
-    for move in reconcile(site.repository, site.environment, store=site.store):
-        site.say(move.sentence)
-    _release(site, state)
-    mend(site, state.entries, state.facts, failure.logs if failure else "")
-    advance(site, state.entries, state.facts)
-    # What was held, or passed over, is champion no more: what was compared with it is out of date.
-    told = site.github and site.again(expire, site.repository, site.github, site.environment)
-    if told:
-        site.say(told)
+        _hold(context, failure)
+        state = load_state(context)
+        _deploy_and_report(context, state, failure.logs)
+    state = load_state(context)
+    for move in reconcile(context.repository, context.environment, store=context.store):
+        context.announce(move.sentence)
+    _release(context, state)
+    reconcile_main(context, state.entries, state.facts, failure.logs if failure else "")
+    compare_in_next_environment(context, state.entries, state.facts)
+    # A version that was held or passed over is no longer champion: comparisons with it are out of date.
+    message = context.github and context.retry(expire_proposal, context.repository, context.github, context.environment)
+    if message:
+        context.announce(message)
     return failure
 
 
-def _attempt(site: Site, state: State, logs: str = "") -> Failure | None:
-    """Let the wanted version serve; where it cannot, and main's must not, people learn of main's all the same."""
+def _deploy_and_report(context: DeployContext, state: EnvironmentState, logs: str = "") -> FailedVersion | None:
+    """Deploy the desired version; on an error, still open the pull request and the issue about main's version."""
     try:
-        failure = _bring(site, state)
+        failure = _deploy_desired(context, state)
         if failure:
-            console.quote(f"Version {failure.record.version} printed:", CONTROL.sub("", failure.logs))
-            _blame_the_place(state, failure)
+            console.echo_quoted(f"Version {failure.record.version} printed:", CONTROL_CHARACTERS.sub("", failure.logs))
+            _require_unverified(state, failure)
     except GitopsError:
-        if state.entries and state.entries[0].record != state.wanted:
-            _tell(site, state, logs)
+        if state.entries and state.entries[0].record != state.desired:
+            _report_main(context, state, logs)
         raise
     return failure
 
 
-def _tell(site: Site, state: State, logs: str) -> None:
-    """Mend what can be mended while something else has gone wrong, which is what the command ends with."""
+def _report_main(context: DeployContext, state: EnvironmentState, logs: str) -> None:
+    """Update pull request and issue after an error of the deployment; print errors, because that one is raised."""
     try:
-        mend(site, state.entries, state.facts, logs)
+        reconcile_main(context, state.entries, state.facts, logs)
     except GitopsError as error:
-        console.complain(f"{error.title}: {error.what}\n  {error.next}")
+        console.echo_error(f"{error.title}: {error.problem}\n  {error.next_step}")
 
 
-def _blame_the_place(state: State, failure: Failure) -> None:
-    """A version that was verified here, in this very image, and fails now, is not what has changed.
+def _require_unverified(state: EnvironmentState, failure: FailedVersion) -> None:
+    """Refuse to hold a version that was verified in this environment and image before.
 
     Raises:
-        ContainerError: It was.
+        ContainerError: The version was verified before, so the cause is not the version.
     """
     if ledger.is_verified(state.facts, failure.record):
         raise ContainerError(
-            f"Version {failure.record.version}, which was verified here before, fails now: {failure.why}",
-            "The place itself is to blame, or a library below the image; it was not held. Mend it, and run Deploy "
-            "again.",
+            f"Version {failure.record.version} was verified here before, but fails its smoke test now: "
+            f"{failure.reason}",
+            "The cause is the deployment target or a library below the image, so the version was not held. Fix the "
+            "cause, then run Deploy again.",
         )
 
 
-def _bring(site: Site, state: State) -> Failure | None:
-    """Let the wanted version serve, verified; None where it does, or where none may."""
-    wanted = state.wanted
-    if wanted is None:
-        site.say(f"Nothing may serve in {site.environment}." if state.entries else "Nothing was promoted yet.")
-        _end(site, state)
+def _deploy_desired(context: DeployContext, state: EnvironmentState) -> FailedVersion | None:
+    """Deploy and verify the desired version; return it if it failed its smoke test."""
+    desired = state.desired
+    if desired is None:
+        context.announce(
+            f"No version may serve in {context.environment}." if state.entries else "No version was promoted yet."
+        )
+        _stop_serving(context, state)
         return None
-    verified = ledger.is_verified(state.facts, wanted)
-    if verified and not site.stays_up and (wanted.image is None or ledger.is_newest(state.facts, wanted)):
-        site.say(f"Nothing to do: version {wanted.version} is verified in {site.environment}.")
+    verified = ledger.is_verified(state.facts, desired)
+    if (
+        verified
+        and not context.keeps_serving
+        and (desired.image is None or ledger.is_latest_verification(state.facts, desired))
+    ):
+        context.announce(f"Nothing to do: version {desired.version} is verified in {context.environment}.")
         return None
-    if site.follows_main and state.entries[0].record != wanted:
-        site.say(f"Version {wanted.version} is to serve, and main names another: merge what takes that back.")
+    if context.follows_main and state.entries[0].record != desired:
+        context.announce(
+            f"Version {desired.version} should serve, but main names another version, and Argo CD follows main: merge "
+            "the rollback pull request."
+        )
         return None
-    target = site.target(wanted)
+    target = context.choose_target(desired)
     running = target.running()
-    # Where somebody else keeps the cluster, the image is theirs to know.
-    there = running is not None and running.digest == wanted.digest and running.image in (wanted.image, None)
-    if running and there and running.drift:
-        site.say(f"Version {wanted.version} is brought up again: {running.drift}.")
-    elif running and there and (verified or running.url):
-        return _confirm(site, state, wanted, target, running, verified)
-    return _roll_out(site, state, wanted, target)
+    # With Argo CD the running image is not known here.
+    serves_desired = running is not None and running.digest == desired.digest and running.image in (desired.image, None)
+    if running and serves_desired and running.drift:
+        context.announce(f"Version {desired.version} is started again: {running.drift}.")
+    elif running and serves_desired and (verified or running.url):
+        return _verify_running(context, state, desired, target, running, verified)
+    return _roll_out(context, state, desired, target)
 
 
-def _end(site: Site, state: State) -> None:
-    """What serves although nothing may, ends."""
+def _stop_serving(context: DeployContext, state: EnvironmentState) -> None:
+    """Stop the version that serves although no version may serve."""
     last = next((entry.record for entry in state.entries if entry.record), None)
-    target = site.target(last) if last and site.stays_up and not site.follows_main else None
+    target = context.choose_target(last) if last and context.keeps_serving and not context.follows_main else None
     running = target.running() if target else None
     if target and running:
-        target.end()
-        site.say(f"{running.url or site.environment} answered with {running.digest[:19]}; it was ended.")
+        target.stop()
+        context.announce(f"{running.url or context.environment} served {running.digest[:19]}; it was stopped.")
 
 
-def _confirm(
-    site: Site, state: State, wanted: "Record", target: "Target", running: "Running", verified: bool
-) -> Failure | None:
-    """It serves; hear it out if nobody did, and end what an earlier run that was killed left beside it."""
-    target.abandon()
-    if verified:
-        site.say(f"Nothing to do: version {wanted.version} serves in {site.environment}, verified.")
-        console.output("url", running.url or "")
+def _verify_running(
+    context: DeployContext, state: EnvironmentState, desired: "Record", target: "Target", running: "RunningVersion",
+    is_verified: bool,
+) -> FailedVersion | None:  # fmt: skip
+    """Run the smoke test of a version that serves but is not verified; remove the rest of an interrupted run."""
+    target.discard()
+    if is_verified:
+        context.announce(f"Nothing to do: version {desired.version} serves in {context.environment} and is verified.")
+        console.set_output("url", running.url or "")
         return None
-    rollout = site.rollout(wanted)
-    wrong = site.ask(running.url or "", rollout, lambda: True, shared=True)
-    if wrong:
-        # What replaces it takes it away, or `_end` does.
-        return Failure(wanted, " ".join(wrong), target.logs())
-    _verified(site, state, wanted, rollout, running)
+    rollout = context.prepare_rollout(desired)
+    failures = context.smoke_test(running.url or "", rollout, lambda: True, shared=True)
+    if failures:
+        # The version that replaces it stops it, or `_stop_serving` does.
+        return FailedVersion(desired, " ".join(failures), target.logs())
+    _record_verified(context, state, desired, rollout, running)
     return None
 
 
-def _roll_out(site: Site, state: State, wanted: "Record", target: "Target") -> Failure | None:
-    """Bring it up beside the one that serves, hear it out, and let it take callers."""
-    rollout = site.rollout(wanted)
+def _roll_out(
+    context: DeployContext, state: EnvironmentState, desired: "Record", target: "Target"
+) -> FailedVersion | None:
+    """Start the version beside the one that serves, run its smoke test, and switch to it."""
+    rollout = context.prepare_rollout(desired)
     address = target.start(rollout)
-    with _taken_away(target):
-        wrong = site.ask(address, rollout, target.alive, target.well, shared=site.follows_main)
-        if wrong:
-            return Failure(wanted, " ".join(wrong), target.abandon())
-        if _moved_on(site, wanted):
-            target.abandon()
-            site.say("Main moved on in the meantime; its own run deploys it.")
+    with _abandon_on_error(target):
+        failures = context.smoke_test(address, rollout, target.is_alive, target.is_ready, shared=context.follows_main)
+        if failures:
+            return FailedVersion(desired, " ".join(failures), target.discard())
+        if _is_superseded(context, desired):
+            target.discard()
+            context.announce("Main changed during this run; the workflow run of the newer commit deploys it.")
             return None
         target.switch(rollout)
-    _verified(site, state, wanted, rollout, target.running() if site.stays_up else None)
+    _record_verified(context, state, desired, rollout, target.running() if context.keeps_serving else None)
     return None
 
 
 @contextmanager
-def _taken_away(target: "Target") -> "Iterator[None]":
-    """Whatever goes wrong meanwhile, nothing that was only tried is left running."""
+def _abandon_on_error(target: "Target") -> "Iterator[None]":
+    """Whatever goes failures meanwhile, nothing that was only tried is left running."""
     try:
         yield
     except BaseException:
         with suppress(GitopsError):
-            target.abandon()
+            target.discard()
         raise
 
 
-def _moved_on(site: Site, wanted: "Record") -> bool:
-    now = look(site).wanted
-    return now is None or now.digest != wanted.digest
+def _is_superseded(context: DeployContext, desired: "Record") -> bool:
+    """Return whether another version, or none, should serve by now."""
+    now = load_state(context).desired
+    return now is None or now.digest != desired.digest
 
 
-def _verified(site: Site, state: State, wanted: "Record", rollout: "Rollout", running: "Running | None") -> None:
-    """Write it into the ledger, and say so: once, or where nothing stays up each time that it is published again."""
-    known = ledger.is_verified if site.stays_up else ledger.is_newest
-    if not known(state.facts, wanted):
+def _record_verified(
+    context: DeployContext,
+    state: EnvironmentState,
+    desired: "Record",
+    rollout: "Rollout",
+    running: "RunningVersion | None",
+) -> None:
+    """Write `verified` to the ledger: once, or, when the target does not keep serving, at each new publication."""
+    is_recorded = ledger.is_verified if context.keeps_serving else ledger.is_latest_verification
+    if not is_recorded(state.facts, desired):
         fact = ledger.Verified(
-            environment=site.environment, digest=wanted.digest, at=datetime.now(UTC), by=site.who, image=wanted.image
-        )
-        ledger.append(ledger_of(site.repository, site.store), fact)
+            environment=context.environment, digest=desired.digest, at=datetime.now(UTC), by=context.actor,
+            image=desired.image,
+        )  # fmt: skip
+        ledger.append_facts(open_ledger(context.repository, context.store), fact)
     url = running.url if running else None
-    where = f"{url} answers" if url else "Nothing stays up: it was run, tested and ended"
-    what = rollout.image or "no image: from commit, lock and manifest"
-    named = f"Version {rollout.version} (release {rollout.release})"
-    site.say(f"{named} is verified in {site.environment}. {where} ({what}).")
-    console.output("url", url or "")
-    console.output("version", rollout.version)
+    status = f"{url} serves it" if url else "It was started, tested and stopped"
+    source = rollout.image or "no image: from commit, lock and manifest"
+    version = f"Version {rollout.version} (release {rollout.release})"
+    context.announce(f"{version} is verified in {context.environment}. {status} ({source}).")
+    console.set_output("url", url or "")
+    console.set_output("version", rollout.version)
 
 
-def _hold(site: Site, failure: Failure) -> None:
-    """Before anything else is done about it: this digest may not run here."""
+def _hold(context: DeployContext, failure: FailedVersion) -> None:
+    """Write `held` to the ledger, before anything else: this digest may not serve here."""
     fact = ledger.Held(
-        environment=site.environment, digest=failure.record.digest, at=datetime.now(UTC), by=site.who,
-        why=failure.why, failed=True,
+        environment=context.environment, digest=failure.record.digest, at=datetime.now(UTC), by=context.actor,
+        why=failure.reason, failed=True,
     )  # fmt: skip
-    ledger.append(ledger_of(site.repository, site.store), fact)
-    site.say(f"Version {failure.record.version} is held: {failure.why}")
+    ledger.append_facts(open_ledger(context.repository, context.store), fact)
+    context.announce(f"Version {failure.record.version} is held: {failure.reason}")
 
 
-def _release(site: Site, state: State) -> None:
-    """Tag and release of what serves where promotion ends."""
-    wanted = state.wanted
-    last = site.environment == site.repository.config.deploy.environments[-1]
-    if not (wanted and last and site.github and ledger.is_verified(state.facts, wanted)):
+def _release(context: DeployContext, state: EnvironmentState) -> None:
+    """Create the tag and the GitHub release of a version that is verified in the last environment."""
+    desired = state.desired
+    last = context.environment == context.repository.config.deploy.environments[-1]
+    if not (desired and last and context.github and ledger.is_verified(state.facts, desired)):
         return
-    entry = next(entry for entry in state.entries if entry.record == wanted)
-    card = git.show(site.repository.root, entry.commit, CARD) or ""
-    title = f"{wanted.model} {wanted.release}: version {wanted.version}"
-    made = site.again(releases.ensure, site.github, wanted.release, entry.commit, title, card or title)
-    if made:
-        site.say(f"Released {made}.")
+    entry = next(entry for entry in state.entries if entry.record == desired)
+    card = git.read_file(context.repository.root, entry.commit, CARD) or ""
+    title = f"{desired.model} {desired.release}: version {desired.version}"
+    page = context.retry(releases.ensure_release, context.github, desired.release, entry.commit, title, card or title)
+    if page:
+        context.announce(f"Released {page}.")

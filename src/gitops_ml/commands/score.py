@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import champion, find, where
+from gitops_ml.commands import find_champion, find_repository, resolve_environment
 from gitops_ml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from gitops_ml.predictions import Predictions
     from gitops_ml.registry.store import Store
     from gitops_ml.run import Run
-    from gitops_ml.training.trial import Scored
+    from gitops_ml.training.comparison_input import ScoredVersion
 
 Progress = Callable[[str], object]
 
 
 @click.command()
-@click.option("--rows", type=click.Path(path_type=Path), required=True, help="A CSV or Parquet file.")
+@click.option("--rows", type=click.Path(path_type=Path), required=True, help="The CSV or Parquet file to read.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet or CSV file to write.")
-@click.option("--environment", help="Whose champion.  [default: the last one in model.toml]")
-@click.option("--version", "number", help="A version instead of the champion; with --digest.")
-@click.option("--run", "folder", type=click.Path(path_type=Path), help="A version's files instead of the champion's.")
-@click.option("--digest", help="Their digest, from a record or from `register`.")
+@click.option("--environment", help="The environment of the champion.  [default: the last one in model.toml]")
+@click.option("--version", "number", help="Use this version instead of the champion; needs --digest.")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Use the version in this folder; needs --digest."
+)
+@click.option("--digest", help="The digest of the version's files, from a record or from `register`.")
 @click.pass_obj
 def command(
     project: Path,
@@ -40,97 +42,133 @@ def command(
     folder: Path | None,
     digest: str | None,
 ) -> None:
-    """Predict the rows of a file.
+    """Write predictions for the rows of a file.
 
-    With the champion, a version, or a version's files. Their digest is verified before anything is opened.
+    It uses the champion, another version, or a folder with the files of a version. The digest of the files is verified
+    before any file is opened.
     """
     from gitops_ml.predictions import predict, to_frame
     from gitops_ml.serving.score import open_run, read_rows
 
     if (folder is None and number is None) != (digest is None) or (folder and number):
-        raise click.UsageError("--digest goes with --version or with --run: files are worth nothing without it.")
-    repository = find(project)
+        raise click.UsageError("Use --digest together with either --version or --run.")
+    repository = find_repository(project)
     if digest is None:
-        folder, digest = _champion(repository, where(repository, environment))
+        folder, digest = _fetch_champion(repository, resolve_environment(repository, environment))
     elif number is not None:
         folder = fetch_version(repository, number, digest)
-    assert folder is not None  # noqa: S101 (one of the three was named)
+    assert folder is not None  # noqa: S101 (set by --run, or above)
     described, model = open_run(folder, digest, repository.config.serving.trusted_types)
     frame = to_frame(predict(model, read_rows(rows, described)))
     frame.to_parquet(out, index=False) if out.suffix == ".parquet" else frame.to_csv(out, index=False)
-    console.say(f"{len(frame)} predictions in {console.near(out)}.")
+    console.echo(f"Wrote {len(frame)} predictions to {console.relative_path(out)}.")
 
 
-def _champion(repository: "Repository", environment: str) -> tuple[Path, str]:
-    """The champion's files, and the digest that the record pins; what is held is no champion."""
+def _fetch_champion(repository: "Repository", environment: str) -> tuple[Path, str]:
+    """Return the files of the champion and the digest of its record; a held version is not the champion."""
     from gitops_ml.registry.store import connect
 
-    record = champion(repository, environment, connect(repository))
+    record = find_champion(repository, environment, connect(repository))
     if record is None:
-        raise no_champion(environment)
+        raise no_champion_error(environment)
     return fetch_version(repository, record.version, record.digest), record.digest
 
 
-def no_champion(environment: str) -> ConfigError:
-    """Before the first promotion, somebody asked for the champion."""
+def no_champion_error(environment: str) -> ConfigError:
+    """Return the error for an environment that has no champion.
+
+    Args:
+        environment: Name of the environment.
+    """
     return ConfigError(
-        f"There is no champion in {environment} yet.", "Promote a version first, or name one: --version, --run."
+        f"There is no champion in {environment} yet.", "Promote a version first, or choose one with --version or --run."
     )
 
 
 def fetch_version(repository: "Repository", number: str, digest: str) -> Path:
-    """A version's files, fetched from the store and verified."""
+    """Return the folder with the verified files of a version, downloaded from the store.
+
+    Args:
+        repository: The local clone.
+        number: Version number in the registry.
+        digest: Digest of the version's manifest.
+
+    Raises:
+        IntegrityError: The files do not match the digest.
+    """
     from gitops_ml.registry.store import connect
-    from gitops_ml.registry.versions import fetch, place
+    from gitops_ml.registry.versions import download_version, version_folder
 
-    folder = place(repository, number, digest)
-    return fetch(connect(repository), repository.config.project.name, number, digest, folder)
+    folder = version_folder(repository, number, digest)
+    return download_version(connect(repository), repository.config.project.name, number, digest, folder)
 
 
-def scored(
+def score_version(
     repository: "Repository", store: "Store", number: str, digest: str, rows: "pd.DataFrame", progress: Progress
-) -> "Scored":
-    """Fetch and verify a version, and score the holdout; by its own code where today's would change what it says."""
+) -> "ScoredVersion":
+    """Download and verify a version, and predict the rows.
+
+    The version's own commit and lock are used if it makes other predictions with today's code and libraries.
+
+    Args:
+        repository: The local clone.
+        store: Model store with the version.
+        number: Version number in the registry.
+        digest: Digest of the version's manifest.
+        rows: Features, one row for each prediction.
+        progress: Function that is called with the name of a step.
+
+    Returns:
+        The version with its predictions.
+
+    Raises:
+        ConfigError: The rows lack a column of the version.
+        IntegrityError: The files do not match the digest.
+    """
     import json
 
-    from gitops_ml import reasons, run
-    from gitops_ml.registry.versions import fetch, place
-    from gitops_ml.training import own_code
-    from gitops_ml.training.seal import Seal
-    from gitops_ml.training.trial import Scored
+    from gitops_ml import explanations, run
+    from gitops_ml.registry.versions import download_version, version_folder
+    from gitops_ml.training import commit_scoring
+    from gitops_ml.training.comparison_input import ScoredVersion
+    from gitops_ml.training.row_fingerprints import RowFingerprints
 
-    folder = place(repository, number, digest)
-    fetch(store, repository.config.project.name, number, digest, folder)
-    described = run.read(folder, digest)
+    folder = version_folder(repository, number, digest)
+    download_version(store, repository.config.project.name, number, digest, folder)
+    described = run.read_run(folder, digest)
     missing = [name for name in described.columns if name not in rows.columns]
     if missing:
         raise ConfigError(
-            f"Version {number} needs the column {missing[0]!r}, which the data no longer has.",
-            "Bring the column back, or remove the record in registry/ by pull request to start over.",
+            f"Version {number} needs the column {missing[0]!r}, but the data no longer has it.",
+            "Add the column again, or start over without a champion: remove the record in registry/ by pull request.",
         )
-    seen = rows[list(described.columns)]
-    today, model = _replayed(repository, described, folder, digest, seen)
-    if today is None:
+    features = rows[list(described.columns)]
+    predictions_now, model = _predict_here(repository, described, folder, digest, features)
+    if predictions_now is None:
         progress(f"score version {number} by its own commit and lock")
-    predictions = today or own_code.score(repository, described, folder, digest, seen)
-    sketch, reference = (json.loads((folder / name).read_bytes()) for name in (run.SKETCH, run.REFERENCE))
-    seal = Seal.model_validate_json((folder / run.SEAL).read_bytes()) if (folder / run.SEAL).is_file() else None
-    return Scored(
-        number, digest, described, sketch, reference, predictions, own_code=today is None, model=model, folder=folder,
-        seal=seal, basis=reasons.read(folder),
+    predictions = predictions_now or commit_scoring.score_at_commit(repository, described, folder, digest, features)
+    key_sample, reference = (json.loads((folder / name).read_bytes()) for name in (run.KEY_SAMPLE, run.REFERENCE))
+    fingerprints = (
+        RowFingerprints.model_validate_json((folder / run.ROW_FINGERPRINTS).read_bytes())
+        if (folder / run.ROW_FINGERPRINTS).is_file()
+        else None
+    )
+    return ScoredVersion(
+        number, digest, described, key_sample, reference, predictions, own_code=predictions_now is None, model=model,
+        folder=folder,
+        fingerprints=fingerprints, attribution_baseline=explanations.read_attribution_baseline(folder),
     )  # fmt: skip
 
 
-def _replayed(
+def _predict_here(
     repository: "Repository", described: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
 ) -> "tuple[Predictions | None, Pipeline | None]":
-    """What a version says of the rows here and now, and its model; None where it no longer says what it said when it
-    was trained."""
+    """Return predictions and model with today's code, or None if the recorded predictions are not reproduced."""
     from gitops_ml.predictions import predict
-    from gitops_ml.serving.score import open_run, replays
+    from gitops_ml.serving.score import open_run, reproduces_predictions
 
     try:
         _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-        return (predict(model, rows), model) if replays(described, model, folder) else (None, None)
+        return (predict(model, rows), model) if reproduces_predictions(described, model, folder) else (None, None)
     except (ImportError, AttributeError, TypeError, ValueError, KeyError):
-        return None, None  # today's code or libraries cannot even load it, or run it; its own can
+        return None, None  # today's code or libraries cannot load or run the model

@@ -6,67 +6,68 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 from gitops_ml.errors import ForgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitops_ml.forge.github import GitHub
-    from gitops_ml.forge.settings import Plan, Step
+    from gitops_ml.forge.repository_settings import SetupPlan, SetupStep
 
-OWNER = (
-    "It takes the token of someone who administers the repository, which no job has: "
-    "`GITHUB_TOKEN=$(gh auth token) gitops setup`. It does what is left then, and nothing twice."
+ADMINISTRATOR_NEEDED = (
+    "Use the token of an administrator of the repository, because workflow tokens do not have this permission: "
+    "`GITHUB_TOKEN=$(gh auth token) gitops setup`. The command then does only the steps that are left."
 )
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do none of it.")
+@click.option("--dry-run", is_flag=True, help="Print the steps without doing them.")
 @click.pass_obj
 def command(project: Path, dry_run: bool) -> None:
-    """Set the repository on GitHub up.
+    """Set up the repository on GitHub.
 
-    Labels, rulesets, environments, and what workflows may do; only what differs, with your own token.
+    It creates labels, rulesets and environments, and sets the permissions of workflows. It changes only settings that
+    differ, with your own token.
     """
     from gitops_ml.forge.github import connect
 
-    root = find(project).root
+    root = find_repository(project).root
     github = connect(root)
     planned = _plan(github, root)
-    for words in planned.left_out:
-        console.say(words)
+    for message in planned.skipped:
+        console.echo(message)
     if not planned.steps:
-        console.say(f"Nothing to do: {github.repository} is as it should be.")
+        console.echo(f"Nothing to do: {github.repository} is as it should be.")
     elif dry_run:
-        console.say("\n".join(f"Would {step.todo}." for step in planned.steps))
+        console.echo("\n".join(f"Would {step.todo}." for step in planned.steps))
     else:
-        _take(github, planned.steps)
+        _run_steps(github, planned.steps)
 
 
-def _plan(github: "GitHub", root: Path) -> "Plan":
-    """What is missing; nothing is written before all could be read."""
-    from gitops_ml.forge.settings import plan
+def _plan(github: "GitHub", root: Path) -> "SetupPlan":
+    """Return the steps that are missing; all settings are read before the first one is changed."""
+    from gitops_ml.forge.repository_settings import plan_setup
 
     try:
-        return plan(github, root)
+        return plan_setup(github, root)
     except ForgeError as error:
-        raise ForgeError(f"{error.what} Nothing was done; all is left.", _next(error), error.status) from error
+        raise ForgeError(f"{error.problem} Nothing was changed.", _next_step(error), error.status) from error
 
 
-def _take(github: "GitHub", steps: "Sequence[Step]") -> None:
-    """Take every step, or say which were taken and which are left."""
+def _run_steps(github: "GitHub", steps: "Sequence[SetupStep]") -> None:
+    """Run every step; an error names the steps that are done and the steps that are left."""
     for number, step in enumerate(steps):
         try:
             github.send(step.method, step.path, step.body)
         except ForgeError as error:
             done = ", ".join(other.done for other in steps[:number]) or "nothing"
             left = ", ".join(other.todo for other in steps[number:])
-            raise ForgeError(f"{error.what} Done: {done}. Left: {left}.", _next(error), error.status) from error
-        console.say(f"{step.done}.")
+            raise ForgeError(f"{error.problem} Done: {done}. Left: {left}.", _next_step(error), error.status) from error
+        console.echo(f"{step.done}.")
 
 
-def _next(error: ForgeError) -> str:
-    """What to do about a refusal: GitHub shows those who may not administer a repository less than it has."""
-    may_not = error.status == 404 or error.what.startswith("The token may not")
-    return OWNER if may_not else error.next
+def _next_step(error: ForgeError) -> str:
+    """Return the next step after an error: GitHub shows fewer settings to users who are not administrators."""
+    is_forbidden = error.status == 404 or error.problem.startswith("The token may not")
+    return ADMINISTRATOR_NEEDED if is_forbidden else error.next_step

@@ -6,46 +6,51 @@ from typing import Any
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 
 
 @click.command()
-@click.option("--html", "file", type=click.Path(path_type=Path), help="Write a page for a browser, too.")
-@click.option("--open", "opened", is_flag=True, help="Show that page in the browser; without --html in .gitops.")
+@click.option("--html", "file", type=click.Path(path_type=Path), help="Also write the status as an HTML page.")
+@click.option(
+    "--open", "opened", is_flag=True,
+    help="Open the page in the browser. Without --html, the page is .gitops/status.html.",
+)  # fmt: skip
 @click.pass_obj
 def command(project: Path, file: Path | None, opened: bool) -> None:
-    """Say who serves, since when and why, and how it fares.
+    """Show which versions serve, since when and why.
 
-    With figures, monitoring, holds, what is open, the last runs, and what all this costs. What cannot be asked is said.
+    It also shows metrics, monitoring, holds, open pull requests and issues, the last workflow runs, and the cost. A
+    source that cannot be reached is named.
     """
-    from gitops_ml.commands.overview import overview
+    from gitops_ml.commands.overview import collect_overview
     from gitops_ml.manifest import write_atomically
 
-    repository = find(project)
+    repository = find_repository(project)
     with console.progress("status") as progress:
-        progress("who serves, and what is open")
-        found = overview(repository)
-    _show(found)
+        progress("overview")
+        overview = collect_overview(repository)
+    _show(overview)
     if opened and file is None:
         file = repository.scratch / "status.html"
     if file:
-        from gitops_ml.forge.status_page import status_page
+        from gitops_ml.forge.status_page import render_status_page
 
-        write_atomically(file.resolve(), status_page(found))
-        console.say(f"Page: {console.near(file.resolve())}")
+        write_atomically(file.resolve(), render_status_page(overview))
+        console.echo(f"Page: {console.relative_path(file.resolve())}")
     if file and opened:
         import webbrowser
 
         webbrowser.open(file.resolve().as_uri())
 
 
-def _show(found: dict[str, Any]) -> None:
-    from gitops_ml.forge import status_words as words
+def _show(overview: dict[str, Any]) -> None:
+    from gitops_ml.forge import status_text as texts
 
-    console.table(f"{found['model']}: who serves, by main at {found['main'] or 'no commit'}",
-                  words.SERVING, [words.serving(found, each) for each in found["environments"]])  # fmt: skip
-    for title, headers, rows in words.tables(found):
+    title = f"{overview['model']}: served versions by main at {overview['main'] or 'no commit'}"
+    serving_rows = [texts.serving_row(overview, environment) for environment in overview["environments"]]
+    console.table(title, texts.SERVING_HEADERS, serving_rows)
+    for title, headers, rows in texts.build_tables(overview):
         if rows:
             console.table(title, headers, [[str(cell) for cell in row] for row in rows])
-    for line in words.sentences(found):
-        console.say(line)
+    for line in texts.build_sentences(overview):
+        console.echo(line)

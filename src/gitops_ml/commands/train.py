@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
@@ -14,68 +14,70 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: .gitops/run]")
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder.  [default: .gitops/run]")
 @click.option(
-    "--force", is_flag=True, envvar="GITOPS_FORCE", help="Train although the same training made a version already."
+    "--force", is_flag=True, envvar="GITOPS_FORCE", help="Train even if a version with the same inputs exists."
 )
 @click.pass_obj
 def command(project: Path, out: Path | None, force: bool) -> None:
-    """Fit the pipeline; leave a sealed folder.
+    """Train the model and write its files and metrics to a run folder.
 
-    What trained before with the same data, code, training tables and lock is not trained again: its version is
-    fetched instead.
+    The command prints a digest of the folder's files. If a version with the same data, code, training settings of
+    model.toml and lock file exists, it is downloaded instead of training again.
     """
-    from gitops_ml import contract
-    from gitops_ml.commands.validate import checked
-    from gitops_ml.training.train import check_place, prepare, train
+    from gitops_ml import user_package
+    from gitops_ml.commands.validate import validate_data
+    from gitops_ml.training.train import check_output_folder, prepare, train
 
-    repository = find(project)
+    repository = find_repository(project)
     out = out or repository.scratch / "run"
-    check_place(out)
-    yours = contract.load(repository)
-    validation = checked(repository, yours, keep=True)
-    assert validation.frame is not None  # noqa: S101 (it was asked for)
+    check_output_folder(out)
+    package = user_package.load_user_package(repository)
+    validation = validate_data(repository, package, keep_rows=True)
+    assert validation.frame is not None  # noqa: S101 (keep_rows=True)
     prepared = prepare(repository, validation.frame, validation.digest)
-    digest = None if force else _existing(repository, prepared.lineage, out)
+    digest = None if force else _download_existing(repository, prepared.lineage, out)
     if digest is None:
         with console.progress("train") as progress:
-            digest = train(repository, yours, prepared, out, forced=force, progress=progress)
-        _show(out, digest)
-    console.output("digest", digest)
-    console.output("training", prepared.lineage.training)
+            digest = train(repository, package, prepared, out, forced=force, progress=progress)
+        _show_metrics(out, digest)
+    console.set_output("digest", digest)
+    console.set_output("training", prepared.lineage.training)
 
 
-def _existing(repository: "Repository", lineage: "Lineage", out: Path) -> str | None:
-    """Fetch the version that the same training made before, if there is one, and return its digest."""
+def _download_existing(repository: "Repository", lineage: "Lineage", out: Path) -> str | None:
+    """Download the version with the same inputs, if there is one, and return its digest."""
     import shutil
 
     from gitops_ml import manifest
     from gitops_ml.registry.store import connect
-    from gitops_ml.registry.versions import fetch, known, same_training
+    from gitops_ml.registry.versions import download_version, find_same_training, list_versions
 
     store, model = connect(repository), repository.config.project.name
-    version = same_training(known(store, model), lineage)
+    version = find_same_training(list_versions(store, model), lineage)
     if version is None:
         return None
     if (out / manifest.FILE).exists() and manifest.digest_file(out / manifest.FILE) != version.digest:
         shutil.rmtree(out)
-    fetch(store, model, version.number, version.digest, out)
-    console.say(
-        f"Nothing to train: version {version.number} was made from the same data, code, training tables and lock "
-        f"({lineage.training[:19]}). `--force` trains all the same."
+    download_version(store, model, version.number, version.digest, out)
+    console.echo(
+        f"Nothing to train: version {version.number} was trained with the same data, code, training settings and lock "
+        f"file ({lineage.training[:19]}). Use `--force` to train again."
     )
-    console.summarise(f"➖ Nothing to train: version {version.number} was made from the same inputs.")
+    console.append_summary(f"➖ Nothing to train: version {version.number} was trained with the same inputs.")
     return version.digest
 
 
-def _show(out: Path, digest: str) -> None:
+def _show_metrics(out: Path, digest: str) -> None:
+    """Print the metrics on the holdout, the numbers of rows and the digest, and add the metrics to the step summary."""
     from gitops_ml import run
-    from gitops_ml.forge.report import number, table
+    from gitops_ml.forge.markdown import format_number, format_table
 
-    described = run.read(out, digest)
-    rows = [[name, number(value)] for name, value in described.metrics.items()]
-    console.table("Trained", ["metric", "on the holdout"], rows)
+    described = run.read_run(out, digest)
+    headers = ["metric", "value on the holdout"]
+    rows = [[name, format_number(value)] for name, value in described.metrics.items()]
+    console.table("Metrics of the trained model", headers, rows)
     trained = described.lineage.rows - described.lineage.holdout_rows
-    console.say(f"{trained} rows trained on, {described.lineage.holdout_rows} held out.")
-    console.say(f"{console.near(out)} has the digest {digest}.")
-    console.summarise(f"### Trained\n\n{table(['metric', 'on the holdout'], rows)}")
+    console.echo(f"{trained} training rows, {described.lineage.holdout_rows} holdout rows.")
+    console.echo(f"The run folder {console.relative_path(out)} has the digest {digest}.")
+    console.append_summary(f"### Metrics of the trained model\n\n{format_table(headers, rows)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 from gitops_ml.errors import StoreError
 
 if TYPE_CHECKING:
@@ -18,56 +18,56 @@ if TYPE_CHECKING:
 @click.option("--port", default=5000, show_default=True, help="The port.")
 @click.pass_obj
 def command(project: Path, host: str, port: int) -> None:
-    """Open MLflow's own pages on the store."""
+    """Serve MLflow's user interface for the store."""
     import os
 
     from gitops_ml.registry.store import SERVER, BranchStore, connect
 
-    store = connect(find(project))
+    store = connect(find_repository(project))
     if not isinstance(store, BranchStore):
-        console.say(f"The store is a server: {os.environ[SERVER].split('@')[-1]}")
+        console.echo(f"The store is a server: {os.environ[SERVER].split('@')[-1]}")
         return
     store.branch.refresh()
     tip = (store.branch.tip or "empty")[:12]
-    console.say(f"http://{host}:{port} shows the store as it is now ({tip}). Ctrl-C ends it.")
+    console.echo(f"http://{host}:{port} shows the store at {tip}. Press Ctrl-C to stop.")
     _serve(store.branch.root, host, port)
 
 
 def _serve(root: Path, host: str, port: int) -> None:
-    """Run MLflow's server on a store until somebody ends it, and leave nothing of it running.
+    """Run MLflow's server on a store until the user stops it, then stop all its processes.
 
     Raises:
-        StoreError: It ended by itself.
+        StoreError: The server stopped by itself.
     """
     import os
     import signal
     import subprocess
     import sys
 
-    from gitops_ml.registry.store import ROOT, address
+    from gitops_ml.registry.store import ROOT, store_uri
 
-    serve = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address(root), "--host", host,
+    serve = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(root), "--host", host,
              "--port", str(port), "--workers", "1"]  # fmt: skip
-    # One server process and no job runner: a person looks, nothing else does.
+    # One server process and no job runner are enough for one user.
     env = {ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     server = subprocess.Popen(serve, env={**os.environ, **env}, start_new_session=True)
-    # A shell starts what runs in the background deaf to Ctrl-C.
+    # A shell starts background processes with Ctrl-C ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
         server.wait()
         raise StoreError(
-            f"MLflow's server ended by itself, with exit code {server.returncode}.",
-            f"Its words stand above; perhaps port {port} is taken: choose another with `--port`.",
+            f"MLflow's server stopped by itself with exit code {server.returncode}.",
+            f"Read its output above. If port {port} is in use, choose another one with `--port`.",
         )
     except KeyboardInterrupt:
-        console.say("Ended.")
+        console.echo("Stopped.")
     finally:
-        _end(server)
+        _stop(server)
 
 
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    """End the server and those that it started, which it would not take along; they hold nothing worth waiting for."""
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """Stop the server and its child processes, which it does not stop itself; they have no state to save."""
     import contextlib
     import os
     import signal

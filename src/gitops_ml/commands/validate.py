@@ -6,68 +6,73 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import find
+from gitops_ml.commands import find_repository
 from gitops_ml.errors import DataRefused
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
-    from gitops_ml.contract import Yours
     from gitops_ml.training.validate import Validation
+    from gitops_ml.user_package import UserPackage
 
-CAP = 50
+MAX_SHOWN = 50
 
 
 @click.command()
 @click.pass_obj
 def command(project: Path) -> None:
-    """Check every row against schema.py.
+    """Validate every row against schema.py.
 
-    All problems are listed at once, with examples.
+    All violations are listed at once, with examples.
     """
-    from gitops_ml import contract
+    from gitops_ml import user_package
 
-    repository = find(project)
-    validation = checked(repository, contract.load(repository), keep=False)
-    console.say(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
-    console.output("data", validation.digest)
+    repository = find_repository(project)
+    validation = validate_data(repository, user_package.load_user_package(repository), keep_rows=False)
+    console.echo(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
+    console.set_output("data", validation.digest)
 
 
-def checked(
-    repository: "Repository", yours: "Yours", *, keep: bool, part: bool = False, what: str = "data"
+def validate_data(
+    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data"
 ) -> "Validation":
-    """Validate; show the problems, if there are any, and stop.
+    """Validate the data, and show the violations of the schema if there are any.
 
     Args:
-        repository: Whose data it is.
-        yours: Whose schema the rows must keep.
-        keep: Return the rows too.
-        part: These are some rows of many.
-        what: The rows are of, in words.
+        repository: Repository of the data.
+        package: User package with the schema.
+        keep_rows: True to return the rows too.
+        is_partial: True if the rows are only a part of the data.
+        label: Name of the rows in messages.
+
+    Returns:
+        Number of rows, digest, violations, and the rows if `keep_rows` is set.
 
     Raises:
-        DataRefused: With the number of problems, after the table.
+        DataRefused: The rows violate the schema.
     """
     from gitops_ml.training.validate import validate
 
     with console.progress("validate") as progress:
-        validation = validate(repository, yours, keep=keep, part=part, progress=lambda rows: progress(f"{rows} rows"))
-    if validation.problems:
-        _show(validation, what)
-        raise DataRefused(
-            f"{len(validation.problems)} rule(s) of src/{repository.config.project.package}/schema.py broken in "
-            f"{validation.rows} rows of {what}.",
-            "Mend the data, or, if it is right and the world has changed, the schema.",
+        validation = validate(
+            repository, package, keep=keep_rows, is_partial=is_partial, progress=lambda rows: progress(f"{rows} rows")
         )
-    console.summarise(f"✅ {validation.rows} rows of {what} keep the schema.")
+    if validation.problems:
+        _show(validation, label)
+        raise DataRefused(
+            f"{validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of "
+            f"src/{repository.config.project.package}/schema.py.",
+            "Fix the data. If the data is right and the real values have changed, change the schema.",
+        )
+    console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation
 
 
-def _show(validation: "Validation", what: str) -> None:
-    from gitops_ml.forge.report import table
+def _show(validation: "Validation", label: str) -> None:
+    from gitops_ml.forge.markdown import format_table
 
     headers = ["column", "rule", "failing rows", "examples"]
-    rows = [[p.column, p.check, p.failing or "", "; ".join(p.examples)] for p in validation.problems[:CAP]]
-    title = f"{len(validation.problems)} rule(s) broken in {validation.rows} rows"
-    title += f"; the first {CAP} are" if len(validation.problems) > CAP else ""
+    rows = [[p.column, p.check, p.failing or "", "; ".join(p.examples)] for p in validation.problems[:MAX_SHOWN]]
+    title = f"{len(validation.problems)} rule(s) violated in {validation.rows} rows"
+    title += f"; the first {MAX_SHOWN} are shown" if len(validation.problems) > MAX_SHOWN else ""
     console.table(title, headers, rows)
-    console.summarise(f"### ❌ {what.capitalize()}: {title}\n\n{table(headers, rows)}")
+    console.append_summary(f"### ❌ {label.capitalize()}: {title}\n\n{format_table(headers, rows)}")

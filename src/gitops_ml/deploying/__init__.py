@@ -1,1 +1,1 @@
-"""Build a version's image, run it where it is to serve, and hear whether it says what it said."""
+"""Deployment: build a version's image, start the version on its target, and run its smoke test."""

@@ -1,26 +1,26 @@
-"""A container, before it is started and while it runs."""
+"""Containers: the specification of one to start, and the state of a started one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Where the server listens inside a container.
+# Port of the server inside a container.
 PORT = 8080
 
 
 @dataclass(frozen=True)
-class Start:
-    """How a container is to be started; it gets no more rights than answering requests needs.
+class ContainerSpec:
+    """Specification of a container to start, with no more rights than a server needs.
 
     Attributes:
-        image: Its reference, as built or pulled; nothing is pulled now.
-        name: No other container may have it.
-        env: Variables inside; what is secret is not named here.
-        secrets: Names of variables that it gets with the values of our own environment; those that we lack are left
-            out. No value of theirs is ever on a command line.
-        labels: By which it is found again.
-        port: Where it is reached on 127.0.0.1; 0 takes any.
-        memory_mib: More than this and it is ended.
-        restart: Start it again when it ends by itself, and when the machine starts.
+        image: Reference of the image; it is on this machine already and is not pulled.
+        name: Unique name of the container.
+        env: Environment variables, without secrets.
+        secrets: Names of environment variables to pass on from this process, if they are set. Their values are never
+            part of a command line.
+        labels: Labels to find the container by.
+        port: Port on 127.0.0.1; 0 for any free port.
+        memory_mib: Memory limit in MiB; the container is killed above it.
+        restart: Start the container again when it ends, and when the machine starts.
     """
 
     image: str
@@ -35,18 +35,18 @@ class Start:
 
 @dataclass(frozen=True)
 class Container:
-    """One that the engine knows.
+    """State of a container.
 
     Attributes:
-        id: The engine's.
-        name: Ours.
-        image: The reference that it was started from.
-        labels: Its own and its image's.
-        running: Whether it is up.
-        url: Where it answers on this machine; None where it publishes nothing.
-        healthy: Whether the check that runs inside of it passes.
-        unwell: Whether that check fails, or it ends by itself again and again.
-        ended: The code that it ended with; None while it is up.
+        id: The engine's id.
+        name: Name of the container.
+        image: Reference of the image that it was started from.
+        labels: Labels of the container and of its image.
+        running: True if it is running.
+        url: URL on this machine; None if it publishes no port.
+        healthy: True if the health check inside it passes.
+        unhealthy: True if the health check fails, or the container ends and restarts repeatedly.
+        exit_code: Exit code; None while it is running.
     """
 
     id: str
@@ -56,5 +56,5 @@ class Container:
     running: bool
     url: str | None
     healthy: bool
-    unwell: bool = False
-    ended: int | None = None
+    unhealthy: bool = False
+    exit_code: int | None = None

@@ -1,4 +1,4 @@
-"""A login to a registry for as long as it is needed: a job's token opens GitHub's own, and stays on no machine."""
+"""Login to a container registry for the time of a push or pull; it is not left on the machine."""
 
 import os
 import tempfile
@@ -14,29 +14,34 @@ GHCR = "ghcr.io"
 
 
 @contextmanager
-def logged_in(engine: Engine, reference: str, ours: str | None) -> Iterator[Engine]:
-    """The engine with a login to the registry of an image, where a password is known; else with whatever it has.
+def logged_in(engine: Engine, reference: str, repository: str | None) -> Iterator[Engine]:
+    """Yield the engine with a login to an image's registry, or as it is if no password is known.
 
     Args:
-        engine: docker, podman or buildah.
-        reference: The image.
-        ours: `repository` under [image] in model.toml: the password is for that registry, and for no other.
+        engine: Container engine.
+        reference: Reference of the image.
+        repository: `repository` under [image] in model.toml; the password is used for its registry only.
 
     Raises:
         ContainerError: The registry does not accept the login, or does not answer.
     """
     registry = reference.partition("/")[0]
-    user, password = credentials(registry, (ours or GHCR).partition("/")[0])
+    user, password = credentials(registry, (repository or GHCR).partition("/")[0])
     with tempfile.TemporaryDirectory() as folder:
         yield with_login(engine, Path(folder), registry, user, password) if password else engine
 
 
-def credentials(registry: str, ours: str) -> tuple[str, str]:
-    """User and password for a registry; empty where the engine's own login has to do.
+def credentials(registry: str, configured: str) -> tuple[str, str]:
+    """Return user and password for a registry; empty texts if there are none.
 
-    GITOPS_REGISTRY_USER and GITOPS_REGISTRY_PASSWORD, or else, in a job, the token of the job for GitHub's registry.
+    They come from GITOPS_REGISTRY_USER and GITOPS_REGISTRY_PASSWORD; or else, in a job of GitHub Actions, from the
+    job's token for GitHub's registry.
+
+    Args:
+        registry: Host of the registry.
+        configured: Host of the registry in model.toml.
     """
-    if os.environ.get(PASSWORD) and registry == ours:
+    if os.environ.get(PASSWORD) and registry == configured:
         return os.environ.get(USER) or "gitops", os.environ[PASSWORD]
     if registry == GHCR and git.in_actions():
         return os.environ.get("GITHUB_ACTOR") or "gitops", os.environ.get("GITHUB_TOKEN") or ""

@@ -1,4 +1,4 @@
-"""The bill of materials of an image, as CycloneDX has it: the model, and every package that its lock pins."""
+"""The software bill of materials (SBOM) of an image, in CycloneDX: the model, and the packages that its lock pins."""
 
 import json
 import platform
@@ -12,39 +12,39 @@ from packaging.requirements import Requirement
 from gitops_ml.run import Run
 
 PINNED = re.compile(r"^[A-Za-z0-9][^\n\\]*", re.MULTILINE)
-# As Python calls processors on Linux, whatever the machine that builds calls them.
+# Python's names of processors on Linux, by the names of other systems.
 PROCESSORS = {"arm64": "aarch64", "AMD64": "x86_64"}
 
 
-def bill(described: Run, version: str, digest: str, lock: str) -> str:
-    """The bill as JSON; for the same version and lock, the same text.
+def render_sbom(run: Run, version: str, digest: str, lock: str) -> str:
+    """Return the SBOM as JSON; the same version and lock give the same text.
 
     Args:
-        described: What the version says of itself.
-        version: The registry's number.
-        digest: Of its files.
-        lock: requirements/serve.txt and the pin of this library; what they pin for other systems is left out.
+        run: Run document of the version.
+        version: Registry version number.
+        digest: Digest of the version's files.
+        lock: Text of requirements/serve.txt and the pin of this library. Pins for other systems are left out.
     """
     model = {
-        "type": "machine-learning-model", "bom-ref": "model", "name": described.model, "version": version,
+        "type": "machine-learning-model", "bom-ref": "model", "name": run.model, "version": version,
         "hashes": [{"alg": "SHA-256", "content": digest.removeprefix("sha256:")}],
     }  # fmt: skip
-    packages = [_package(requirement) for requirement in _pinned(lock, described.lineage.python)]
+    packages = [_package(requirement) for requirement in _pinned_requirements(lock, run.lineage.python)]
     refs = [package["bom-ref"] for package in packages]
     content = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{digest} {lock}").urn,
         "version": 1,
-        "metadata": {"timestamp": described.created, "component": model},
+        "metadata": {"timestamp": run.created, "component": model},
         "components": packages,
         "dependencies": [{"ref": "model", "dependsOn": refs}, *({"ref": ref} for ref in refs)],
     }
     return json.dumps(content, indent=2) + "\n"
 
 
-def _pinned(lock: str, python: str) -> list[Requirement]:
-    """What the lock pins for this Python on Linux."""
+def _pinned_requirements(lock: str, python: str) -> list[Requirement]:
+    """Return the requirements that the lock pins for a Python version on Linux."""
     machine = PROCESSORS.get(platform.machine(), platform.machine())
     environment = {key: str(value) for key, value in default_environment().items()} | {
         "python_version": ".".join(python.split(".")[:2]), "python_full_version": python,

@@ -1,7 +1,8 @@
-"""Make the environment of an image small and quick to start, inside its build.
+"""Make the environment of an image small and quick to start.
 
-`python slim.py ENVIRONMENT`, run by the Dockerfile: drop what no server needs, and keep byte code: of packages instead
-of their sources, of Python's own library below PYTHONPYCACHEPREFIX, for the images that people use come without.
+The Dockerfile runs `python slim.py ENVIRONMENT` in the build. It removes files that a server does not need, and
+compiles byte code: of packages in place of their sources, of Python's standard library below PYTHONPYCACHEPREFIX,
+because base images come without it.
 """
 
 import compileall
@@ -14,26 +15,30 @@ import sys
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-# Tests, and what is only for compilers and type checkers.
+# Tests, and files for compilers and type checkers.
 FOLDERS = ("tests", "test", "include")
 SUFFIXES = {".pyi", ".pyx", ".pxd", ".pxi", ".tp", ".h", ".hpp", ".c", ".cc", ".cpp", ".a", ".build"}
-# Arrow over the network; the sample data that training may start from.
+# Arrow's network protocol, and the sample data of scikit-learn.
 UNUSED = ("pyarrow/*flight*", "pyarrow/src", "sklearn/datasets/data", "sklearn/datasets/images",
           "sklearn/datasets/descr")  # fmt: skip
-# Of this library, what does not answer requests; this file among it.
+# Parts of this library that do not serve requests, with this file.
 LIBRARY = ("gitops_ml/commands", "gitops_ml/training", "gitops_ml/registry", "gitops_ml/forge", "gitops_ml/deploying",
            "gitops_ml/monitoring", "gitops_ml/ingesting", "gitops_ml/data/template.zip")  # fmt: skip
-# Of Python's own library, what is for people at a keyboard, or a package that is looked at above.
+# Parts of the standard library that a server does not use, and the packages, which are compiled separately.
 NOT_SERVED = re.compile(r"/(tests?|idlelib|tkinter|turtledemo|lib2to3|ensurepip|distutils|pydoc_data|encodings|venv|"
                         r"config-[^/]*|site-packages|dist-packages)/")  # fmt: skip
-# Never compared with a source again: nothing changes in an image.
+# Byte code is never compared with its source, because nothing changes in an image.
 UNCHECKED = PycInvalidationMode.UNCHECKED_HASH
 HEADER = struct.Struct("<4s2B10s2HIQQQI6H")
 SEGMENT = struct.Struct("<2I6Q")
 
 
 def slim(environment: Path) -> None:
-    """Do all of it."""
+    """Make an environment small and compile its byte code.
+
+    Args:
+        environment: Root folder of the virtual environment.
+    """
     packages = next(environment.glob("lib/python3*/site-packages"))
     drop(packages)
     share([file for file in sorted(packages.rglob("*.so*")) if file.is_file() and not file.is_symlink()])
@@ -45,9 +50,13 @@ def slim(environment: Path) -> None:
 
 
 def drop(packages: Path) -> None:
-    """Remove what no server needs."""
-    named = [path for path in packages.rglob("*") if path.name in FOLDERS and path.is_dir()]
-    for path in [*named, *(path for pattern in (*UNUSED, *LIBRARY) for path in packages.glob(pattern))]:
+    """Remove files that a server does not need.
+
+    Args:
+        packages: The folder site-packages.
+    """
+    folders = [path for path in packages.rglob("*") if path.name in FOLDERS and path.is_dir()]
+    for path in [*folders, *(path for pattern in (*UNUSED, *LIBRARY) for path in packages.glob(pattern))]:
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -58,7 +67,11 @@ def drop(packages: Path) -> None:
 
 
 def share(libraries: list[Path]) -> None:
-    """Keep each shared library once, without what only a debugger reads."""
+    """Replace shared libraries of the same content by links to one of them, and strip them.
+
+    Args:
+        libraries: The files.
+    """
     seen: dict[str, Path] = {}
     for file in libraries:
         strip(file)
@@ -69,10 +82,14 @@ def share(libraries: list[Path]) -> None:
 
 
 def strip(library: Path) -> None:
-    """Cut off what lies behind the last byte that is ever loaded, as `sstrip` does; slim images have no `strip`."""
+    """Remove everything after the last byte that is loaded, as `sstrip` does; slim images have no `strip`.
+
+    Args:
+        library: A shared library; a file that is not 64-bit little-endian ELF is left unchanged.
+    """
     with library.open("r+b") as stream:
         start = HEADER.unpack(stream.read(HEADER.size))
-        if start[:3] != (b"\x7fELF", 2, 1):  # 64 bits, little-endian; whatever else there is stays as it is
+        if start[:3] != (b"\x7fELF", 2, 1):  # not 64-bit little-endian ELF
             return
         at, segments = start[8], start[13]
         ends = [at + segments * SEGMENT.size]
@@ -81,7 +98,7 @@ def strip(library: Path) -> None:
             segment = SEGMENT.unpack(stream.read(SEGMENT.size))
             ends.append(segment[2] + segment[5])
         stream.truncate(max(ends))
-        # There is no table of sections any more: no place, no entries, no names.
+        # The table of sections is gone: set its offset, its number of entries and its index of names to 0.
         stream.seek(0)
         stream.write(HEADER.pack(*start[:9], 0, *start[10:15], 0, 0))
 

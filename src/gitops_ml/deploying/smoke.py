@@ -1,7 +1,7 @@
-"""Hear a server out: does it become ready, is it the version that was meant, does it say what it said in training?
+"""Smoke test of a server: it becomes ready, it serves the intended version, and it predicts as in training.
 
-What comes back are sentences about a *definite* bad answer; none means that all is well. That nobody could be asked
-at all is a ContainerError.
+Failures are returned as sentences; an empty list means that the test passed. If the server cannot be asked, so that
+nothing is known about the version, a ContainerError is raised.
 """
 
 import itertools
@@ -21,183 +21,186 @@ from gitops_ml.manifest import verify
 if TYPE_CHECKING:
     from gitops_ml.predictions import Predictions
 
-# Seconds between two looks at a server that is not ready yet, and for one answer.
-LOOK, ANSWER = 0.05, 30
-LOOKS = 10  # after so many, whether it is up at all is asked too
+# Seconds between two readiness requests, and the time limit for one response.
+INTERVAL, TIMEOUT = 0.05, 30
+LIVENESS_EVERY = 10  # after this many readiness requests, ask whether the server is still running
 ATTEMPTS = 5
-SHOWN = 3
-# What a server says of itself when it will never be ready.
+MAX_SHOWN = 3  # differing rows in the failure
+# Error code of a server that will never be ready.
 UNFIT = "unfit"
-# How often an address that others share must say which version answers there, before a bad answer is that version's.
-TIMES = 5
-# Answers that say nothing of a version: the way leads elsewhere, a token is missing, a proxy reached nobody.
-NOT_OURS = frozenset({301, 302, 303, 307, 308, 401, 403, 407, 502, 504})
+# At an address that several versions may share, this many responses must name the version before a failure counts.
+CONFIRMATIONS = 5
+# Status codes that are not from the version: a redirect, a missing token, a proxy that did not reach the server.
+FOREIGN_STATUSES = frozenset({301, 302, 303, 307, 308, 401, 403, 407, 502, 504})
 LOOPBACK = ("http://127.0.0.1:", "http://localhost:")
 
 
-def wait_ready(url: str, seconds: float, alive: Callable[[], bool], *, shared: bool = False) -> list[str]:
-    """Wait until a server says that it is ready.
+def wait_until_ready(url: str, seconds: float, is_alive: Callable[[], bool], *, shared: bool = False) -> list[str]:
+    """Wait until a server is ready.
 
     Args:
-        url: Where it answers.
-        seconds: How long it may take.
-        alive: Whether it is still up at all; asked now and then.
-        shared: It is where callers ask: a proxy may lie between, and only what a server of ours says counts.
+        url: URL of the server.
+        seconds: Time limit.
+        is_alive: Function that returns whether the server is still running; it is called from time to time.
+        shared: The URL is the one of the callers. A proxy may be in between, and only responses of this library's
+            server count.
 
     Returns:
-        Why it never will be, in sentences; nothing when it is ready.
+        Failures, in sentences; an empty list if the server is ready.
 
     Raises:
-        ContainerError: Whether it is still up cannot be found out, or nobody but a proxy was heard.
+        ContainerError: It is unknown whether the server is running, or only a proxy responded.
     """
     until = time.monotonic() + seconds
-    for look in itertools.count(1):
+    for attempt in itertools.count(1):
         try:
-            answer = _session(url).get(f"{url}/health/ready", timeout=ANSWER)
+            response = _session(url).get(f"{url}/health/ready", timeout=TIMEOUT)
         except requests.RequestException:
-            last, ours = "it does not answer", False
+            last, from_server = "it does not answer", False
         else:
-            if answer.ok:
+            if response.ok:
                 return []
-            error = _content(answer).get("error")
+            error = _content(response).get("error")
             if isinstance(error, dict) and error.get("code") == UNFIT:
                 return [str(error.get("message"))]
-            last, ours = _said(answer), _is_ours(answer)
-        if look % LOOKS == 0 and not alive():
+            last, from_server = _summary(response), _is_from_server(response)
+        if attempt % LIVENESS_EVERY == 0 and not is_alive():
             return ["It ended before it was ready."]
         if time.monotonic() > until:
             break
-        time.sleep(LOOK)
-    if not alive():
+        time.sleep(INTERVAL)
+    if not is_alive():
         return ["It ended before it was ready."]
-    if shared and not ours:
+    if shared and not from_server:
         raise ContainerError(
-            f"Whether {url} is ready could not be found out in {seconds:g} s: {last}.",
-            "Look at what lies between here and there: names, certificates, a proxy. Nothing was held.",
+            f"It could not be found out in {seconds:g} s whether {url} is ready: {last}.",
+            "Check the network in between: DNS names, certificates, a proxy. No version was held.",
         )
     return [f"It was not ready after {seconds:g} s: {last}."]
 
 
 def replay(url: str, files: Path, digest: str, token: str | None = None, *, shared: bool = False) -> list[str]:
-    """Ask a ready server about the rows that were recorded in training.
+    """Send the rows that were recorded in training to a server, and compare its predictions with the recorded ones.
 
     Args:
-        url: Where it answers.
-        files: The version's files.
-        digest: Of their manifest.
-        token: What a caller must bear, if anything.
-        shared: It is where callers ask: other versions may answer there too, while one takes the place of another.
+        url: URL of the server, which is ready.
+        files: Folder of the version's files.
+        digest: Digest of their manifest.
+        token: Token of the callers; None if there is none.
+        shared: The URL is the one of the callers. Another version may respond too, while one replaces the other.
 
     Returns:
-        What differs from what was recorded, in sentences; nothing when it says the same.
+        Failures, in sentences; an empty list if the predictions are the same.
 
     Raises:
         IntegrityError: The files are not those that the digest names.
-        ContainerError: It could not be asked, though it was tried several times; or another version answered.
+        ContainerError: The server could not be asked in several attempts, or another version responded.
     """
     verify(files, digest)
-    wrong = _replay(url, files, digest, token, shared)
-    for _ in range(TIMES if wrong and shared else 0):
-        _insist(url, _content(_ask("GET", f"{url}/metadata", None, token, shared)).get("digest"), digest)
-    return wrong
+    failures = _replay(url, files, digest, token, shared)
+    for _ in range(CONFIRMATIONS if failures and shared else 0):
+        _require_digest(url, _content(_request("GET", f"{url}/metadata", None, token, shared)).get("digest"), digest)
+    return failures
 
 
 def _replay(url: str, files: Path, digest: str, token: str | None, shared: bool) -> list[str]:
-    about = _ask("GET", f"{url}/metadata", None, token, shared)
-    if not about.ok:
-        return [f"/metadata is answered with {_said(about)}."]
-    served = _content(about).get("digest")
+    metadata = _request("GET", f"{url}/metadata", None, token, shared)
+    if not metadata.ok:
+        return [f"/metadata answers {_summary(metadata)}."]
+    served = _content(metadata).get("digest")
     if shared:
-        _insist(url, served, digest)
+        _require_digest(url, served, digest)
     if served != digest:
         return [f"It serves {served}, not {digest}."]
     expected = json.loads((files / run.EXPECTED).read_bytes())
-    answer = _ask("POST", f"{url}/predict", {"rows": expected["rows"]}, token, shared)
-    if not answer.ok:
-        return [f"The {len(expected['rows'])} recorded rows are answered with {_said(answer)}."]
-    return _differences(expected["predictions"], _content(answer), run.read(files, digest))
+    response = _request("POST", f"{url}/predict", {"rows": expected["rows"]}, token, shared)
+    if not response.ok:
+        return [f"/predict answers {_summary(response)} to the {len(expected['rows'])} recorded rows."]
+    return _differences(expected["predictions"], _content(response), run.read_run(files, digest))
 
 
-def _insist(url: str, served: object, digest: str) -> None:
-    """What another version says where callers ask is not this one's fault."""
+def _require_digest(url: str, served: object, digest: str) -> None:
+    """Raise if another version responded; its response tells nothing about the tested one."""
     if served != digest:
         raise ContainerError(
             f"{url} answers with {served or 'no digest'}, not with {digest}.",
-            "An old version may still be on its way out, or the address leads elsewhere; run Deploy again.",
+            "The old version may still be stopping, or the address is of another server. Run Deploy again.",
         )
 
 
 def _session(url: str) -> requests.Session:
-    """No proxy lies between here and here, whatever the environment says."""
+    """Return a session that ignores the environment's proxy for addresses of this machine."""
     session = requests.Session()
     session.trust_env = not url.startswith(LOOPBACK)
     return session
 
 
-def _ask(method: str, url: str, body: Any, token: str | None, shared: bool) -> requests.Response:
+def _request(method: str, url: str, body: Any, token: str | None, shared: bool) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     retrying = Retrying(
         stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential_jitter(multiplier=0.2, max=5), reraise=True,
         retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout)),
     )  # fmt: skip
     try:
-        answer: requests.Response = retrying(
-            _session(url).request, method, url, json=body, headers=headers, timeout=ANSWER, allow_redirects=False
+        response: requests.Response = retrying(
+            _session(url).request, method, url, json=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
         )
     except requests.RequestException as error:
         raise ContainerError(
-            f"{url} cannot be asked: {type(error).__name__}.", "Look at the network between here and there; try again."
+            f"{url} cannot be reached: {type(error).__name__}.", "Check the network in between, and try again."
         ) from error
-    if answer.status_code in NOT_OURS or (shared and not answer.ok and not _is_ours(answer)):
+    if response.status_code in FOREIGN_STATUSES or (shared and not response.ok and not _is_from_server(response)):
         raise ContainerError(
-            f"{url} is answered with {_said(answer)}: by something that lies between, or to somebody without a right.",
-            "A token that the server wants stands in GITOPS_TOKEN; else look at the proxy.",
+            f"{url} answers {_summary(response)}. This is from a proxy in between, or access was denied.",
+            "If the server needs a token, set GITOPS_TOKEN. Otherwise check the proxy.",
         )
-    return answer
+    return response
 
 
-def _content(answer: requests.Response) -> dict[str, Any]:
-    """The JSON object of an answer; empty where it is none."""
+def _content(response: requests.Response) -> dict[str, Any]:
+    """Return the JSON object of a response; an empty one if it is not a JSON object."""
     try:
-        content = answer.json()
+        content = response.json()
     except requests.JSONDecodeError:
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _is_ours(answer: requests.Response) -> bool:
-    """Whether a refusal has the form that our servers give it; a proxy's own has not."""
-    error = _content(answer).get("error")
+def _is_from_server(response: requests.Response) -> bool:
+    """Return whether an error has the form of this library's server; a proxy's own error has not."""
+    error = _content(response).get("error")
     return isinstance(error, dict) and "code" in error
 
 
-def _said(answer: requests.Response) -> str:
-    """Status and words of an answer, on one line that cannot be long."""
-    words = " ".join(answer.text.split())
-    return f"{answer.status_code} {words[:300]}".strip()
+def _summary(response: requests.Response) -> str:
+    """Return status and text of a response, on one line of limited length."""
+    text = " ".join(response.text.split())
+    return f"{response.status_code} {text[:300]}".strip()
 
 
-def _differences(expected: list[dict[str, Any]], answer: Any, described: run.Run) -> list[str]:
-    """What a server says against what was recorded, row by row."""
+def _differences(expected: list[dict[str, Any]], content: Any, document: run.Run) -> list[str]:
+    """Return the rows in which a server's predictions differ from the recorded ones, as a sentence."""
     import numpy as np
 
-    from gitops_ml.predictions import same
+    from gitops_ml.predictions import are_close
 
     try:
-        then, now = _recorded(expected, described.classes), _answered(answer, described.classes)
+        recorded, served = _recorded(expected, document.classes), _served(content, document.classes)
     except (KeyError, TypeError, ValueError):
-        return ["Its answer to the recorded rows does not have the form of an answer."]
-    if len(now.values) != len(then.values):
-        return [f"It gives {len(now.values)} answers to {len(then.values)} recorded rows."]
-    wrong = []
-    for place in range(len(then.values)):
-        before, today = then.take(np.array([place])), now.take(np.array([place]))
-        if not same(before, today) or (described.classes and before.values[0] != today.values[0]):
-            wrong.append(f"row {place + 1}: {_told(today)} instead of {_told(before)}")
-    if not wrong:
+        return ["The response of /predict to the recorded rows has no predictions in the expected form."]
+    if len(served.values) != len(recorded.values):
+        return [f"It returns {len(served.values)} predictions for {len(recorded.values)} recorded rows."]
+    differing = []
+    for row in range(len(recorded.values)):
+        before, now = recorded.take(np.array([row])), served.take(np.array([row]))
+        if not are_close(before, now) or (document.classes and before.values[0] != now.values[0]):
+            differing.append(f"row {row + 1}: {_prediction_text(now)} instead of {_prediction_text(before)}")
+    if not differing:
         return []
-    shown = "; ".join(wrong[:SHOWN])
-    return [f"{len(wrong)} of {len(then.values)} recorded rows are answered otherwise than in training ({shown})."]
+    shown = "; ".join(differing[:MAX_SHOWN])
+    return [
+        f"The predictions for {len(differing)} of {len(recorded.values)} recorded rows differ from training ({shown})."
+    ]
 
 
 def _recorded(expected: list[dict[str, Any]], classes: tuple[Any, ...]) -> "Predictions":
@@ -207,27 +210,28 @@ def _recorded(expected: list[dict[str, Any]], classes: tuple[Any, ...]) -> "Pred
 
     values = np.array([row[VALUE] for row in expected])
     columns = [f"{PROBABILITY}{label}" for label in classes]
-    known = bool(columns) and columns[0] in expected[0]
+    has_probabilities = bool(columns) and columns[0] in expected[0]
     return Predictions(
-        values, np.array([[row[name] for name in columns] for row in expected]) if known else None, classes
+        values, np.array([[row[name] for name in columns] for row in expected]) if has_probabilities else None, classes
     )
 
 
-def _answered(answer: dict[str, Any], classes: tuple[Any, ...]) -> "Predictions":
+def _served(content: dict[str, Any], classes: tuple[Any, ...]) -> "Predictions":
     import numpy as np
 
     from gitops_ml.predictions import Predictions
 
-    given = answer.get("probabilities")
-    columns = None if given is None else np.array([given[str(label)] for label in classes], dtype=float).T
-    values = np.array(answer["predictions"], dtype=None if classes else float)
+    probabilities = content.get("probabilities")
+    columns = None if probabilities is None else np.array([probabilities[str(label)] for label in classes], dtype=float)
+    columns = None if columns is None else columns.T
+    values = np.array(content["predictions"], dtype=None if classes else float)
     if values.ndim != 1 or (columns is not None and columns.shape != (len(values), len(classes))):
-        raise ValueError("one prediction for each row, and one share for each class")
+        raise ValueError("one prediction for each row, and one probability for each class")
     return Predictions(values, columns, classes)
 
 
-def _told(said: "Predictions") -> str:
-    """One prediction, with how sure it is."""
-    if said.probabilities is None:
-        return str(said.values[0])
-    return f"{said.values[0]} ({', '.join(f'{share:.4f}' for share in said.probabilities[0])})"
+def _prediction_text(predictions: "Predictions") -> str:
+    """Return the first prediction, with its probabilities."""
+    if predictions.probabilities is None:
+        return str(predictions.values[0])
+    return f"{predictions.values[0]} ({', '.join(f'{share:.4f}' for share in predictions.probabilities[0])})"

@@ -1,4 +1,4 @@
-"""What a place of deployment must be able to do, whatever it is."""
+"""The interface of a target: a place to which versions are deployed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Rollout:
-    """One version, on its way into one environment.
+    """A version to deploy to an environment.
 
     Attributes:
-        environment: Such as "production".
-        model: The registered model's name.
-        version: The registry's number.
-        release: Its semantic version.
-        digest: Of the version's files.
-        image: Reference of its image, `repository@sha256:...`; None where there is none.
-        commit: That the version was trained from; what a process runs is checked out there.
-        files: The version's files, verified.
+        environment: Name of the environment, such as "production".
+        model: Name of the registered model.
+        version: Registry version number.
+        release: Semantic version.
+        digest: Digest of the version's files.
+        image: Reference of its image, `repository@sha256:...`; None if it has none.
+        commit: Commit that the version was trained from; a process runs the code of this commit.
+        files: Folder of the version's files, verified.
     """
 
     environment: str
@@ -31,7 +31,7 @@ class Rollout:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the server is told in its environment about the version that it serves."""
+        """Environment variables of the server that name the version."""
         return {
             "GITOPS_DIGEST": self.digest, "GITOPS_VERSION": self.version, "GITOPS_RELEASE": self.release,
             "GITOPS_ENVIRONMENT": self.environment,
@@ -39,14 +39,15 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class Running:
-    """What serves now.
+class RunningVersion:
+    """The version that serves callers.
 
     Attributes:
-        digest: Of the version's files.
-        image: Reference of its image; None where it runs without.
-        url: Where it answers callers; None where nothing stays up.
-        drift: What about it is not as it should be, in words, so that it has to be brought up again.
+        digest: Digest of the version's files.
+        image: Reference of its image; None if it runs without an image.
+        url: URL of the callers; None if no server stays up.
+        drift: Phrase that lists what differs from the desired deployment, so that it must be started again; empty if
+            nothing differs.
     """
 
     digest: str
@@ -56,45 +57,59 @@ class Running:
 
 
 class Target(Protocol):
-    """A place of deployment. Each step may be repeated after a kill, and ends in the same state."""
+    """A deployment target. Each step may be repeated after a kill, and ends in the same state."""
 
-    def running(self) -> Running | None:
-        """What serves callers now; None where nothing does.
-
-        Raises:
-            ContainerError: It cannot be found out.
-        """
-
-    def start(self, wanted: Rollout) -> str:
-        """Bring a version up beside the one that serves, without callers; the address where it can be asked.
-
-        A version that was started earlier and is still up is taken over as it is.
+    def running(self) -> RunningVersion | None:
+        """Return the version that serves callers; None if there is none.
 
         Raises:
-            ContainerError: It could not be tried: engine, registry or cluster. Nothing has changed for callers.
+            ContainerError: The target cannot be asked.
         """
 
-    def alive(self) -> bool:
-        """Whether what was started last is still up; one that has died will never be ready."""
+    def start(self, rollout: Rollout) -> str:
+        """Start a version beside the one that serves callers.
 
-    def well(self) -> bool:
-        """Whether what was started last is ready by a check from beside it: a dead address is then not its fault.
+        If the version was started earlier and is still running, it is used as it is.
 
-        False where nothing could come between it and us.
-        """
+        Args:
+            rollout: The version.
 
-    def switch(self, wanted: Rollout) -> None:
-        """Let it answer the callers from now on; requests that the old one began are finished.
+        Returns:
+            URL for the smoke test.
 
         Raises:
-            ContainerError: It could not be done; the old one still serves.
+            ContainerError: The engine, the registry or the cluster failed. Nothing has changed for callers.
+        """
+
+    def is_alive(self) -> bool:
+        """Return whether the version that was started last is still running."""
+
+    def is_ready(self) -> bool:
+        """Return whether the started version is ready according to a check that runs beside it.
+
+        If it is, a URL without response is a fault of the network and not of the version. Targets without a network in
+        between return False.
+        """
+
+    def switch(self, rollout: Rollout) -> None:
+        """Send callers to the started version from now on; the old version finishes its requests.
+
+        Args:
+            rollout: The version.
+
+        Raises:
+            ContainerError: The switch failed; the old version still serves.
         """
 
     def logs(self) -> str:
-        """What the one that serves callers printed lately; empty where nobody has it."""
+        """Return the latest output of the version that serves callers; empty if it is not available."""
 
-    def end(self) -> None:
-        """Let nothing of this environment serve any more."""
+    def stop(self) -> None:
+        """Stop serving in this environment."""
 
-    def abandon(self) -> str:
-        """Remove whatever was started beside the one that serves; its logs. The one that serves is not touched."""
+    def discard(self) -> str:
+        """Remove the started version; the one that serves callers is not changed.
+
+        Returns:
+            Logs of the removed version.
+        """

@@ -1,1 +1,1 @@
-"""The room of words: reports for pull requests and step summaries."""
+"""GitHub: API calls, and the texts and pages that people read (pull requests, issues, reports)."""

@@ -1,4 +1,4 @@
-"""What GitHub knows that Git does not: the last runs, and what is open. https://docs.github.com/rest/actions"""
+"""Workflow runs, open pull requests and open issues on GitHub. https://docs.github.com/rest/actions"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,66 +8,71 @@ from gitops_ml import git
 from gitops_ml.forge.github import GitHub
 
 DAYS = 30
-PAGE, PAGES = 100, 10  # GitHub lists no more than 1,000 runs at once
-# Branches whose pull requests are ours: those that propose a change to main, and those that bring new rows.
-OURS = (*git.PROPOSALS, "data")
+PER_PAGE, MAX_PAGES = 100, 10  # GitHub lists at most 1,000 runs
+# First parts of the names of the branches that the commands create: proposals to main, and new rows of data.
+BRANCH_PREFIXES = (*git.PROPOSAL_PREFIXES, "data")
 
 
-def activity(github: GitHub, now: datetime) -> dict[str, Any]:
-    """The last run of each workflow, the minutes that runs took in 30 days, our open pull requests and issues.
+def fetch_activity(github: GitHub, now: datetime) -> dict[str, Any]:
+    """Return the last run of each workflow, the minutes of all runs, and the open pull requests and issues.
+
+    Only pull requests and issues that gitops opened are listed.
 
     Args:
-        github: Where.
-        now: The end of those days.
+        github: The repository.
+        now: End of the 30 days whose runs are counted.
 
     Raises:
-        ForgeError: It cannot be asked.
+        ForgeError: GitHub cannot be reached, or refuses.
     """
-    runs = list(_runs(github, now - timedelta(days=DAYS)))
-    last: dict[str, dict[str, Any]] = {}
+    runs = list(_fetch_runs(github, now - timedelta(days=DAYS)))
+    last_runs: dict[str, dict[str, Any]] = {}
     for run in runs:
-        last.setdefault(run["name"], run)
+        last_runs.setdefault(run["name"], run)
     return {
         "page": github.page,
-        "runs": [_run(each) for each in last.values()],
-        "minutes": sum(_minutes(each) for each in runs),
-        "pulls": [_open(each) for each in github.each("/pulls", state="open") if _ours(github, each)],
-        # Ours are a bot's: what failed, what is in the way, what is an alarm.
-        "issues": [_open(each) for each in github.each("/issues", state="open")
-                   if "pull_request" not in each and (each["user"] or {}).get("type") == "Bot"],
+        "runs": [_summarize_run(run) for run in last_runs.values()],
+        "minutes": sum(_duration_minutes(run) for run in runs),
+        "pulls": [
+            _summarize_item(pull) for pull in github.paginate("/pulls", state="open") if _is_proposal(github, pull)
+        ],
+        # Workflows open issues as a bot: failed versions, missing permissions, alarms.
+        "issues": [_summarize_item(issue) for issue in github.paginate("/issues", state="open")
+                   if "pull_request" not in issue and (issue["user"] or {}).get("type") == "Bot"],
     }  # fmt: skip
 
 
-def _runs(github: GitHub, since: datetime) -> Iterator[dict[str, Any]]:
-    """Newest first."""
+def _fetch_runs(github: GitHub, since: datetime) -> Iterator[dict[str, Any]]:
+    """Yield the runs since a moment, newest first."""
     created = f">={since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    for page in range(1, PAGES + 1):
-        some = github.get("/actions/runs", per_page=PAGE, page=page, created=created)["workflow_runs"]
-        yield from (run for run in some if datetime.fromisoformat(run["created_at"]) >= since)
-        if len(some) < PAGE:
+    for page in range(1, MAX_PAGES + 1):
+        runs = github.get("/actions/runs", per_page=PER_PAGE, page=page, created=created)["workflow_runs"]
+        yield from (run for run in runs if datetime.fromisoformat(run["created_at"]) >= since)
+        if len(runs) < PER_PAGE:
             return
 
 
-def _run(run: dict[str, Any]) -> dict[str, Any]:
+def _summarize_run(run: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": run["name"], "verdict": run["conclusion"] or run["status"], "when": run["created_at"],
         "page": run["html_url"], "event": run["event"],
     }  # fmt: skip
 
 
-def _minutes(run: dict[str, Any]) -> float:
-    """How long a run took that has ended; what waited for people is not told apart from what worked."""
+def _duration_minutes(run: dict[str, Any]) -> float:
+    """Return the minutes of a completed run, including the time in which it waited for an approval."""
     if run["status"] != "completed":
         return 0.0
-    began = datetime.fromisoformat(run["run_started_at"] or run["created_at"])
-    return (datetime.fromisoformat(run["updated_at"]) - began).total_seconds() / 60
+    start = datetime.fromisoformat(run["run_started_at"] or run["created_at"])
+    return (datetime.fromisoformat(run["updated_at"]) - start).total_seconds() / 60
 
 
-def _ours(github: GitHub, pull: dict[str, Any]) -> bool:
-    """Whether it proposes what commands propose, from a branch of this repository."""
-    home = pull["head"]["repo"]
-    return bool(home) and home["full_name"] == github.repository and pull["head"]["ref"].split("/")[0] in OURS
+def _is_proposal(github: GitHub, pull: dict[str, Any]) -> bool:
+    """Return whether a pull request comes from a branch of this repository that the commands create."""
+    repository = pull["head"]["repo"]
+    is_own = bool(repository) and repository["full_name"] == github.repository
+    return is_own and pull["head"]["ref"].split("/")[0] in BRANCH_PREFIXES
 
 
-def _open(found: dict[str, Any]) -> dict[str, Any]:
-    return {"number": found["number"], "title": found["title"], "page": found["html_url"], "when": found["created_at"]}
+def _summarize_item(item: dict[str, Any]) -> dict[str, Any]:
+    return {"number": item["number"], "title": item["title"], "page": item["html_url"], "when": item["created_at"]}

@@ -1,4 +1,4 @@
-"""Issues of ours: known by their title, and by who opened them, for anybody may write any title.
+"""Issues that gitops opens. They are found by their title and their author, because any user may write the same title.
 
 https://docs.github.com/rest/issues/issues
 """
@@ -13,37 +13,60 @@ from gitops_ml.forge.github import GitHub
 Issue = dict[str, Any]
 
 
-def find(github: GitHub, title: str) -> Issue | None:
-    """The open one with this title."""
-    return next(opened(github, re.compile(re.escape(title))), None)
+def find_open(github: GitHub, title: str) -> Issue | None:
+    """Return the open issue with a title; None if there is none.
+
+    Args:
+        github: The repository.
+        title: The whole title.
+    """
+    return next(list_open(github, re.compile(re.escape(title))), None)
 
 
-def opened(github: GitHub, title: re.Pattern[str]) -> Iterator[Issue]:
-    """The open ones whose whole title is such."""
-    # All of them first, for whoever asks may close some meanwhile.
-    for issue in list(github.each("/issues", state="open")):
-        if title.fullmatch(issue["title"]) and _ours(github, issue):
+def list_open(github: GitHub, title: re.Pattern[str]) -> Iterator[Issue]:
+    """Yield the open issues whose whole title matches a pattern.
+
+    Args:
+        github: The repository.
+        title: Pattern of the title.
+    """
+    # The list is fetched completely first, because the caller may close issues during the iteration.
+    for issue in list(github.paginate("/issues", state="open")):
+        if title.fullmatch(issue["title"]) and _is_own(github, issue):
             yield issue
 
 
-def closed_by_a_person(github: GitHub, title: str, since: datetime) -> Issue | None:
-    """The one that a person closed since then: what we closed ourselves was over, and not settled by anybody."""
+def find_closed_by_person(github: GitHub, title: str, since: datetime) -> Issue | None:
+    """Return an issue that a person closed since a moment; None if there is none.
+
+    An issue that a workflow closed does not count: its cause was over, but no person decided anything.
+
+    Args:
+        github: The repository.
+        title: The whole title.
+        since: Issues that were closed earlier do not count.
+    """
     moment = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    for listed in github.each("/issues", state="closed", since=moment):
-        if listed["title"] == title and listed["closed_at"] >= moment and _ours(github, listed):
-            found: Issue = github.get(f"/issues/{listed['number']}")
-            if found["closed_by"] is None or found["closed_by"]["type"] != "Bot":
-                return found
+    for listed in github.paginate("/issues", state="closed", since=moment):
+        if listed["title"] == title and listed["closed_at"] >= moment and _is_own(github, listed):
+            issue: Issue = github.get(f"/issues/{listed['number']}")
+            if issue["closed_by"] is None or issue["closed_by"]["type"] != "Bot":
+                return issue
     return None
 
 
 def close(github: GitHub, issue: Issue) -> None:
-    """What it spoke of is over."""
+    """Close an issue as completed.
+
+    Args:
+        github: The repository.
+        issue: The issue.
+    """
     github.send("PATCH", f"/issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
 
 
-def _ours(github: GitHub, issue: Issue) -> bool:
-    """Whether automation opened it, or whoever the token is of; a pull request is none."""
-    who = issue["user"] or {}
-    known = who.get("type") == "Bot" or (bool(who) and who.get("login") == github.login)
-    return known and "pull_request" not in issue
+def _is_own(github: GitHub, issue: Issue) -> bool:
+    """Return whether a bot or the owner of the token opened the issue, and it is no pull request."""
+    author = issue["user"] or {}
+    is_author = author.get("type") == "Bot" or (bool(author) and author.get("login") == github.login)
+    return is_author and "pull_request" not in issue

@@ -1,13 +1,13 @@
-"""The promotion pull request, as it is on GitHub, and the few things that may be done to it."""
+"""Pull requests on GitHub: find, create, update, comment and close. https://docs.github.com/rest/pulls/pulls"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gitops_ml.errors import ForgeError, PullRequestsForbidden
-from gitops_ml.forge import proposal
-from gitops_ml.forge.github import GitHub, Unsure
-from gitops_ml.forge.proposal import Offer
+from gitops_ml.forge import promotion_text
+from gitops_ml.forge.github import GitHub, UncertainWrite
+from gitops_ml.forge.promotion_text import PromotionProposal
 
 BASE = "main"
 LABEL = "promotion"
@@ -16,15 +16,15 @@ FORBIDDEN_TITLE = "Workflows may not open pull requests: a model waits for promo
 
 @dataclass(frozen=True)
 class PullRequest:
-    """One that is open.
+    """An open pull request.
 
     Attributes:
-        number: GitHub's.
-        page: Its address for people.
-        title: As it is now.
-        body: The same.
-        head: The commit at the tip of its branch.
-        labels: Their names.
+        number: GitHub's number.
+        page: URL of its page.
+        title: Title of the pull request.
+        body: Body of the pull request, in Markdown.
+        head: Commit at the tip of its branch.
+        labels: Names of its labels.
     """
 
     number: int
@@ -36,138 +36,227 @@ class PullRequest:
 
     @property
     def digest(self) -> str | None:
-        """The short digest that its title offers."""
-        return proposal.offered(self.title)
+        """The short digest in its title."""
+        return promotion_text.parse_digest(self.title)
 
 
-def find(github: GitHub, branch: str) -> PullRequest | None:
-    """The open pull request of this branch; there is at most one."""
-    return next((_read(found) for found in _of(github, branch, "open")), None)
+def find_open(github: GitHub, branch: str) -> PullRequest | None:
+    """Return the open pull request of a branch; None if there is none. There is at most one.
 
-
-def closed_by_a_person(github: GitHub, branch: str, short: str) -> str | None:
-    """The page of a pull request that offered this digest and that a person closed without merging it.
-
-    What we closed ourselves, because something better came, was not refused.
+    Args:
+        github: The repository.
+        branch: Name of the branch.
     """
-    for found in _of(github, branch, "closed"):
-        if proposal.offered(found["title"]) == short and not found["merged_at"]:
-            closed_by = github.get(f"/issues/{found['number']}")["closed_by"]
+    return next((_parse(pull) for pull in _list_pulls(github, branch, "open")), None)
+
+
+def find_closed_by_person(github: GitHub, branch: str, short_digest: str) -> str | None:
+    """Return the URL of a pull request for a digest that a person closed without merging it; None if there is none.
+
+    A pull request that a workflow closed, for example because a better version superseded it, was not refused.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch.
+        short_digest: Short digest in the title of the pull request.
+    """
+    for pull in _list_pulls(github, branch, "closed"):
+        if promotion_text.parse_digest(pull["title"]) == short_digest and not pull["merged_at"]:
+            closed_by = github.get(f"/issues/{pull['number']}")["closed_by"]
             if closed_by is None or closed_by["type"] != "Bot":
-                return str(found["html_url"])
+                return str(pull["html_url"])
     return None
 
 
-def approved(github: GitHub, pull: PullRequest) -> bool:
-    """Whether somebody's last word is an approval."""
-    last = {}
-    for review in github.each(f"/pulls/{pull.number}/reviews"):
+def is_approved(github: GitHub, pull: PullRequest) -> bool:
+    """Return whether the last review of any reviewer is an approval.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+    """
+    last_states = {}
+    for review in github.paginate(f"/pulls/{pull.number}/reviews"):
         if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
-            last[(review["user"] or {}).get("login")] = review["state"]
-    return "APPROVED" in last.values()
+            last_states[(review["user"] or {}).get("login")] = review["state"]
+    return "APPROVED" in last_states.values()
 
 
 def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
-    """Open it.
+    """Open a pull request.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch to merge into main.
+        title: Title of the pull request.
+        body: Body in Markdown.
+
+    Returns:
+        The pull request.
 
     Raises:
         PullRequestsForbidden: The repository's settings forbid it.
-        Unsure: One is open by now.
+        UncertainWrite: A pull request of the branch has been opened meanwhile.
     """
     try:
-        made = github.send("POST", "/pulls", {"title": title, "body": body, "head": branch, "base": BASE})
+        created = github.send("POST", "/pulls", {"title": title, "body": body, "head": branch, "base": BASE})
     except ForgeError as error:
-        if error.status == 422 and "already exists" in error.what:
-            raise Unsure(error.what, error.next) from error
+        if error.status == 422 and "already exists" in error.problem:
+            raise UncertainWrite(error.problem, error.next_step) from error
         raise
-    return _read(made)
+    return _parse(created)
 
 
-def rewrite(github: GitHub, pull: PullRequest, title: str, body: str) -> PullRequest:
-    """Let it offer something else: title and body in one step."""
-    return _read(github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "body": body}))
+def update(github: GitHub, pull: PullRequest, title: str, body: str) -> PullRequest:
+    """Replace title and body in one request.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+        title: New title.
+        body: New body in Markdown.
+
+    Returns:
+        The updated pull request.
+    """
+    return _parse(github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "body": body}))
 
 
-def close(github: GitHub, pull: PullRequest, why: str) -> None:
-    """Close one that is not needed any more, with a word."""
-    github.send("POST", f"/issues/{pull.number}/comments", {"body": why})
+def close(github: GitHub, pull: PullRequest, comment: str) -> None:
+    """Close a pull request with a comment.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+        comment: The reason, in Markdown.
+    """
+    github.send("POST", f"/issues/{pull.number}/comments", {"body": comment})
     github.send("PATCH", f"/pulls/{pull.number}", {"state": "closed"})
 
 
-def tell(github: GitHub, pull: PullRequest, offer: Offer, message: str) -> bool:
-    """Comment once that another version is offered now; whether a comment was due."""
-    if proposal.first_offered(pull.body) in (None, offer.short):
+def comment_on_update(github: GitHub, pull: PullRequest, proposal: PromotionProposal, message: str) -> bool:
+    """Comment once that the pull request proposes another version now.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+        proposal: The version that is proposed now.
+        message: Reason why it replaces the other version.
+
+    Returns:
+        Whether a comment was added.
+    """
+    if promotion_text.parse_first_digest(pull.body) in (None, proposal.short_digest):
         return False
-    return comment_once(github, pull, proposal.mark_of_comment(offer), proposal.refreshed(offer, message))
+    marker, text = promotion_text.comment_marker(proposal), promotion_text.render_update_comment(proposal, message)
+    return comment_once(github, pull, marker, text)
 
 
-def comment_once(github: GitHub, pull: PullRequest, mark: str, text: str) -> bool:
-    """Comment, unless a comment with this mark is there; whether one was due."""
-    if any(mark in (comment["body"] or "") for comment in github.each(f"/issues/{pull.number}/comments")):
+def comment_once(github: GitHub, pull: PullRequest, marker: str, text: str) -> bool:
+    """Add a comment, unless there is a comment with the marker.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+        marker: Invisible marker, which the text contains.
+        text: The comment in Markdown.
+
+    Returns:
+        Whether a comment was added.
+    """
+    if any(marker in (comment["body"] or "") for comment in github.paginate(f"/issues/{pull.number}/comments")):
         return False
     github.send("POST", f"/issues/{pull.number}/comments", {"body": text})
     return True
 
 
-def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, why: str) -> None:
-    """Close one that offers a held version.
+def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, reason: str) -> None:
+    """Close a pull request that proposes a held version.
 
-    Its title names no digest any more: whoever closes it, this is no person's refusal, and once the hold is lifted the
-    version may be offered again.
+    The digest is removed from its title, so that `find_closed_by_person` does not take it for a refusal, and the
+    version can be proposed again when the hold is lifted.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+        version: Registry version number.
+        environment: Environment in which the version is held.
+        reason: Reason of the hold.
     """
-    github.send("POST", f"/issues/{pull.number}/comments", {"body": proposal.withdrawn(version, environment, why)})
-    title = proposal.TITLE.sub(f"Withdrawn: version {version} is held in {environment}", pull.title)
+    comment = promotion_text.render_withdrawn_comment(version, environment, reason)
+    github.send("POST", f"/issues/{pull.number}/comments", {"body": comment})
+    title = promotion_text.TITLE.sub(f"Withdrawn: version {version} is held in {environment}", pull.title)
     github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "state": "closed"})
 
 
-def label(github: GitHub, pull: PullRequest) -> None:
-    """Make it easy to find; nothing depends on the label."""
+def add_label(github: GitHub, pull: PullRequest) -> None:
+    """Add the label `promotion`, by which people find the pull request. Nothing else depends on it.
+
+    Args:
+        github: The repository.
+        pull: The pull request.
+    """
     if LABEL not in pull.labels:
         github.send("POST", f"/issues/{pull.number}/labels", {"labels": [LABEL]})
 
 
-def ask_for_permission(github: GitHub, offer: Offer, refusal: PullRequestsForbidden) -> str:
-    """Keep one open issue that says which setting is in the way, and how to go on without it; its page."""
-    link = f"{github.page}/compare/{BASE}...{offer.branch}?expand=1"
+def open_permission_issue(github: GitHub, proposal: PromotionProposal, error: PullRequestsForbidden) -> str:
+    """Keep one open issue that explains which setting forbids the pull request.
+
+    Args:
+        github: The repository.
+        proposal: The version that cannot be proposed.
+        error: GitHub's refusal.
+
+    Returns:
+        The issue's URL.
+    """
+    link = f"{github.page}/compare/{BASE}...{proposal.branch}?expand=1"
     body = (
-        f"Version {offer.version} of {offer.model} passed every gate and waits on the branch `{offer.branch}`.\n\n"
-        f"GitHub said: *{refusal.what}*\n\n"
-        "**Either** let workflows open pull requests: [Settings > Actions > General]"
+        f"Version {proposal.version} of {proposal.model} passed every gate. It is on the branch `{proposal.branch}`, "
+        "but the workflow may not open a pull request for it.\n\n"
+        f"GitHub's message: *{error.problem}*\n\n"
+        "**Either** allow workflows to open pull requests: go to [Settings > Actions > General]"
         f"({github.page}/settings/actions), tick **Allow GitHub Actions to create and approve pull requests**, and run "
-        "the workflow **Train** again. In an organisation its owners may have to allow it first.\n\n"
-        f"**Or** [open the pull request yourself]({link}).\n\nThis issue closes itself once a pull request is open."
+        "the workflow **Train** again. In an organisation, an owner of the organisation may have to allow it first.\n\n"
+        f"**Or** [open the pull request yourself]({link}).\n\n"
+        "This issue is closed automatically when a pull request is open."
     )
-    there = _permission_issue(github)
-    if there is None:
-        there = github.send("POST", "/issues", {"title": FORBIDDEN_TITLE, "body": body})
-    elif there["body"] != body:
-        there = github.send("PATCH", f"/issues/{there['number']}", {"body": body})
-    return str(there["html_url"])
+    issue = _find_permission_issue(github)
+    if issue is None:
+        issue = github.send("POST", "/issues", {"title": FORBIDDEN_TITLE, "body": body})
+    elif issue["body"] != body:
+        issue = github.send("PATCH", f"/issues/{issue['number']}", {"body": body})
+    return str(issue["html_url"])
 
 
-def permission_was_given(github: GitHub) -> None:
-    """Close that issue, if there is one."""
-    there = _permission_issue(github)
-    if there:
-        github.send("PATCH", f"/issues/{there['number']}", {"state": "closed", "state_reason": "completed"})
+def close_permission_issue(github: GitHub) -> None:
+    """Close the issue about the missing permission, if it is open.
+
+    Args:
+        github: The repository.
+    """
+    issue = _find_permission_issue(github)
+    if issue:
+        github.send("PATCH", f"/issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
 
 
-def _permission_issue(github: GitHub) -> dict[str, Any] | None:
-    listed = (issue for issue in github.each("/issues", state="open") if "pull_request" not in issue)
-    return next((issue for issue in listed if issue["title"] == FORBIDDEN_TITLE), None)
+def _find_permission_issue(github: GitHub) -> dict[str, Any] | None:
+    issues = (issue for issue in github.paginate("/issues", state="open") if "pull_request" not in issue)
+    return next((issue for issue in issues if issue["title"] == FORBIDDEN_TITLE), None)
 
 
-def _of(github: GitHub, branch: str, state: str) -> Iterator[dict[str, Any]]:
-    """Pull requests from this branch of this repository, newest first; a fork's branch of that name is not ours."""
-    listed = github.each(
+def _list_pulls(github: GitHub, branch: str, state: str) -> Iterator[dict[str, Any]]:
+    """Yield the pull requests of a branch of this repository, newest first, without those of forks."""
+    listed = github.paginate(
         "/pulls", state=state, head=f"{github.owner}:{branch}", base=BASE, sort="created", direction="desc"
     )  # fmt: skip
-    for found in listed:
-        if found["head"]["repo"] and found["head"]["repo"]["full_name"] == github.repository:
-            yield found
+    for pull in listed:
+        if pull["head"]["repo"] and pull["head"]["repo"]["full_name"] == github.repository:
+            yield pull
 
 
-def _read(found: dict[str, Any]) -> PullRequest:
-    labels = tuple(label["name"] for label in found["labels"])
-    page, head = found["html_url"], found["head"]["sha"]
-    return PullRequest(found["number"], page, found["title"], found["body"] or "", head, labels)
+def _parse(pull: dict[str, Any]) -> PullRequest:
+    labels = tuple(label["name"] for label in pull["labels"])
+    page, head = pull["html_url"], pull["head"]["sha"]
+    return PullRequest(pull["number"], page, pull["title"], pull["body"] or "", head, labels)

@@ -1,45 +1,48 @@
-"""A tag and a release on GitHub for each version that serves. https://docs.github.com/rest/releases"""
+"""A tag and a GitHub release for each version that serves. https://docs.github.com/rest/releases"""
 
 from gitops_ml.errors import ForgeError
-from gitops_ml.forge.github import GitHub, Unsure
-from gitops_ml.forge.proposal import TRY
+from gitops_ml.forge.github import GitHub, UncertainWrite
+from gitops_ml.forge.promotion_text import TRY_SECTION
 
-LIMIT = 100_000
+LIMIT = 100_000  # characters
 
 
-def ensure(github: GitHub, release: str, commit: str, title: str, body: str) -> str | None:
-    """Make the release, and with it its tag, unless it is there; its page where it is new.
+def ensure_release(github: GitHub, release: str, commit: str, title: str, body: str) -> str | None:
+    """Create the release and its tag, unless the release exists.
 
-    Below the body stands the report that the version was promoted by, where the merge was that of a pull request.
+    The report of the promotion pull request is appended to the body, if the commit is the merge of one.
 
     Args:
-        github: Where.
-        release: The semantic version.
-        commit: That the tag names: the merge that promoted the version.
-        title: Of the release.
-        body: Of the release, in Markdown.
+        github: The repository.
+        release: Semantic version.
+        commit: Commit to tag: the merge that promoted the version.
+        title: Title of the release.
+        body: Text of the release, in Markdown.
+
+    Returns:
+        The URL of the new release; None if it existed.
 
     Raises:
-        Unsure: Nobody knows whether it was made; ask again.
+        UncertainWrite: It is unknown whether the release was created. The caller has to check it again.
     """
     tag = f"v{release}"
     if github.find(f"/releases/tags/{tag}"):
         return None
-    whole = f"{body.rstrip()}\n{_report(github, commit)}"
-    asked = {"tag_name": tag, "target_commitish": commit, "name": title, "body": whole[:LIMIT]}
+    text = f"{body.rstrip()}\n{_promotion_report(github, commit)}"
+    document = {"tag_name": tag, "target_commitish": commit, "name": title, "body": text[:LIMIT]}
     try:
-        return str(github.send("POST", "/releases", asked)["html_url"])
+        return str(github.send("POST", "/releases", document)["html_url"])
     except ForgeError as error:
-        if error.status == 422 and "already_exists" in error.what:
-            raise Unsure(error.what, error.next) from error
+        if error.status == 422 and "already_exists" in error.problem:
+            raise UncertainWrite(error.problem, error.next_step) from error
         raise
 
 
-def _report(github: GitHub, commit: str) -> str:
-    """The report in the pull request that a merge came from; nothing where somebody merged without one."""
+def _promotion_report(github: GitHub, commit: str) -> str:
+    """Return the report of the pull request that a commit merged; empty if it merged none."""
     pulls = github.get(f"/commits/{commit}/pulls")
     pull = next((pull for pull in pulls if pull["merged_at"] and pull["merge_commit_sha"] == commit), None)
     if pull is None:
         return ""
-    told = (pull["body"] or "").partition(TRY)[0].rstrip()
-    return f"\n# The report that it was promoted by\n\nOf {pull['html_url']}, as it was merged.\n\n{told}\n"
+    report = (pull["body"] or "").partition(TRY_SECTION)[0].rstrip()
+    return f"\n# Promotion report\n\nFrom {pull['html_url']}, as it was merged.\n\n{report}\n"

@@ -1,4 +1,4 @@
-"""Branch rules: as .github/rulesets/*.json have them, in the form in which GitHub imports them, and as GitHub has them.
+"""Branch rules: as .github/rulesets/*.json define them in GitHub's import format, and as GitHub has them.
 
 https://docs.github.com/rest/repos/rules
 """
@@ -14,7 +14,7 @@ from gitops_ml.forge.github import GitHub
 FOLDER = ".github/rulesets"
 BASE = "main"
 FIELDS = ("name", "target", "enforcement", "conditions", "rules", "bypass_actors")
-ACTIONS = 15368  # GitHub Actions, among the apps
+ACTIONS = 15368  # id of the app GitHub Actions
 BLOCKS_PUSH = {
     "creation", "update", "pull_request", "required_status_checks", "required_signatures", "required_deployments",
     "merge_queue", "workflows", "code_scanning",
@@ -23,52 +23,83 @@ BLOCKS_PUSH = {
 Ruleset = dict[str, Any]
 
 
-def wanted(root: Path) -> list[Ruleset]:
-    """The rulesets that the repository's files write down, without what only an export says.
+def load_rulesets(root: Path) -> list[Ruleset]:
+    """Return the rulesets that the repository's files define, without the fields that only an export has.
+
+    Args:
+        root: Root of the clone.
 
     Raises:
-        ConfigError: A file is not a ruleset.
+        ConfigError: A file does not contain a ruleset.
     """
-    return [_read(file) for file in sorted((root / FOLDER).glob("*.json"))]
+    return [_read_ruleset(file) for file in sorted((root / FOLDER).glob("*.json"))]
 
 
-def _read(file: Path) -> Ruleset:
+def _read_ruleset(file: Path) -> Ruleset:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or not {"name", "enforcement", "rules"} <= set(found):
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(document, dict) or not {"name", "enforcement", "rules"} <= set(document):
             raise ValueError("it needs `name`, `enforcement` and `rules`")
     except ValueError as error:
         raise ConfigError(
             f"{FOLDER}/{file.name} is not a ruleset: {error}.", "Restore it from Git, or export one from GitHub."
         ) from error
-    return {field: found[field] for field in FIELDS if field in found}
+    return {field: document[field] for field in FIELDS if field in document}
 
 
-def there(github: GitHub) -> dict[str, Ruleset]:
-    """The repository's own rulesets on GitHub, whole, by name; those of its organisation are not ours to change."""
-    listed = github.each("/rulesets", includes_parents="false")
-    return {found["name"]: github.get(f"/rulesets/{found['id']}") for found in listed}
+def fetch_rulesets(github: GitHub) -> dict[str, Ruleset]:
+    """Return the repository's own rulesets on GitHub by name, without those of its organisation.
+
+    Args:
+        github: The repository.
+
+    Raises:
+        ForgeError: GitHub cannot be reached, or refuses.
+    """
+    listed = github.paginate("/rulesets", includes_parents="false")
+    return {ruleset["name"]: github.get(f"/rulesets/{ruleset['id']}") for ruleset in listed}
 
 
-def same(ours: Ruleset, theirs: Ruleset) -> bool:
-    """Whether GitHub has what the file says; who may pass by is shown only to those who may change it."""
-    hidden = {"bypass_actors"} - set(theirs)
-    return covers({name: value for name, value in ours.items() if name not in hidden}, theirs)
+def matches(expected: Ruleset, actual: Ruleset) -> bool:
+    """Return whether GitHub's ruleset is as the file defines it.
+
+    GitHub shows `bypass_actors` only to a token that may change the ruleset; if it is hidden, it is not compared.
+
+    Args:
+        expected: The ruleset of the file.
+        actual: The ruleset on GitHub.
+    """
+    hidden = {"bypass_actors"} - set(actual)
+    return covers({name: value for name, value in expected.items() if name not in hidden}, actual)
 
 
-def covers(ours: Any, theirs: Any) -> bool:
-    """Whether theirs says all that ours says; GitHub adds defaults of its own to every object, but to no list."""
-    if isinstance(ours, dict):
-        return isinstance(theirs, dict) and all(key in theirs and covers(ours[key], theirs[key]) for key in ours)
-    if isinstance(ours, list):
-        if not isinstance(theirs, list) or len(ours) != len(theirs):
+def covers(expected: Any, actual: Any) -> bool:
+    """Return whether a value of GitHub contains everything that is expected.
+
+    GitHub adds default keys to every object, but no items to lists.
+
+    Args:
+        expected: A JSON value.
+        actual: The JSON value that GitHub has.
+    """
+    if isinstance(expected, dict):
+        return isinstance(actual, dict) and all(
+            key in actual and covers(expected[key], actual[key]) for key in expected
+        )
+    if isinstance(expected, list):
+        if not isinstance(actual, list) or len(expected) != len(actual):
             return False
-        return all(any(covers(mine, other) for other in theirs) for mine in ours)
-    return bool(ours == theirs)
+        return all(any(covers(item, other) for other in actual) for item in expected)
+    return bool(expected == actual)
 
 
-def for_branch(rulesets: list[Ruleset], branch: str) -> list[dict[str, Any]]:
-    """The rules that these rulesets have for a branch."""
+def rules_for_branch(rulesets: list[Ruleset], branch: str) -> list[dict[str, Any]]:
+    """Return the rules that active rulesets have for a branch.
+
+    Args:
+        rulesets: The rulesets.
+        branch: Name of the branch.
+    """
     names = {f"refs/heads/{branch}", "~ALL", *(["~DEFAULT_BRANCH"] if branch == BASE else [])}
     return [rule for it in rulesets if it["enforcement"] == "active" and _targets(it, names) for rule in it["rules"]]
 
@@ -78,30 +109,61 @@ def _targets(ruleset: Ruleset, names: set[str]) -> bool:
     return bool(names & set(refs.get("include", []))) and not names & set(refs.get("exclude", []))
 
 
-def in_force(github: GitHub, branch: str) -> list[dict[str, Any]]:
-    """The rules that GitHub keeps for a branch, whichever ruleset they come from."""
-    return list(github.each(f"/rules/branches/{quote(branch, safe='')}"))
+def fetch_active_rules(github: GitHub, branch: str) -> list[dict[str, Any]]:
+    """Return the rules that GitHub enforces for a branch, from every ruleset.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch.
+
+    Raises:
+        ForgeError: GitHub cannot be reached, or refuses.
+    """
+    return list(github.paginate(f"/rules/branches/{quote(branch, safe='')}"))
 
 
-def lacking(github: GitHub, rulesets: list[Ruleset], branch: str) -> list[str]:
-    """The kinds of rules that a branch should have and that GitHub does not keep, or keeps otherwise."""
-    found = in_force(github, branch)
-    return [rule["type"] for rule in for_branch(rulesets, branch) if not any(covers(rule, kept) for kept in found)]
+def find_missing_rules(github: GitHub, rulesets: list[Ruleset], branch: str) -> list[str]:
+    """Return the types of the rules that GitHub does not enforce for a branch, or enforces with other parameters.
+
+    Args:
+        github: The repository.
+        rulesets: The expected rulesets.
+        branch: Name of the branch.
+
+    Raises:
+        ForgeError: GitHub cannot be reached, or refuses.
+    """
+    active = fetch_active_rules(github, branch)
+    expected = rules_for_branch(rulesets, branch)
+    return [rule["type"] for rule in expected if not any(covers(rule, other) for other in active)]
 
 
-def blocking(github: GitHub, branch: str, kinds: set[str]) -> list[str]:
-    """The rules of these kinds that keep a job's token from pushing a branch."""
-    found = [rule for rule in in_force(github, branch) if rule["type"] in kinds]
-    return [rule["type"] for rule in found if not _excepted(github, rule)]
+def find_blocking_rules(github: GitHub, branch: str, types: set[str]) -> list[str]:
+    """Return the types of the rules that stop the token of a job from pushing a branch.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch.
+        types: Types of rules to look for.
+
+    Raises:
+        ForgeError: GitHub cannot be reached, or refuses.
+    """
+    rules = [rule for rule in fetch_active_rules(github, branch) if rule["type"] in types]
+    return [rule["type"] for rule in rules if not _actions_may_bypass(github, rule)]
 
 
-def _excepted(github: GitHub, rule: dict[str, Any]) -> bool:
-    """Whether GitHub Actions may pass by the ruleset that a rule comes from."""
-    source = github.find(f"/rulesets/{rule['ruleset_id']}") if "ruleset_id" in rule else None
-    actors = (source or {}).get("bypass_actors") or []
+def _actions_may_bypass(github: GitHub, rule: dict[str, Any]) -> bool:
+    """Return whether GitHub Actions may bypass the ruleset that a rule belongs to."""
+    ruleset = github.find(f"/rulesets/{rule['ruleset_id']}") if "ruleset_id" in rule else None
+    actors = (ruleset or {}).get("bypass_actors") or []
     return any((actor["actor_type"], actor.get("actor_id")) == ("Integration", ACTIONS) for actor in actors)
 
 
-def beyond_the_plan(error: ForgeError) -> bool:
-    """Whether GitHub says that the owner's plan has no branch rules for a private repository."""
-    return error.status == 403 and "upgrade to" in error.what.lower()
+def is_beyond_plan(error: ForgeError) -> bool:
+    """Return whether GitHub refuses because the owner's plan has no branch rules for private repositories.
+
+    Args:
+        error: The error of a request for rulesets.
+    """
+    return error.status == 403 and "upgrade to" in error.problem.lower()

@@ -1,16 +1,15 @@
-"""Who serves and how it fares, as one page for a browser that fits a screen; it asks no network and runs no script."""
+"""The status page: which version serves in each environment, and how it performs. It needs no network and no script."""
 
 import html
 from typing import Any
 
-from gitops_ml.forge import shell
-from gitops_ml.forge import status_words as words
-from gitops_ml.forge.report import escape_html, percent
-from gitops_ml.forge.shell import Markup
+from gitops_ml.forge import html_page, status_text
+from gitops_ml.forge.html_page import Markup
+from gitops_ml.forge.markdown import escape_html, format_percent
 
-Found = dict[str, Any]
+JsonObject = dict[str, Any]
 Reports = dict[str, dict[str, str]]
-LISTED = 8
+MAX_LISTED = 8
 STYLE = """
 body { background: #f6f8fa; margin: 20px auto; }
 h1 { font-size: 22px; margin: 0 0 2px; } h2 { margin: 0; font-size: 19px; } h3 { font-size: 15px; margin: 0 0 8px; }
@@ -32,125 +31,134 @@ i.none { background: #c9d1d9; } a { color: #0969da; text-decoration: none; }
 """
 
 
-def status_page(found: Found, reports: Reports | None = None) -> str:
-    """The whole page.
+def render_status_page(overview: JsonObject, reports: Reports | None = None) -> str:
+    """Return the whole HTML page.
 
     Args:
-        found: An overview, as its JSON document says.
-        reports: Pages that lie beside this one: their files by what they are called, by environment.
+        overview: JSON document of the overview.
+        reports: Links to pages beside this one: file names by link text, by environment.
     """
-    at, quiet = escape_html(found["main"] or "no commit"), f"{words.moment(found['when'])} UTC"
-    cards = "".join(_environment(found, each, reports or {}) for each in found["environments"])
+    commit, time = escape_html(overview["main"] or "no commit"), status_text.format_time(overview["when"])
+    cards = "".join(_environment_card(overview, it, reports or {}) for it in overview["environments"])
     body = "\n".join([
-        f"<h1>{escape_html(found['model'])}</h1>",
-        f'<p class="quiet">As of {quiet}, by <code>main</code> at <code>{at}</code>. {_home(found)}</p>',
+        f"<h1>{escape_html(overview['model'])}</h1>",
+        f'<p class="quiet">As of {time} UTC, <code>main</code> at <code>{commit}</code>. {_repository_link(overview)}'
+        "</p>",
         f'<div class="cards">{cards}</div>',
-        f'<div class="cards">{_runs(found)}{_open(found)}{_cost(found)}</div>',
+        f'<div class="cards">{_runs_card(overview)}{_open_card(overview)}{_costs_card(overview)}</div>',
     ])  # fmt: skip
-    return shell.shell(f"{found['model']}: status", body, style=STYLE)
+    return html_page.render_page(f"{overview['model']}: status", body, style=STYLE)
 
 
-def _environment(found: Found, environment: Found, reports: Reports) -> str:
-    """One card: who serves, since when, why, how good, what was seen."""
+def _environment_card(overview: JsonObject, environment: JsonObject, reports: Reports) -> str:
+    """Return the card with the version that serves in an environment."""
     served = environment["serving"]
     name = escape_html(environment["name"])
     if served is None:
-        why = escape_html(environment["why"] or "Nothing was promoted yet.")
-        return _card(f'<div class="head"><h2>Nothing serves</h2><span>{name}</span></div><p>{why}</p>' +
-                     _list(_more(environment)))  # fmt: skip
+        reason = escape_html(environment["why"] or "No version was promoted yet.")
+        return _card(f'<div class="head"><h2>Nothing serves</h2><span>{name}</span></div><p>{reason}</p>' +
+                     _definition_list(_extra_lines(environment)))  # fmt: skip
     title = f"Version {escape_html(served['version'])} <small>release {escape_html(served['release'])}</small>"
     head = f'<div class="head"><h2>{title}</h2><span>{name}</span></div>'
-    since = f"{words.moment(environment['since'])} UTC, {words.ago(environment['since'], found['when'])}"
+    age = status_text.format_age(environment["since"], overview["when"])
+    verified = environment["verified"]
     lines = [
-        ("since", since), ("why", environment["why"]),
-        ("verified", f"{words.moment(environment['verified'])} UTC" if environment["verified"]
-         else shell.badge("never")),
-        ("measured", words.measured(served)), ("gates", words.gates(served)),
+        ("since", f"{status_text.format_time(environment['since'])} UTC, {age}"), ("reason", environment["why"]),
+        ("verified", f"{status_text.format_time(verified)} UTC" if verified else html_page.render_badge("never")),
+        ("metric", status_text.describe_metric(served)), ("gates", status_text.describe_gates(served)),
         ("code, data", Markup(f"<code>{escape_html((served['commit'] or 'none')[:9])}</code> "
                               f"<code>{escape_html(served['data'][7:16])}</code>, {served['rows']:,} rows")),
         ("image", served["image"].rpartition("@")[2][:19] if served["image"] else "none"),
-        ("monitoring", _monitoring(environment, reports)), *_more(environment),
+        ("monitoring", _monitoring_cell(environment, reports)), *_extra_lines(environment),
     ]  # fmt: skip
-    return _card(head + _list(lines))
+    return _card(head + _definition_list(lines))
 
 
-def _monitoring(environment: Found, reports: Reports) -> Markup:
-    """The verdict, and a square for each of the last windows."""
+def _monitoring_cell(environment: JsonObject, reports: Reports) -> Markup:
+    """Return the last verdict, and a coloured square for each of the last windows."""
     windows = environment["windows"]
-    links = "".join(f' · <a href="{html.escape(file)}">{escape_html(called)}</a>'
-                    for called, file in reports.get(environment["name"], {}).items())  # fmt: skip
+    links = "".join(f' · <a href="{html.escape(file)}">{escape_html(text)}</a>'
+                    for text, file in reports.get(environment["name"], {}).items())  # fmt: skip
     if not windows:
-        return Markup(f"not watched yet{links}")
-    colour = {"ok": "ok", "warning": "warning", "alarm": "alarm"}
+        return Markup(f"no window yet{links}")
+    classes = {"ok", "warning", "alarm"}
     squares = "".join(
-        f'<i class="{colour.get(each["verdict"], "none")}" title="{words.moment(each["until"])} UTC: '
-        f'{html.escape(each["verdict"])}, {each["rows"]} rows"></i>' for each in windows
-    )  # fmt: skip
-    if not environment["judged"]:
-        return Markup(f'{shell.badge(words.UNJUDGED)}{links}<div class="strip">{squares}</div>')
-    verdict = shell.badge(windows[-1]["verdict"])
-    return Markup(f'{verdict} until {words.moment(windows[-1]["until"])} UTC{links}<div class="strip">{squares}</div>')
-
-
-def _more(environment: Found) -> list[tuple[str, object]]:
-    """What not every environment has."""
-    lines: list[tuple[str, object]] = [("alarm", each) for each in environment["alarms"][:LISTED]]
-    for hold in environment["holds"][:LISTED]:
-        who = f"version {hold['version']}" if hold["version"] else hold["digest"][7:19]
-        said = f"{who}, since {words.moment(hold['at'])} UTC by {hold['by']}: {hold['why']}"
-        lines.append(("hold", Markup(f"{shell.badge('held')} {escape_html(said)}")))
-    offer = environment["offer"]
-    return lines + ([("offered", f"version {offer['version']}, release {offer['release']}")] if offer else [])
-
-
-def _runs(found: Found) -> str:
-    github = found["github"]
-    if github is None:
-        return _card(f"<h3>Last runs</h3><p>{escape_html(found['unasked']['github'])}</p>")
-    rows = [[_link(each["page"], each["name"]), shell.badge(each["verdict"]), words.ago(each["when"], found["when"])]
-            for each in github["runs"]]  # fmt: skip
-    return _card(
-        "<h3>Last runs</h3>" + (shell.table(["workflow", "ended with", "when"], rows) if rows else "None yet.")
+        f'<i class="{it["verdict"] if it["verdict"] in classes else "none"}" '
+        f'title="{status_text.format_time(it["until"])} UTC: {html.escape(it["verdict"])}, {it["rows"]} rows"></i>'
+        for it in windows
     )
+    strip = f'<div class="strip">{squares}</div>'
+    if not environment["judged"]:
+        return Markup(f"{html_page.render_badge(status_text.NOT_JUDGED)}{links}{strip}")
+    badge, until = html_page.render_badge(windows[-1]["verdict"]), status_text.format_time(windows[-1]["until"])
+    return Markup(f"{badge} until {until} UTC{links}{strip}")
 
 
-def _open(found: Found) -> str:
-    github = found["github"]
+def _extra_lines(environment: JsonObject) -> list[tuple[str, object]]:
+    """Return the alarms, the holds and the proposed version of an environment, if there are any."""
+    lines: list[tuple[str, object]] = [("alarm", alarm) for alarm in environment["alarms"][:MAX_LISTED]]
+    for hold in environment["holds"][:MAX_LISTED]:
+        version = f"version {hold['version']}" if hold["version"] else hold["digest"][7:19]
+        text = f"{version}, since {status_text.format_time(hold['at'])} UTC by {hold['by']}: {hold['why']}"
+        lines.append(("hold", Markup(f"{html_page.render_badge('held')} {escape_html(text)}")))
+    proposed = environment["proposed"]
+    if proposed:
+        lines.append(("proposed", f"version {proposed['version']}, release {proposed['release']}"))
+    return lines
+
+
+def _runs_card(overview: JsonObject) -> str:
+    github = overview["github"]
     if github is None:
-        return _card("<h3>Open</h3><p>Not asked.</p>")
-    every = [*github["pulls"], *github["issues"]]
-    rows = [[_link(each["page"], f"#{each['number']}"), each["title"], words.ago(each["when"], found["when"])]
-            for each in every[:LISTED]]  # fmt: skip
-    more = f"<p>And {len(every) - LISTED} more.</p>" if len(every) > LISTED else ""
-    table = shell.table(["", "pull request or issue", "since"], rows) + more if rows else "No pull request, no issue."
+        return _card(f"<h3>Last runs</h3><p>{escape_html(overview['unavailable']['github'])}</p>")
+    rows = [[_link(it["page"], it["name"]), html_page.render_badge(it["verdict"]),
+             status_text.format_age(it["when"], overview["when"])] for it in github["runs"]]  # fmt: skip
+    table = html_page.render_table(["workflow", "result", "started"], rows) if rows else "No run yet."
+    return _card(f"<h3>Last runs</h3>{table}")
+
+
+def _open_card(overview: JsonObject) -> str:
+    github = overview["github"]
+    if github is None:
+        return _card("<h3>Open</h3><p>Unknown, because GitHub was not read.</p>")
+    items = [*github["pulls"], *github["issues"]]
+    rows = [[_link(it["page"], f"#{it['number']}"), it["title"],
+             status_text.format_age(it["when"], overview["when"])] for it in items[:MAX_LISTED]]  # fmt: skip
+    more = f"<p>And {len(items) - MAX_LISTED} more.</p>" if len(items) > MAX_LISTED else ""
+    table = "No pull request and no issue of gitops."
+    if rows:
+        table = html_page.render_table(["", "pull request or issue", "opened"], rows) + more
     return _card(f"<h3>Open</h3>{table}")
 
 
-def _cost(found: Found) -> str:
-    lines: list[tuple[str, object]] = [(what.lower(), how) for what, how in words.cost(found)]
-    store, bar = found["store"], ""
+def _costs_card(overview: JsonObject) -> str:
+    lines: list[tuple[str, object]] = [(name.lower(), value) for name, value in status_text.list_costs(overview)]
+    store, bar = overview["store"], ""
     if store:
         share = min(1.0, store["bytes"] / store["budget"])
-        bar = f'<div class="bar" title="{percent(share)} of the store"><b style="width: {100 * share:.1f}%"></b></div>'
-    said = "".join(f"<p>{escape_html(why)}</p>" for what, why in found["unasked"].items() if what != "github")
-    return _card(f"<h3>Cost</h3>{_list(lines)}{bar}{said}")
+        title = f"{format_percent(share)} of the store"
+        bar = f'<div class="bar" title="{title}"><b style="width: {100 * share:.1f}%"></b></div>'
+    unavailable = "".join(f"<p>{escape_html(message)}</p>"
+                          for source, message in overview["unavailable"].items() if source != "github")  # fmt: skip
+    return _card(f"<h3>Cost</h3>{_definition_list(lines)}{bar}{unavailable}")
 
 
 def _card(inner: str) -> str:
     return f'<div class="card">{inner}</div>\n'
 
 
-def _list(lines: list[tuple[str, object]]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape_html(what)}</dt><dd>{shell.cell(how)}</dd>" for what, how in lines) + "</dl>"
+def _definition_list(lines: list[tuple[str, object]]) -> str:
+    items = (f"<dt>{escape_html(name)}</dt><dd>{html_page.render_value(value)}</dd>" for name, value in lines)
+    return f"<dl>{''.join(items)}</dl>"
 
 
-def _home(found: Found) -> str:
-    github = found["github"]
+def _repository_link(overview: JsonObject) -> str:
+    github = overview["github"]
     return _link(github["page"], github["page"]) if github else ""
 
 
-def _link(page: str, text: str) -> Markup:
-    """A link to a page of GitHub; anything that is no address of a page is text."""
-    if not page.startswith(("https://", "http://")):
+def _link(url: str, text: str) -> Markup:
+    """Return a link, or plain text if the URL is not an HTTP address."""
+    if not url.startswith(("https://", "http://")):
         return Markup(escape_html(text))
-    return Markup(f'<a href="{html.escape(page)}">{escape_html(text)}</a>')
+    return Markup(f'<a href="{html.escape(url)}">{escape_html(text)}</a>')

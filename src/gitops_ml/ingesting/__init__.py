@@ -1,1 +1,1 @@
-"""New rows with their truth: fetched from where they are, sorted out against what lies here, and appended."""
+"""Ingestion: fetch new labeled rows from their source, compare them with the data, and append those that are new."""

@@ -1,4 +1,4 @@
-"""How a CSV is written, so that lines can be added to it that look like those that are there."""
+"""The dialect of a CSV file: delimiter, line ends and quoting, so that added lines look like the existing ones."""
 
 import csv
 import io
@@ -8,18 +8,19 @@ from typing import Any, Literal
 
 import pandas as pd
 
-HEAD = 2**18
+# Number of characters that are read to detect a dialect.
+SAMPLE = 2**18
 Quoting = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs from one CSV to the next.
+    """Format of a CSV file.
 
     Attributes:
-        delimiter: Between columns.
-        terminator: Ends a line.
-        quoting: As the standard library counts it: what must be quoted, all, or all but numbers.
+        delimiter: Character between columns.
+        terminator: End of a line.
+        quoting: Constant of the standard library's `csv`: quote if needed, quote all, or quote all but numbers.
     """
 
     delimiter: str = ","
@@ -27,28 +28,28 @@ class Dialect:
     quoting: Quoting = csv.QUOTE_MINIMAL
 
 
-def dialect_of(file: Path, delimiter: str) -> Dialect:
-    """The dialect under which the first lines of a file come out as they are.
+def detect_dialect(file: Path, delimiter: str) -> Dialect:
+    """Return the dialect in which the first lines of a file are written.
 
     Args:
-        file: A CSV that can be read.
-        delimiter: As model.toml names it.
+        file: A readable CSV file.
+        delimiter: `delimiter` under [data] in model.toml.
     """
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        text = stream.read(HEAD)
+        text = stream.read(SAMPLE)
     terminator = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
-    whole = text[: text.rfind(terminator) + len(terminator)] if terminator in text else text
-    plain, everything = (Dialect(delimiter, terminator, how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-    rows = list(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter))
-    for dialect in (plain, everything):
-        if _written(dialect, rows).startswith(whole[: _most(whole)]):
+    lines = text[: text.rfind(terminator) + len(terminator)] if terminator in text else text
+    minimal, quoted = (Dialect(delimiter, terminator, quoting) for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    rows = list(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter))
+    for dialect in (minimal, quoted):
+        if _format(dialect, rows).startswith(lines[: _compared_length(lines)]):
             return dialect
-    return Dialect(delimiter, terminator, csv.QUOTE_NONNUMERIC) if _numbers_are_bare(whole, delimiter) else plain
+    return Dialect(delimiter, terminator, csv.QUOTE_NONNUMERIC) if _numbers_are_bare(lines, delimiter) else minimal
 
 
-def _most(text: str) -> int:
-    """A quoted text may be cut where the head of the file ends; the lines well before that are whole."""
-    return len(text) if len(text) < HEAD // 2 else HEAD // 2
+def _compared_length(text: str) -> int:
+    """Return how many characters to compare; a quoted value may be cut at the end of the sample, not before."""
+    return len(text) if len(text) < SAMPLE // 2 else SAMPLE // 2
 
 
 def _numbers_are_bare(text: str, delimiter: str) -> bool:
@@ -59,32 +60,44 @@ def _numbers_are_bare(text: str, delimiter: str) -> bool:
     return any(isinstance(value, str) for value in rows[0])
 
 
-def _written(dialect: Dialect, rows: list[list[Any]]) -> str:
+def _format(dialect: Dialect, rows: list[list[Any]]) -> str:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter=dialect.delimiter, lineterminator=dialect.terminator, quoting=dialect.quoting)
     writer.writerows(rows)
     return stream.getvalue()
 
 
-def lines(dialect: Dialect, rows: pd.DataFrame) -> bytes:
-    """Rows as lines of such a file, without a header."""
-    columns = [_cells(rows[name]) for name in rows.columns]
-    return _written(dialect, [list(row) for row in zip(*columns, strict=True)]).encode()
+def format_rows(dialect: Dialect, rows: pd.DataFrame) -> bytes:
+    """Return rows as CSV lines in UTF-8, without a header.
+
+    Args:
+        dialect: Format of the lines.
+        rows: The rows.
+    """
+    columns = [_format_column(rows[name]) for name in rows.columns]
+    return _format(dialect, [list(row) for row in zip(*columns, strict=True)]).encode()
 
 
-def header(dialect: Dialect, names: list[str]) -> bytes:
-    """The first line of such a file."""
-    return _written(dialect, [names]).encode()
+def format_header(dialect: Dialect, names: list[str]) -> bytes:
+    """Return the header line of a CSV file in UTF-8.
+
+    Args:
+        dialect: Format of the line.
+        names: Names of the columns.
+    """
+    return _format(dialect, [names]).encode()
 
 
-def _cells(column: pd.Series) -> list[Any]:
-    """The values of a column as they stand in a file; nothing where one is missing."""
+def _format_column(column: pd.Series) -> list[Any]:
+    """Return the values of a column for the CSV writer; missing values become empty text."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        days = column.dropna()
-        whole = bool((days == days.dt.normalize()).all()) and days.dt.tz is None
-        return ["" if pd.isna(each) else str(each.date()) if whole else each.isoformat(sep=" ") for each in column]
+        times = column.dropna()
+        are_dates = bool((times == times.dt.normalize()).all()) and times.dt.tz is None
+        return [
+            "" if pd.isna(value) else str(value.date()) if are_dates else value.isoformat(sep=" ") for value in column
+        ]
     if pd.api.types.is_bool_dtype(column):
-        return ["" if pd.isna(each) else str(bool(each)) for each in column]
-    # A float of fewer digits would get those of a longer one.
+        return ["" if pd.isna(value) else str(bool(value)) for value in column]
+    # A float of fewer than 8 bytes would be written with meaningless further digits.
     narrow = pd.api.types.is_float_dtype(column) and getattr(column.dtype, "itemsize", 8) < 8
-    return ["" if pd.isna(each) else float(str(each)) if narrow else each for each in column.astype(object)]
+    return ["" if pd.isna(value) else float(str(value)) if narrow else value for value in column.astype(object)]

@@ -1,4 +1,4 @@
-"""What the data pull request would do, as one job hands it to the next."""
+"""The ingestion: a checked addition to the data, which one job hands to the job that opens the pull request."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,24 +11,24 @@ from gitops_ml.manifest import digest_json, verify
 from gitops_ml.run import Document
 
 FILE = "ingestion.json"
-# The file itself, by a name that no path of the repository can have.
+# Name of the data file in the folder; no path of the repository can be equal to it.
 DATA = "file"
 BODY = "body.md"
 
 
 class Ingestion(Document):
-    """An addition to the data that was checked.
+    """A checked addition to the data.
 
     Attributes:
-        source: Where the rows came from, in words.
-        path: The file that would be written.
-        base: What the data was when it was checked.
-        digest: Of the rows' content.
-        rows: How many are added.
-        known: How many the source has that are here already.
-        notes: What people must know, in sentences.
-        does: What the rows do to the data.
-        answers: How the champion answers them; None without champion.
+        source: Description of the source of the rows.
+        path: Path of the file to write.
+        base: Digest of the state of the data when the addition was checked.
+        digest: Digest of the added rows' content.
+        rows: Number of added rows.
+        known: Number of fetched rows that the data has already.
+        notes: Notes for the reviewer, in sentences.
+        does: Effects of the added rows on the data.
+        answers: Performance of the champion on the added rows; None if there is no champion.
     """
 
     source: str
@@ -43,32 +43,38 @@ class Ingestion(Document):
 
     @property
     def short(self) -> str:
-        """The first twelve digits of the digest."""
+        """First twelve digits of the digest."""
         return self.digest.removeprefix("sha256:")[:12]
 
 
-def read(folder: Path, digest: str) -> Ingestion:
-    """Verify the folder of an ingestion, then read what it says.
+def load_ingestion(folder: Path, digest: str) -> Ingestion:
+    """Verify the folder of an ingestion and load it.
+
+    Args:
+        folder: Folder with the manifest.
+        digest: Digest of the manifest.
+
+    Returns:
+        The ingestion.
 
     Raises:
-        IntegrityError: It is not the one that the digest names.
+        IntegrityError: The folder is not the one that the digest names, or was written by another version of gitops.
     """
     verify(folder, digest)
     try:
-        found = Ingestion.model_validate_json((folder / FILE).read_bytes())
+        return Ingestion.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise IntegrityError(
             f"{folder} was not written by this version of gitops.", "Run `gitops ingest` again."
         ) from error
-    return found
 
 
-def base(repository: Repository, digests: dict[Path, str]) -> str:
-    """What tells one state of the data from another.
+def base_digest(repository: Repository, digests: dict[Path, str]) -> str:
+    """Return a digest of the state of the data.
 
     Args:
-        repository: Whose data it is.
-        digests: Of its files.
+        repository: Repository of the data.
+        digests: Digest of each of its files.
     """
-    named = {file.relative_to(repository.root).as_posix(): digest for file, digest in digests.items()}
-    return digest_json([str(repository.config.data.path), named])
+    by_name = {file.relative_to(repository.root).as_posix(): digest for file, digest in digests.items()}
+    return digest_json([str(repository.config.data.path), by_name])

@@ -1,1 +1,1 @@
-"""What production sees, judged against what the version was trained on."""
+"""Monitoring of a served version: production traffic compared with the reference of its training."""

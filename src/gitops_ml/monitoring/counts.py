@@ -1,24 +1,28 @@
-"""Counters of servers as counts: gathered from samples, added up, and what came since an earlier look."""
+"""Arithmetic on the counters of servers: collect samples, add the counts of servers, subtract an earlier snapshot."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from gitops_ml.counters import ERRORS, FEATURES, PREDICTIONS, REQUESTS, ROWS, SECONDS
 from gitops_ml.errors import MonitoringError
-from gitops_ml.monitoring.look import Question
-from gitops_ml.monitoring.window import Seen
+from gitops_ml.monitoring.snapshot import SnapshotRequest
+from gitops_ml.monitoring.window import WindowCounts
 
 PATH = "/predict"
-TOTAL = "_total"  # Prometheus' text format adds it to a counter's name
-BUCKET = "_bucket"  # ... and this to a histogram's
+TOTAL = "_total"  # suffix of counters in Prometheus' text format
+BUCKET = "_bucket"  # suffix of histograms in Prometheus' text format
 
 
-class Tally:
-    """The samples of one server, or of all of them together."""
+class SampleCollector:
+    """Collects the samples of one server, or of all servers together."""
 
-    def __init__(self, question: Question) -> None:
-        """Start from zero."""
-        self._question = question
+    def __init__(self, request: SnapshotRequest) -> None:
+        """Start with all counts at zero.
+
+        Args:
+            request: Defines the bins of each column and of the prediction.
+        """
+        self._request = request
         self._columns: dict[str, Counter[int]] = {}
         self._prediction: Counter[int] = Counter()
         self._requests: Counter[str] = Counter()
@@ -26,8 +30,14 @@ class Tally:
         self._seconds: Counter[str] = Counter()
         self._rows = 0
 
-    def put(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        """One sample, under its name in the text format; what is not ours is passed over."""
+    def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        """Add one sample; metrics that monitoring does not use are ignored.
+
+        Args:
+            name: Metric name in Prometheus' text format, such as `gitops_rows_total`.
+            labels: Labels of the sample.
+            value: Value of the sample.
+        """
         number = round(value)
         if name == ROWS + TOTAL:
             self._rows += number
@@ -43,75 +53,88 @@ class Tally:
             self._seconds[labels["le"]] += number
 
     @property
-    def seen(self) -> Seen:
-        """All of it, in the bins of the reference.
+    def counts(self) -> WindowCounts:
+        """All collected samples, in the bins of the reference.
 
         Raises:
-            MonitoringError: The servers count into other bins.
+            MonitoringError: The servers use other bins than the reference.
         """
-        sizes = self._question.sizes
-        return Seen(
+        sizes = self._request.column_sizes
+        return WindowCounts(
             rows=self._rows,
-            columns={name: _placed(c, sizes[name], name) for name, c in self._columns.items() if name in sizes},
-            prediction=_placed(self._prediction, self._question.prediction_size, "the prediction"),
+            columns={name: _to_list(c, sizes[name], name) for name, c in self._columns.items() if name in sizes},
+            prediction=_to_list(self._prediction, self._request.prediction_size, "the prediction"),
             requests=dict(self._requests), refused=dict(self._refused), seconds=dict(self._seconds),
         )  # fmt: skip
 
 
-def _placed(counts: Counter[int], size: int, what: str) -> list[int]:
-    if any(not 0 <= place < size for place in counts):
+def _to_list(counts: Counter[int], size: int, subject: str) -> list[int]:
+    if any(not 0 <= index < size for index in counts):
         raise MonitoringError(
-            f"The servers count {what} into {max(counts) + 1} bins, and the version's reference has {size}.",
-            "They serve other files than the record names: run Deploy.",
+            f"The servers count {subject} in {max(counts) + 1} bins, and the version's reference has {size}. The "
+            "servers serve other files than the record names.",
+            "Run the workflow Deploy.",
         )
-    return [counts[place] for place in range(size)]
+    return [counts[index] for index in range(size)]
 
 
-def together(seen: Iterable[Seen]) -> Seen:
-    """The counts of several servers, or files, added up."""
+def sum_counts(parts: Iterable[WindowCounts]) -> WindowCounts:
+    """Return the sum of the counts of several servers, or of several files.
+
+    Args:
+        parts: Counts in the bins of the same reference.
+    """
     rows, columns, prediction = 0, dict[str, list[int]](), list[int]()
     requests, refused, seconds = Counter[str](), Counter[str](), Counter[str]()
-    for one in seen:
-        rows += one.rows
-        columns.update({name: _sum(columns.get(name, []), counts) for name, counts in one.columns.items()})
-        prediction = _sum(prediction, one.prediction)
-        for total, part in ((requests, one.requests), (refused, one.refused), (seconds, one.seconds)):
-            total.update(part)
-    return Seen(
+    for part in parts:
+        rows += part.rows
+        columns.update({name: _add(columns.get(name, []), counts) for name, counts in part.columns.items()})
+        prediction = _add(prediction, part.prediction)
+        for total, added in ((requests, part.requests), (refused, part.refused), (seconds, part.seconds)):
+            total.update(added)
+    return WindowCounts(
         rows=rows, columns=columns, prediction=prediction, requests=dict(requests), refused=dict(refused),
         seconds=dict(seconds),
     )  # fmt: skip
 
 
-def since(now: Seen, before: Seen | None) -> Seen:
-    """What came since an earlier look; all of it where a counter went down, for then the server has started anew."""
-    if before is None:
-        return now
-    less = Seen(
-        rows=now.rows - before.rows,
-        columns={name: _less(now.columns.get(name, []), before.columns.get(name, []))
-                 for name in {**before.columns, **now.columns}},
-        prediction=_less(now.prediction, before.prediction),
-        requests=_less_by(now.requests, before.requests), refused=_less_by(now.refused, before.refused),
-        seconds=_less_by(now.seconds, before.seconds),
+def subtract_counts(current: WindowCounts, previous: WindowCounts | None) -> WindowCounts:
+    """Return the counts since an earlier snapshot of the same server.
+
+    A counter that decreased means that the server has restarted; all current counts are then new.
+
+    Args:
+        current: Counts of the server since it started.
+        previous: Counts at the earlier snapshot; None if there is no earlier snapshot.
+    """
+    if previous is None:
+        return current
+    difference = WindowCounts(
+        rows=current.rows - previous.rows,
+        columns={name: _subtract(current.columns.get(name, []), previous.columns.get(name, []))
+                 for name in {**previous.columns, **current.columns}},
+        prediction=_subtract(current.prediction, previous.prediction),
+        requests=_subtract_by_key(current.requests, previous.requests),
+        refused=_subtract_by_key(current.refused, previous.refused),
+        seconds=_subtract_by_key(current.seconds, previous.seconds),
     )  # fmt: skip
-    return now if _went_down(less) else less
+    return current if _has_negative(difference) else difference
 
 
-def _went_down(less: Seen) -> bool:
-    lists = [less.prediction, *less.columns.values()]
-    tables = [less.requests, less.refused, less.seconds]
-    return min([less.rows, *(n for each in lists for n in each), *(n for each in tables for n in each.values())]) < 0
+def _has_negative(counts: WindowCounts) -> bool:
+    lists = [counts.prediction, *counts.columns.values()]
+    tables = [counts.requests, counts.refused, counts.seconds]
+    return min([counts.rows, *(n for each in lists for n in each), *(n for each in tables for n in each.values())]) < 0
 
 
-def _sum(left: list[int], right: list[int]) -> list[int]:
+def _add(left: list[int], right: list[int]) -> list[int]:
     longer, shorter = sorted((left, right), key=len, reverse=True)
-    return [number + (shorter[place] if place < len(shorter) else 0) for place, number in enumerate(longer)]
+    return [number + (shorter[index] if index < len(shorter) else 0) for index, number in enumerate(longer)]
 
 
-def _less(now: list[int], before: list[int]) -> list[int]:
-    return _sum(now, [-number for number in before])
+def _subtract(current: list[int], previous: list[int]) -> list[int]:
+    return _add(current, [-number for number in previous])
 
 
-def _less_by(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
-    return {name: now.get(name, 0) - before.get(name, 0) for name in {**before, **now}}
+def _subtract_by_key(current: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, int]:
+    return {name: current.get(name, 0) - previous.get(name, 0) for name in {**previous, **current}}

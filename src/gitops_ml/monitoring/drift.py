@@ -1,9 +1,10 @@
-"""Data drift and prediction drift: how far the counts of a window are from those of the reference.
+"""Data drift and prediction drift: the distance between the counts of a window and the counts of the reference.
 
-The population stability index is the effect size: the two relative entropies of the shares, added up. With n rows now
-and m then, and no drift, it is about (1/n + 1/m) times a chi-squared number with one degree of freedom less than bins
-(Yurdakul, "Statistical properties of population stability index", 2018). So it must be large, and larger than chance
-makes it: many rows alone raise no alarm, and neither do few, or many columns.
+The effect size is the population stability index: the sum of the two relative entropies of the shares. With n current
+rows and m reference rows, and without drift, its distribution is approximately (1/n + 1/m) times a chi-squared variable
+with one degree of freedom less than bins (Yurdakul, "Statistical properties of population stability index", 2018). An
+alarm needs an index that is large and also larger than chance explains: neither many rows alone, nor few rows, nor many
+columns raise an alarm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,79 +16,96 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import chi2
 
-from gitops_ml.bins import counted
-from gitops_ml.monitoring.window import Finding, Kind, Seen, Verdict
-from gitops_ml.watch import Monitoring
+from gitops_ml.bins import bin_counts
+from gitops_ml.monitoring.window import Finding, Kind, Verdict, WindowCounts
+from gitops_ml.monitoring_config import MonitoringConfig
 
-SMOOTHING = 0.5  # rows that every bin has anyway, so that an empty one is no infinite distance
+SMOOTHING = 0.5  # rows added to each bin, so that an empty bin does not make the distance infinite
 
 
 @dataclass(frozen=True)
 class Distance:
-    """How far two histograms are from each other.
+    """The distance between two histograms with the same bins.
 
     Attributes:
-        index: The population stability index.
-        jensen_shannon: The Jensen-Shannon distance, from 0 to 1.
-        bins: How many bins hold anything.
-        now: Rows now.
-        then: Rows of the reference.
+        index: Population stability index.
+        jensen_shannon: Jensen-Shannon distance, from 0 to 1.
+        bins: Number of bins that are not empty in both histograms.
+        current_rows: Number of current rows.
+        reference_rows: Number of rows of the reference.
     """
 
     index: float
     jensen_shannon: float
     bins: int
-    now: int
-    then: int
+    current_rows: int
+    reference_rows: int
 
-    def by_chance(self, share: float) -> float:
-        """What the index exceeds in this share of windows without drift."""
-        if self.bins < 2 or not self.now or not self.then:
+    def chance_quantile(self, share: float) -> float:
+        """Return the index that this share of windows without drift exceeds.
+
+        Args:
+            share: Share of windows, from 0 to 1.
+        """
+        if self.bins < 2 or not self.current_rows or not self.reference_rows:
             return 0.0
-        return float((1 / self.now + 1 / self.then) * chi2.ppf(1 - share, self.bins - 1))
+        return float((1 / self.current_rows + 1 / self.reference_rows) * chi2.ppf(1 - share, self.bins - 1))
 
 
-def distance(then: Sequence[int], now: Sequence[int]) -> Distance:
-    """Compare the counts of the same bins; bins that are empty on both sides do not count."""
-    before, after = np.asarray(then, dtype=float), np.asarray(now, dtype=float)
-    some = (before + after) > 0
-    before, after = before[some], after[some]
-    rows, reference = int(after.sum()), int(before.sum())
-    if some.sum() < 2:
-        return Distance(0.0, 0.0, int(some.sum()), rows, reference)
+def measure_distance(reference: Sequence[int], current: Sequence[int]) -> Distance:
+    """Return the distance between two histograms; bins that are empty in both are left out.
+
+    Args:
+        reference: Counts of the reference; shape (bins,).
+        current: Counts of the window, in the same bins; shape (bins,).
+    """
+    before, after = np.asarray(reference, dtype=float), np.asarray(current, dtype=float)
+    filled = (before + after) > 0
+    before, after = before[filled], after[filled]
+    rows, reference_rows = int(after.sum()), int(before.sum())
+    if filled.sum() < 2:
+        return Distance(0.0, 0.0, int(filled.sum()), rows, reference_rows)
     p, q = ((counts + SMOOTHING) / (counts + SMOOTHING).sum() for counts in (before, after))
     index = float((rel_entr(p, q) + rel_entr(q, p)).sum())
-    return Distance(index, float(jensenshannon(p, q, base=2)), int(some.sum()), rows, reference)
+    return Distance(index, float(jensenshannon(p, q, base=2)), int(filled.sum()), rows, reference_rows)
 
 
-def drift(monitoring: Monitoring, reference: Mapping[str, Any], seen: Seen) -> list[Finding]:
-    """One finding for each column that has bins, and one for the prediction.
+def detect_drift(monitoring: MonitoringConfig, reference: Mapping[str, Any], counts: WindowCounts) -> list[Finding]:
+    """Return one finding for each column that has bins, and one for the prediction.
 
-    What is missing is no bin here: it has findings of its own.
+    Missing values are not a bin here; they have their own findings.
+
+    Args:
+        monitoring: Thresholds.
+        reference: Content of the version's reference.json.
+        counts: Counts of the window.
     """
-    then = {name: counted(described)[:-1] for name, described in reference["columns"].items()}
-    then = {name: counts for name, counts in then.items() if len(counts) > 1}
-    said = counted(reference["prediction"])[:-1]
-    tests = len(then) + 1
-    found = [_finding("data drift", name, counts, seen.columns.get(name), monitoring, tests)
-             for name, counts in then.items()]  # fmt: skip
-    return [*found, _finding("prediction drift", None, said, seen.prediction or None, monitoring, tests)]
+    columns = {name: bin_counts(described)[:-1] for name, described in reference["columns"].items()}
+    columns = {name: bins for name, bins in columns.items() if len(bins) > 1}
+    prediction = bin_counts(reference["prediction"])[:-1]
+    tests = len(columns) + 1
+    findings = [_finding("data drift", name, bins, counts.columns.get(name), monitoring, tests)
+                for name, bins in columns.items()]  # fmt: skip
+    return [*findings, _finding("prediction drift", None, prediction, counts.prediction or None, monitoring, tests)]
 
 
 def _finding(
-    kind: Kind, subject: str | None, then: Sequence[int], now: Sequence[int] | None, monitoring: Monitoring, tests: int
-) -> Finding:
-    if now is None:
-        return Finding(kind=kind, subject=subject, verdict="insufficient data", words="It is not counted.")
-    measured = distance(then, now[:-1])
-    chance = measured.by_chance(monitoring.false_alarms / tests)
+    kind: Kind, subject: str | None, reference: Sequence[int], current: Sequence[int] | None,
+    monitoring: MonitoringConfig, tests: int,
+) -> Finding:  # fmt: skip
+    if current is None:
+        return Finding(kind=kind, subject=subject, verdict="insufficient data", words="The source does not count it.")
+    measured = measure_distance(reference, current[:-1])
+    chance = measured.chance_quantile(monitoring.false_alarms / tests)
     warning, alarm = max(monitoring.warning, chance), max(monitoring.alarm, chance)
     verdict: Verdict = "alarm" if measured.index >= alarm else "warning" if measured.index >= warning else "ok"
-    few = measured.now < monitoring.minimum_rows
-    many = f"{measured.now} rows are fewer than the {monitoring.minimum_rows} that are evidence. " if few else ""
+    rows, minimum = measured.current_rows, monitoring.minimum_rows
+    too_few = rows < minimum
+    note = f"The window has {rows} rows; at least {minimum} are needed. " if too_few else ""
     return Finding(
-        kind=kind, subject=subject, verdict="insufficient data" if few else verdict,
-        value=round(measured.index, 5) if measured.now else None, warning=round(warning, 5), alarm=round(alarm, 5),
-        words=f"{many}Index {measured.index:.3f} (Jensen-Shannon distance {measured.jensen_shannon:.3f}) over "
-              f"{measured.bins} bins of {measured.now} rows; chance alone: up to {chance:.3f}.",
+        kind=kind, subject=subject, verdict="insufficient data" if too_few else verdict,
+        value=round(measured.index, 5) if rows else None, warning=round(warning, 5), alarm=round(alarm, 5),
+        words=f"{note}Population stability index {measured.index:.3f} (Jensen-Shannon distance "
+              f"{measured.jensen_shannon:.3f}) in {measured.bins} bins of {rows} rows; chance alone explains up to "
+              f"{chance:.3f}.",
     )  # fmt: skip

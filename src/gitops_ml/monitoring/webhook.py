@@ -1,4 +1,4 @@
-"""Post a sentence where people talk, in the form that Slack and its like take: {"text": ...}."""
+"""Webhook of a chat: posts a sentence in the format of Slack, {"text": ...}."""
 
 import os
 
@@ -8,18 +8,21 @@ TIMEOUT = (5, 15)
 
 
 def post(variable: str, text: str) -> str | None:
-    """Say it, where the environment variable holds an address; what went wrong, in a sentence without the address.
+    """Post a text to the address in an environment variable; nothing is posted if the variable is not set.
 
     Args:
-        variable: The variable's name; the address is a secret, for whoever knows it may write there.
-        text: Names from data in it mention nobody and make no link.
+        variable: Name of the variable. The address is a secret: it allows anyone to post there.
+        text: Text to post. It is escaped, so names from data in it mention no users and make no links.
+
+    Returns:
+        What failed, as a sentence without the address; None if nothing failed.
     """
     address = os.environ.get(variable)
     if not address:
         return None
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     try:
-        answer = requests.post(address, json={"text": plain}, timeout=TIMEOUT)
+        response = requests.post(address, json={"text": escaped}, timeout=TIMEOUT)
     except (requests.RequestException, ValueError) as error:
-        return f"The webhook in {variable} gave no answer ({type(error).__name__})."
-    return None if answer.ok else f"The webhook in {variable} answered {answer.status_code}."
+        return f"The webhook in {variable} did not respond ({type(error).__name__})."
+    return None if response.ok else f"The webhook in {variable} responded with status {response.status_code}."

@@ -1,4 +1,4 @@
-"""A window: what was seen in a stretch of time, and what was found in it. The store's branch remembers them."""
+"""Windows of monitoring: the counts of a time span and the findings in them; the store branch keeps them."""
 
 from typing import Literal
 
@@ -13,16 +13,16 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class Seen(Document):
-    """Counts of one stretch of time; those of several servers add up.
+class WindowCounts(Document):
+    """Counts of one time span; the counts of several servers can be added.
 
     Attributes:
-        rows: How many were predicted.
-        columns: Rows by bin of the reference, in the order of `bins.counted`, for each column.
-        prediction: Predictions by bin, the same.
+        rows: Number of predicted rows.
+        columns: Rows by bin of the reference, in the order of `bins.bin_counts`, for each column.
+        prediction: Predictions by bin, in the same order.
         requests: Requests to /predict by status.
-        refused: Requests refused or failed, by code.
-        seconds: Requests to /predict that took at most so long, by that number of seconds as text, `+Inf` for all.
+        refused: Refused and failed requests by error code.
+        seconds: Cumulative number of requests to /predict by upper limit of their seconds as text, `+Inf` for all.
     """
 
     rows: int = 0
@@ -34,18 +34,18 @@ class Seen(Document):
 
 
 class Finding(Document):
-    """What one rule says of one window.
+    """The result of one monitoring rule for one window.
 
     Attributes:
-        kind: What was looked for.
-        subject: The column, or the metric; None where there is only one of its kind.
-        verdict: Of this window alone.
-        value: What was measured; None where nothing could be.
-        warning: From where it is a warning.
-        alarm: From where it is an alarm.
-        low: Of its interval, where it has one.
-        high: Of its interval, where it has one.
-        words: For people, in one sentence.
+        kind: Kind of the rule.
+        subject: Column or metric; None if the kind has only one subject.
+        verdict: Verdict of this window alone.
+        value: Measured value; None if nothing could be measured.
+        warning: Threshold of a warning.
+        alarm: Threshold of an alarm.
+        low: Low end of the interval of the value; None if it has none.
+        high: High end of the interval of the value; None if it has none.
+        words: Explanation for people, in one or two sentences.
     """
 
     kind: Kind
@@ -60,23 +60,23 @@ class Finding(Document):
 
     @property
     def key(self) -> str:
-        """What an alarm is known by."""
+        """Key of the alarm that this finding may raise."""
         return f"{self.kind}: {self.subject}" if self.subject else self.kind
 
 
 class Window(Document):
-    """One verdict.
+    """One evaluated window.
 
     Attributes:
-        environment: Where.
-        version: As the servers label it.
-        digest: Of the version's files.
-        start: Of the stretch of time.
-        until: Its end.
-        seen: What was counted.
-        findings: What was found in this window.
-        alarms: The keys that showed in enough of the last windows, this one included.
-        verdict: Of all of it.
+        environment: Name of the environment.
+        version: Version as the servers label it.
+        digest: Digest of the version's files.
+        start: Start of the time span.
+        until: End of the time span.
+        seen: Counts of the time span.
+        findings: Findings of this window.
+        alarms: Keys that are an alarm in enough of the last windows, this one included.
+        verdict: Verdict of the window.
     """
 
     environment: str
@@ -84,7 +84,7 @@ class Window(Document):
     digest: str
     start: AwareDatetime
     until: AwareDatetime
-    seen: Seen
+    seen: WindowCounts
     findings: list[Finding]
     alarms: list[str]
     verdict: Verdict

@@ -1,1 +1,1 @@
-"""The room of versions: the MLflow store, the record, the ledger."""
+"""The registry: the MLflow store with its model versions, the record on main, and the ledger."""

@@ -1,7 +1,7 @@
 """An orphan branch of the repository as a small transactional folder: fetch, apply, commit, push, or start over.
 
-A transaction is a compare-and-swap on the branch's tip: if someone else pushed first, their tip is fetched and the
-change is applied again to it. Nothing is ever merged, and the clone that a person works in is never touched.
+A transaction is a compare-and-swap on the branch's tip: if another process pushed first, its tip is fetched and the
+change is applied again to it. Nothing is ever merged, and the clone that the user works in is never changed.
 """
 
 import os
@@ -24,13 +24,13 @@ FILE_LIMIT = 50 * 2**20
 README = """# The MLflow store of this repository
 
 `gitops` writes this branch: `mlflow.db` is MLflow's database, `artifacts/` its artefacts, `ledger.jsonl` the facts
-about deployments. Do not edit it by hand; look at it with `gitops ui` and `gitops store status`.
+about deployments. Do not edit it by hand. To read it, run `gitops ui` and `gitops store status`.
 """
-# Settings that decide how a remote is reached; the clone for a transaction needs them as the person's clone has them.
-REACH = r"^((http|https|credential|url|ssh|protocol)\.|core\.sshcommand$)"
-# Nothing may change a file on its way; a person's signing and hooks are not for a machine's commits; and what lives
-# for seconds need not be made small, or tidied up.
-SETTINGS = (
+# Settings that decide how a remote is reached. The clone for a transaction needs those of the user's clone.
+CONNECTION_SETTINGS = r"^((http|https|credential|url|ssh|protocol)\.|core\.sshcommand$)"
+# Git must not convert files, sign these commits or run the user's hooks; and a clone that lives for seconds needs
+# neither compression nor garbage collection.
+CLONE_SETTINGS = (
     "core.autocrlf=false",
     f"core.hooksPath={os.devnull}",
     "commit.gpgsign=false",
@@ -39,18 +39,25 @@ SETTINGS = (
 )
 
 
-class _Raced(Exception):
-    """Someone else moved the branch; start over from their tip."""
+class _TipMoved(Exception):
+    """Another process pushed to the branch; start again from its tip."""
 
 
 class Branch:
     """The branch that model.toml names under [store], on its remote.
 
     Attributes:
-        root: A private clone at the branch's tip, thrown away with this object. Artefacts are fetched when asked for.
+        root: Root folder of a private clone at the branch's tip; it is deleted with this object. Artefacts are fetched
+            on demand.
+        tip: Commit at the branch's tip when it was fetched last; None if there is no branch or it was not fetched.
     """
 
     def __init__(self, repository: Repository) -> None:
+        """Create the folder of the private clone; nothing is fetched yet.
+
+        Args:
+            repository: The clone that the user works in; its model.toml names the branch and the remote.
+        """
         self._repository = repository
         self._store = repository.config.store
         folder = tempfile.mkdtemp(prefix="gitops-store-")
@@ -60,10 +67,10 @@ class Branch:
 
     @cached_property
     def url(self) -> str:
-        """Where the branch is pushed to: the remote, or this clone itself where there is no such remote."""
+        """URL to push the branch to: the remote, or the path of this clone if it has no such remote."""
         root = self._repository.root
         if not git.succeeds(root, "rev-parse", "--git-dir"):
-            raise StoreError(f"{root} is not a Git repository.", "Run `git init -b main` there; the store is a branch.")
+            raise StoreError(f"{root} is not a Git repository.", "Run `git init -b main` there: the store is a branch.")
         if not git.succeeds(root, "remote", "get-url", self._store.remote):
             return str(root)
         url = git.run(root, "remote", "get-url", self._store.remote)
@@ -72,22 +79,35 @@ class Branch:
 
     @cached_property
     def _env(self) -> dict[str, str]:
-        """The person's own settings for reaching the remote, and an identity for commits."""
+        """Environment with the user's settings for reaching the remote, and an identity for commits."""
         root = self._repository.root
         try:
-            listed = git.run(root, "config", "--local", "--null", "--get-regexp", REACH)
+            listed = git.run(root, "config", "--local", "--null", "--get-regexp", CONNECTION_SETTINGS)
         except git.GitError:  # no such setting
             listed = ""
         entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
         pairs = [(key, value) for key, _, value in entries]
-        return {**git.settings([*pairs, *git.credentials()]), **git.IDENTITY, **git.AUTHOR}
+        return {**git.config_environment([*pairs, *git.credential_settings()]), **git.COMMITTER, **git.AUTHOR}
 
     def git(self, *args: str) -> str:
-        """Run git in the private clone."""
+        """Run git in the private clone.
+
+        Args:
+            *args: Arguments of git.
+
+        Returns:
+            Output of git, without the last line end.
+
+        Raises:
+            StoreError: The git command failed.
+        """
         return git.run(self.root, *args, env=self._env)
 
     def refresh(self) -> str | None:
-        """Bring the private clone to the branch's tip on the remote and return it; None where there is no branch yet.
+        """Check out the branch's tip from the remote in the private clone.
+
+        Returns:
+            The commit at the tip; None if there is no branch yet.
 
         Raises:
             StoreError: The remote cannot be reached.
@@ -104,7 +124,7 @@ class Branch:
         return tip
 
     def _check_out(self) -> str:
-        """Fetch the tip, without the artefacts where the remote allows it, and check it out."""
+        """Fetch the tip, without the artefacts if the remote allows it, and check it out."""
         fetch = ["fetch", "--quiet", "--depth=1", "store", f"refs/heads/{self._store.branch}"]
         self.git(*fetch, "--filter=blob:none")
         tip = self.git("rev-parse", "FETCH_HEAD")
@@ -112,52 +132,58 @@ class Branch:
         try:
             self.git(*checkout)
         except git.GitError:
-            # Some servers leave objects out and then refuse to send them when they are asked for by name.
+            # Some servers leave objects out and then refuse to send them by name.
             self.git(*fetch, "--refetch", "--no-filter")
             self.git(*checkout)
         self.git("clean", "--quiet", "--force", "-d", "-x")
         return tip
 
     def _init(self) -> None:
-        """An empty clone that checks out everything but the artefacts, which are fetched when asked for."""
+        """Create an empty clone that checks out all files but the artefacts, which are fetched on demand."""
         url = self.url
         self.root.mkdir(parents=True)
         self.git("init", "--quiet")
         self.git("remote", "add", "store", url)
         self.git("sparse-checkout", "set", "--no-cone", "/*", "!/artifacts/")
-        for setting in SETTINGS:
+        for setting in CLONE_SETTINGS:
             self.git("config", *setting.split("="))
 
     def _empty(self) -> None:
-        """Start the branch over with nothing; its first push tells whether we were the first."""
+        """Start the branch with a README; its first push fails if another process pushed first."""
         if any(path.name != ".git" for path in self.root.iterdir()):
-            # MLflow believes that a database which it has opened stays as it was: never the same address again.
+            # MLflow caches a database by its address, so a new database needs a new path.
             self.root = self.root.with_name(f"{self.root.name}-again")
             self._init()
         (self.root / "README.md").write_text(README, encoding="utf-8", newline="\n")
 
     def transact(self, message: str, change: Callable[[Path], T]) -> T:
-        """Apply a change to the branch's files and push it; start over while others push first.
+        """Apply a change to the branch's files and push it; start again if another process pushed first.
 
         Args:
-            message: Of the commit.
-            change: Given the folder; must be repeatable, for it is applied anew to each tip.
+            message: Commit message.
+            change: Function that gets the checked-out folder and changes files in it. It must be repeatable, because
+                it is applied again to each new tip.
+
+        Returns:
+            What `change` returned.
 
         Raises:
-            StoreError: The remote refuses, a file is too large, or others pushed first every time.
+            StoreError: The remote refuses the push, a file is too large, or other processes pushed first in every
+                attempt.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type(_Raced),
+            retry=retry_if_exception_type(_TipMoved),
             stop=stop_after_attempt(self._store.retries),
             wait=wait_random_exponential(multiplier=0.1, max=3),
             reraise=True,
         )
         try:
             result: T = retrying(self._attempt, message, change)
-        except _Raced as error:
+        except _TipMoved as error:
             raise StoreError(
-                f"Others pushed to the branch {self._store.branch!r} first, {self._store.retries} times in a row.",
-                "Nothing was lost: run the same command again, or raise `retries` under [store] in model.toml.",
+                f"Other processes pushed to the branch {self._store.branch!r} first, {self._store.retries} times in a "
+                "row.",
+                "Nothing was lost. Run the same command again, or raise `retries` under [store] in model.toml.",
             ) from error
         return result
 
@@ -165,7 +191,7 @@ class Branch:
         before = self.refresh()
         result = change(self.root)
         self._check_sizes()
-        # By force: many people tell Git to ignore databases wherever they are.
+        # With --force, because many users tell Git to ignore all databases.
         self.git("add", "--all", "--force", "--sparse", ".")
         if self.git("status", "--porcelain") and (before or self.git("ls-files", "--", ":!README.md")):
             self.git("commit", "--quiet", "--message", message)
@@ -176,27 +202,32 @@ class Branch:
         for folder, _, names in os.walk(self.root):
             for path in (Path(folder, name) for name in names):
                 if ".git" not in path.relative_to(self.root).parts and path.stat().st_size > FILE_LIMIT:
-                    raise too_large(path.name, path.stat().st_size)
+                    raise file_too_large_error(path.name, path.stat().st_size)
 
     def _push(self, before: str | None) -> None:
-        """Push our commit if the tip is still `before`; an answer that was lost may have been a yes."""
-        ours, ref = self.git("rev-parse", "HEAD"), f"refs/heads/{self._store.branch}"
+        """Push the commit if the tip is still `before`; a push whose response was lost may have succeeded."""
+        commit, ref = self.git("rev-parse", "HEAD"), f"refs/heads/{self._store.branch}"
         try:
             self.git("push", "--quiet", f"--force-with-lease={ref}:{before or ''}", "store", f"HEAD:{ref}")
         except git.GitError as error:
             listed = self.git("ls-remote", self.url, ref)
             now = listed.split()[0] if listed else None
-            if now != ours:
-                # Two pushes at the same instant: git refuses one because the other holds the lock.
+            if now != commit:
+                # Of two pushes at the same instant, git refuses one because the other holds the lock.
                 if now != before or "cannot lock ref" in error.stderr or "incorrect old value" in error.stderr:
-                    raise _Raced from error
+                    raise _TipMoved from error
                 raise
-        self.tip = ours
+        self.tip = commit
 
 
-def too_large(what: str, size: int) -> StoreError:
-    """The refusal of something that Git should not carry."""
+def file_too_large_error(name: str, size: int) -> StoreError:
+    """Return the error for a file that is too large for Git.
+
+    Args:
+        name: Name of the file.
+        size: Size in bytes.
+    """
     return StoreError(
-        f"{what} is {size / 2**20:.0f} MiB; the store on a branch takes at most {FILE_LIMIT / 2**20:.0f} MiB a file.",
+        f"{name} is {size / 2**20:.0f} MiB; the store on a branch takes at most {FILE_LIMIT / 2**20:.0f} MiB per file.",
         "Move to a tracking server: set MLFLOW_TRACKING_URI to it (`gitops docs store`), and register again.",
     )

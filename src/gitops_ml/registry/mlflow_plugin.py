@@ -1,8 +1,8 @@
-"""MLflow's own entry points, so that a store on a branch can be moved to any path.
+"""Plug-ins of MLflow, which allow a store on a branch to be checked out to any path.
 
-MLflow writes absolute paths into its database. These three plug-ins (pyproject.toml names them) give it addresses
-without a path instead: artefacts are `store:/...`, and the database is `gitstore:<folder>`. The folder of the
-artefacts comes from the environment, so the same database opens wherever the branch is checked out.
+MLflow writes absolute paths into its database. These three plug-ins (registered in pyproject.toml) replace them by
+URIs without a path: `store:/...` for artefacts, and `gitstore:<folder>` for the database. The folder of the artefacts
+comes from the environment, so the same database opens from every checkout.
 """
 
 import os
@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 
 
 class StoreArtifacts(LocalArtifactRepository):
-    """`store:/x` is the folder `artifacts/x` of the store that the environment names."""
+    """Artefacts at `store:/x`: the folder `artifacts/x` of the store that the environment names."""
 
     def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
-        """Keep the address; the folder is looked up at each use, for MLflow keeps these objects for long."""
+        """Keep the URI; the folder is resolved at each use, because MLflow caches these objects.
+
+        Args:
+            artifact_uri: URI of the artefacts, `store:/...`.
+            tracking_uri: Unused; part of MLflow's interface.
+            registry_uri: Unused; part of MLflow's interface.
+        """
         super(LocalArtifactRepository, self).__init__(artifact_uri, tracking_uri, registry_uri)
 
     @property
     def artifact_dir(self) -> str:
-        """The folder; in a clone that left artefacts out, they are fetched now.
+        """Folder of the artefacts; if the clone does not have them yet, they are fetched now.
 
         Raises:
-            ValueError: The address leaves the store.
+            ValueError: The URI leads out of the store.
         """
         root = Path(os.environ[ROOT]).resolve()
-        inside = self.artifact_uri.removeprefix("store:").lstrip("/")
-        folder = (root / ARTIFACTS / inside).resolve()
+        path = self.artifact_uri.removeprefix("store:").lstrip("/")
+        folder = (root / ARTIFACTS / path).resolve()
         if not folder.is_relative_to(root / ARTIFACTS):
-            raise ValueError(f"{self.artifact_uri!r} leaves the store.")
+            raise ValueError(f"{self.artifact_uri!r} leads out of the store.")
         relative = folder.relative_to(root).as_posix()
         if not folder.exists() and git.resolve(root, "HEAD") and git.run(root, "ls-tree", "HEAD", "--", relative):
             git.run(root, "checkout", "--quiet", "--ignore-skip-worktree-bits", "HEAD", "--", relative)
@@ -45,14 +51,24 @@ class StoreArtifacts(LocalArtifactRepository):
 
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None) -> "TrackingStore":
-    """MLflow's SQL tracking store on `gitstore:<folder>`."""
+    """Return MLflow's SQL tracking store of `gitstore:<folder>`.
+
+    Args:
+        store_uri: URI of the database, `gitstore:<folder>`.
+        artifact_uri: Unused; part of MLflow's interface.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     return SqlAlchemyStore(_database(store_uri), "store:/")
 
 
 def registry_store(store_uri: str, tracking_uri: str | None = None) -> "RegistryStore":
-    """MLflow's SQL model registry on `gitstore:<folder>`."""
+    """Return MLflow's SQL model registry of `gitstore:<folder>`.
+
+    Args:
+        store_uri: URI of the database, `gitstore:<folder>`.
+        tracking_uri: Unused; part of MLflow's interface.
+    """
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
     return SqlAlchemyStore(_database(store_uri))

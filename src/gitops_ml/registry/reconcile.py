@@ -1,4 +1,4 @@
-"""Make the registry's aliases say what record, ledger and proposal say; aliases are projections, never the truth."""
+"""Reconciliation of the registry's aliases with record, ledger and proposal; aliases follow from these alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from gitops_ml.config import Repository
 from gitops_ml.errors import IntegrityError
 from gitops_ml.registry import ledger, record
 from gitops_ml.registry.branch import Branch
-from gitops_ml.registry.propose import proposed
+from gitops_ml.registry.propose import load_proposed_record
 from gitops_ml.registry.record import Record
 from gitops_ml.registry.store import BranchStore, Store, connect
-from gitops_ml.registry.versions import versions
+from gitops_ml.registry.versions import search_versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,13 +21,13 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 @dataclass(frozen=True)
-class Move:
-    """An alias that was not where it should be.
+class AliasMove:
+    """Change of one alias.
 
     Attributes:
-        alias: Its name.
-        before: The version it pointed at; None for none.
-        after: The version it points at now; None for none.
+        alias: Name of the alias.
+        before: Version number before; None if the alias did not exist.
+        after: Version number now; None if the alias was removed.
     """
 
     alias: str
@@ -36,7 +36,7 @@ class Move:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Sentence that reports the change."""
         if self.after is None:
             return f"Alias {self.alias} removed; it pointed at version {self.before}."
         came = f"; it pointed at version {self.before}" if self.before else ""
@@ -44,16 +44,16 @@ class Move:
 
 
 def reconcile(
-    repository: Repository, environment: str, *, store: Store | None = None, offered: bool = True
-) -> list[Move]:
-    """Move what has to move, and nothing else; twice is once.
+    repository: Repository, environment: str, *, store: Store | None = None, with_proposal: bool = True
+) -> list[AliasMove]:
+    """Move the aliases that differ from record, ledger and proposal; a second call moves none.
 
     Args:
-        repository: The clone; its main says what the champion is.
-        environment: Whose record. Aliases are of the model, not of a place: they follow the environment where promotion
-            ends, and no other.
-        store: Whose aliases; the repository's own unless named.
-        offered: Whether a proposal's branch counts; not where its pull request is known to be closed.
+        repository: The clone, with main and the proposals fetched.
+        environment: Environment of the record. Aliases belong to the model and not to an environment: they follow the
+            last environment, and for any other nothing is done.
+        store: MLflow store with the aliases; the repository's own by default.
+        with_proposal: Set the alias `challenger` from the proposal's branch. False if its pull request is closed.
 
     Returns:
         The aliases that were moved.
@@ -64,43 +64,63 @@ def reconcile(
     if environment != repository.config.deploy.environments[-1]:
         return []
     root, store = repository.root, store or connect(repository)
-    entries = record.history(root, environment, git.main_ref(root))
-    champion = serving(entries, facts_of(repository, store))
-    targets = {CHAMPION: champion, CHALLENGER: proposed(root, environment) if offered else None}
+    entries = record.load_history(root, environment, git.main_ref(root))
+    champion = champion_record(entries, load_current_facts(repository, store))
+    targets = {CHAMPION: champion, CHALLENGER: load_proposed_record(root, environment) if with_proposal else None}
     model = repository.config.project.name
-    moves = store.read(lambda client: _moves(client, model, targets), list[Move]())
+    moves = store.read(lambda client: _plan_moves(client, model, targets), list[AliasMove]())
     if moves:
-        said = " ".join(move.sentence for move in moves)
-        moves = store.write(f"Reconcile {environment}: {said}", lambda client: _apply(client, model, targets))
+        sentences = " ".join(move.sentence for move in moves)
+        moves = store.write(
+            f"Reconcile {environment}: {sentences}", lambda client: _apply_moves(client, model, targets)
+        )
     return moves
 
 
-def serving(entries: Sequence[record.Entry], facts: Sequence[ledger.Fact]) -> Record | None:
-    """The version that the alias `champion` names: what is wanted, once it was verified; until then, what was."""
-    wanted = ledger.wanted(entries, facts)
-    if wanted is None or ledger.is_verified(facts, wanted):
-        return wanted
-    return ledger.last_verified(record.since_removal(entries), facts)
+def champion_record(entries: Sequence[record.HistoryEntry], facts: Sequence[ledger.Fact]) -> Record | None:
+    """Return the record for the alias `champion`: the desired one if it is verified, else the last verified one.
+
+    Args:
+        entries: Records of one environment on main, newest first.
+        facts: The ledger without lifted holds.
+    """
+    desired = ledger.desired_record(entries, facts)
+    if desired is None or ledger.is_verified(facts, desired):
+        return desired
+    return ledger.find_fallback_record(record.records_since_removal(entries), facts)
 
 
-def ledger_of(repository: Repository, store: Store | None = None) -> Branch:
-    """Where the ledger lies: on the store's branch, even where MLflow is a server."""
+def open_ledger(repository: Repository, store: Store | None = None) -> Branch:
+    """Return the branch that holds the ledger: the store's branch, even if MLflow is a server.
+
+    Args:
+        repository: The clone.
+        store: MLflow store, to use its branch if it has one.
+    """
     return store.branch if isinstance(store, BranchStore) else Branch(repository)
 
 
-def facts_of(repository: Repository, store: Store | None = None) -> list[ledger.AnyFact]:
-    """The newest ledger, oldest first, without the holds that people lifted on main."""
-    branch = ledger_of(repository, store)
+def load_current_facts(repository: Repository, store: Store | None = None) -> list[ledger.AnyFact]:
+    """Fetch the ledger and load its facts.
+
+    Args:
+        repository: The clone, with main fetched; main names the lifted holds.
+        store: MLflow store, to use its branch if it has one.
+
+    Returns:
+        The facts without lifted holds, oldest first.
+    """
+    branch = open_ledger(repository, store)
     branch.refresh()
-    ends = ledger.lifted(repository.root, git.main_ref(repository.root))
-    return ledger.in_force(ledger.read(branch.root), ends)
+    lifted = ledger.load_lifted_holds(repository.root, git.main_ref(repository.root))
+    return ledger.without_lifted_holds(ledger.load_facts(branch.root), lifted)
 
 
-def _moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:
-    """The difference between what is and what is wanted."""
-    known = versions(client, model)
-    now = {alias: version.number for version in known for alias in version.aliases}
-    digests = {version.number: version.digest for version in known}
+def _plan_moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[AliasMove]:
+    """Return the aliases that differ from their targets."""
+    versions = search_versions(client, model)
+    current = {alias: version.number for version in versions for alias in version.aliases}
+    digests = {version.number: version.digest for version in versions}
     moves = []
     for alias, target in targets.items():
         if target and digests.get(target.version) != target.digest:
@@ -109,14 +129,14 @@ def _moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]
                 f"{target.version} has {str(digests.get(target.version))[:19]}. No alias was moved.",
                 "Find out who changed the store: `git log` of its branch.",
             )
-        wanted = target.version if target else None
-        if now.get(alias) != wanted:
-            moves.append(Move(alias, now.get(alias), wanted))
+        number = target.version if target else None
+        if current.get(alias) != number:
+            moves.append(AliasMove(alias, current.get(alias), number))
     return moves
 
 
-def _apply(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[Move]:
-    moves = _moves(client, model, targets)
+def _apply_moves(client: "MlflowClient", model: str, targets: dict[str, Record | None]) -> list[AliasMove]:
+    moves = _plan_moves(client, model, targets)
     for move in moves:
         if move.after:
             client.set_registered_model_alias(model, move.alias, move.after)

@@ -1,4 +1,4 @@
-"""The record: the JSON file on main that names what production serves, and its history in Git."""
+"""The record: the JSON file on main that names the version of an environment, and its history in Git."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -8,24 +8,24 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gitops_ml import git
-from gitops_ml.bound import Bound
 from gitops_ml.errors import IntegrityError
+from gitops_ml.evidence_inputs import EvidenceInputs
 from gitops_ml.run import Document, Lineage, Run
 
 FOLDER = "registry"
-# As whom GitHub commits what people do on its pages.
+# Committer of what people commit on GitHub's pages.
 WEB_FLOW = "noreply@github.com"
-UNKNOWN = "somebody (GitHub squashed it)"
+UNKNOWN = "unknown (GitHub squashed it)"
 
 
-class Figure(Document):
-    """How the version measured when it was promoted, on the holdout.
+class PromotionMetric(Document):
+    """Metric of a version on the holdout when it was promoted.
 
     Attributes:
-        metric: As model.toml names it.
-        value: Of the version.
-        baseline: Of a trivial reference estimator.
-        champion: Of the champion then; None for the first version.
+        metric: Name of the metric in model.toml.
+        value: Value of the version.
+        baseline: Value of the baseline.
+        champion: Value of the champion at that time; None for the first version.
     """
 
     metric: str
@@ -35,12 +35,12 @@ class Figure(Document):
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a job made of a version.
+class BuiltImage:
+    """Image that a job built for a version.
 
     Attributes:
-        image: Its reference, `repository@sha256:...`; None where no target needs one.
-        signature: Of image and digest; None where nobody asks for one.
+        image: Reference of the image, `repository@sha256:...`; None if no target needs one.
+        signature: Signature of image and digest; None if model.toml names no signers.
     """
 
     image: str | None = None
@@ -51,19 +51,19 @@ class Record(Document):
     """One model version in one environment.
 
     Attributes:
-        environment: Such as "production".
-        model: The registered model's name.
-        version: The registry's number.
+        environment: Name of the environment, such as "production".
+        model: Name of the registered model.
+        version: Registry version number.
         release: Semantic version: MAJOR for other columns or labels, MINOR for a new model, PATCH for a new image.
-        digest: Of the version's files.
-        image: Of its container, as `repository@sha256:...`; None where no target needs one.
-        signature: Of image and digest, where model.toml names signers.
-        run: MLflow's run.
-        columns: What a request has.
-        classes: The labels that an answer may have.
-        figure: What earned it the place.
-        lineage: What is behind it.
-        evidence: What its gates were passed under; None in a record that is older than this.
+        digest: Digest of the version's files.
+        image: Reference of the container image, `repository@sha256:...`; None if no target needs one.
+        signature: Signature of image and digest; None if model.toml names no signers.
+        run: MLflow's id of the run.
+        columns: Columns of a request, with pandas' names of their types.
+        classes: Labels that a prediction may have; empty for regression.
+        figure: Metric of the version when it was promoted.
+        lineage: Code, data, configuration and environment behind the version.
+        evidence: Inputs of the evidence with which it passed its gates; None in a record of an older library.
     """
 
     environment: str
@@ -76,20 +76,20 @@ class Record(Document):
     run: str
     columns: dict[str, str]
     classes: tuple[str | int | bool, ...]
-    figure: Figure
+    figure: PromotionMetric
     lineage: Lineage
-    evidence: Bound | None = None
+    evidence: EvidenceInputs | None = None
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of history.
+class HistoryEntry:
+    """One change of a record on main.
 
     Attributes:
-        commit: That put the record on main.
-        when: ISO 8601.
-        who: Merged or committed it.
-        record: What it says; None where the record was removed, to start over.
+        commit: Commit of main that changed the record.
+        when: Time of the commit, in ISO 8601.
+        who: Person who merged or committed it.
+        record: The record after the change; None if the change removed it, to start over.
     """
 
     commit: str
@@ -98,35 +98,61 @@ class Entry:
     record: Record | None
 
 
-def path(environment: str) -> str:
-    """Where the record of an environment lies in the repository."""
+def record_path(environment: str) -> str:
+    """Return the path of an environment's record in the repository.
+
+    Args:
+        environment: Name of the environment.
+    """
     return f"{FOLDER}/{environment}.json"
 
 
-def parse(text: str, where: str) -> Record:
-    """Read a record.
+def parse_record(text: str, source: str) -> Record:
+    """Return the record that a JSON text holds.
+
+    Args:
+        text: JSON text of the record.
+        source: Name of the file, for the error message.
 
     Raises:
-        IntegrityError: It is not one; people merge records, commands write them.
+        IntegrityError: The text is not a record.
     """
     try:
         return Record.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise IntegrityError(
-            f"{where} is not a record: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
-            "Restore it from Git; commands write this file, people only merge it.",
+            f"{source} is not a record: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            "Restore it from Git. Only commands write this file; people merge it.",
         ) from error
 
 
-def read(root: Path, environment: str, revision: str) -> Record | None:
-    """The record at a revision; None where there is none yet."""
-    text = git.show(root, revision, path(environment))
-    return None if text is None else parse(text, f"{path(environment)} at {revision}")
+def load_record(root: Path, environment: str, revision: str) -> Record | None:
+    """Return the record of an environment at a revision; None if there is none yet.
+
+    Args:
+        root: Root folder of the clone.
+        environment: Name of the environment.
+        revision: Git revision to read.
+
+    Raises:
+        IntegrityError: The file is not a record.
+    """
+    text = git.read_file(root, revision, record_path(environment))
+    return None if text is None else parse_record(text, f"{record_path(environment)} at {revision}")
 
 
-def history(root: Path, environment: str, revision: str) -> list[Entry]:
-    """Every record that main has had, newest first; who merged it counts, not who wrote it, as far as Git can tell."""
+def load_history(root: Path, environment: str, revision: str) -> list[HistoryEntry]:
+    """Return every change of an environment's record, newest first, each with the person who merged it.
+
+    Args:
+        root: Root folder of the clone.
+        environment: Name of the environment.
+        revision: Git revision whose history to read.
+
+    Raises:
+        IntegrityError: A revision's file is not a record.
+    """
     if git.resolve(root, revision) is None:
         return []
     log = git.run(
@@ -138,20 +164,20 @@ def history(root: Path, environment: str, revision: str) -> list[Entry]:
         "--format=%H%x1f%cI%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce",
         revision,
         "--",
-        path(environment),
+        record_path(environment),
     )
     entries = []
     for line in filter(None, log.splitlines()):
         commit, when, *people = line.split("\x1f")
-        entries.append(Entry(commit, when, _merger(*people), read(root, environment, commit)))
+        entries.append(HistoryEntry(commit, when, _merger(*people), load_record(root, environment, commit)))
     return entries
 
 
 def _merger(parents: str, author: str, author_email: str, committer: str, committer_email: str) -> str:
-    """Who brought a commit to main.
+    """Return the name of the person who brought a commit to main.
 
-    The author of a merge commit is who merged. A squash, or a rebase, keeps the author of the proposal: then the
-    committer is who merged, but for GitHub itself, which commits for people and does not say for whom.
+    The author of a merge commit is the person who merged. A squash or a rebase keeps the author of the proposal: then
+    the committer is the person who merged, unless the committer is GitHub, which does not name the person.
     """
     if " " in parents:
         return author
@@ -160,27 +186,31 @@ def _merger(parents: str, author: str, author_email: str, committer: str, commit
     return author if author_email != git.EMAIL else UNKNOWN
 
 
-def since_removal(entries: Sequence[Entry]) -> list[Record]:
-    """The records of the line that is in force, newest first; none while the record is removed."""
+def records_since_removal(entries: Sequence[HistoryEntry]) -> list[Record]:
+    """Return the records since the record was last removed, newest first; an empty list while it is removed.
+
+    Args:
+        entries: Changes of the record, newest first.
+    """
     return [entry.record for entry in itertools.takewhile(lambda entry: entry.record, entries) if entry.record]
 
 
-def release(before: Record | None, run: Run, digest: str, taken: Iterable[str] = ()) -> str:
-    """The semantic version of the next record.
+def next_release(before: Record | None, run: Run, digest: str, taken: Iterable[str] = ()) -> str:
+    """Return the semantic version of the next record.
 
-    MAJOR when the columns or the labels change, for then callers must change; MINOR for a newly trained model; PATCH
-    for the same model in a new image.
+    MAJOR changes with the columns or the labels, because callers must change then; MINOR with a newly trained model;
+    PATCH with a new image of the same model.
 
     Args:
-        before: What serves now; None where nothing does.
-        run: What the version says of itself.
-        digest: Of its files.
-        taken: Releases that were given out; after a rollback they are newer than the one of `before`.
+        before: Record of the version that serves now; None if there is none.
+        run: Run document of the new version.
+        digest: Digest of the new version's files.
+        taken: Releases that exist already; after a rollback they are newer than the one of `before`.
     """
-    given = [tuple(map(int, each.split("."))) for each in [*taken, *([before.release] if before else [])]]
-    if not given:
+    releases = [tuple(map(int, text.split("."))) for text in [*taken, *([before.release] if before else [])]]
+    if not releases:
         return "1.0.0"
-    major, minor, patch = max(given)
+    major, minor, patch = max(releases)
     if before is None or (before.columns, before.classes) != (run.columns, run.classes):
         return f"{major + 1}.0.0"
     if before.digest != digest:

@@ -1,4 +1,4 @@
-"""MLflow's runs and versions: on a branch of the repository, or on a server where MLFLOW_TRACKING_URI names one."""
+"""The MLflow store: a branch of the repository, or the tracking server that MLFLOW_TRACKING_URI names."""
 
 import logging
 import os
@@ -22,10 +22,10 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 SCHEME = "gitstore"
 PASSWORD = re.compile(r"://[^/\s]+@")
-# Where the artefacts of the open store lie; mlflow_plugin reads it.
+# Environment variable with the folder of the open store; mlflow_plugin reads it.
 ROOT = "GITOPS_STORE_ROOT"
 
-# Read when MLflow is imported. A pool would hold on to the database file after Git has replaced it.
+# MLflow reads these when it is imported. A pool would keep the database file open after Git has replaced it.
 os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -33,50 +33,95 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 class Store(Protocol):
-    """Where MLflow keeps runs and versions."""
+    """MLflow's runs and model versions."""
 
-    def read(self, ask: "Callable[[MlflowClient], T]", empty: T) -> T:
-        """Ask MLflow something, on the newest state; `empty` is the answer where there is no store yet."""
+    def read(self, query: "Callable[[MlflowClient], T]", empty: T) -> T:
+        """Read from the newest state of the store.
+
+        Args:
+            query: Function of an MLflow client that reads.
+            empty: Value to return if there is no store yet.
+
+        Returns:
+            What `query` returned, or `empty`.
+
+        Raises:
+            StoreError: The store cannot be reached or read.
+        """
 
     def write(self, message: str, change: "Callable[[MlflowClient], T]") -> T:
-        """Change something; `change` must be repeatable, for it may be applied more than once."""
+        """Change the store.
+
+        Args:
+            message: Commit message of a store on a branch.
+            change: Function of an MLflow client that writes. It must be repeatable, because it may be called more than
+                once.
+
+        Returns:
+            What `change` returned.
+
+        Raises:
+            StoreError: The store cannot be reached or written.
+        """
 
 
 def connect(repository: Repository) -> Store:
-    """The server that MLFLOW_TRACKING_URI names, or else the branch of this repository."""
+    """Return the store: the server that MLFLOW_TRACKING_URI names, or the branch of this repository.
+
+    Args:
+        repository: The clone.
+    """
     uri = os.environ.get(SERVER)
     return ServerStore(uri) if uri else BranchStore(repository)
 
 
 class ServerStore:
-    """An MLflow tracking server."""
+    """Store on an MLflow tracking server.
+
+    Attributes:
+        uri: Tracking URI of the server.
+    """
 
     def __init__(self, uri: str) -> None:
+        """Set the URI; the server is not asked yet.
+
+        Args:
+            uri: Tracking URI of the server.
+        """
         self.uri = uri
 
-    def read(self, ask: "Callable[[MlflowClient], T]", empty: T) -> T:
-        """Ask the server, which always has a store."""
+    def read(self, query: "Callable[[MlflowClient], T]", empty: T) -> T:
+        """Read from the server, which always has a store."""
         with _mlflow(self.uri) as client:
-            return ask(client)
+            return query(client)
 
     def write(self, message: str, change: "Callable[[MlflowClient], T]") -> T:
-        """Change something on the server."""
+        """Change the store on the server."""
         with _mlflow(self.uri) as client:
             return change(client)
 
 
 class BranchStore:
-    """MLflow on SQLite, on the branch that model.toml names under [store]."""
+    """Store on the branch that model.toml names under [store], with MLflow on SQLite.
+
+    Attributes:
+        branch: The branch.
+    """
 
     def __init__(self, repository: Repository) -> None:
+        """Create the branch object; nothing is fetched yet.
+
+        Args:
+            repository: The clone that the user works in.
+        """
         self.branch = Branch(repository)
 
-    def read(self, ask: "Callable[[MlflowClient], T]", empty: T) -> T:
-        """Ask the newest state of the branch."""
+    def read(self, query: "Callable[[MlflowClient], T]", empty: T) -> T:
+        """Read from the newest state of the branch."""
         if self.branch.refresh() is None:
             return empty
         with self._open(self.branch.root) as client:
-            return ask(client)
+            return query(client)
 
     def write(self, message: str, change: "Callable[[MlflowClient], T]") -> T:
         """Change the database and the artefacts in one transaction on the branch."""
@@ -91,45 +136,52 @@ class BranchStore:
     def _open(self, root: Path) -> "Iterator[MlflowClient]":
         check_schema(root / DATABASE)
         os.environ[ROOT] = str(root)
-        with _mlflow(address(root)) as client:
+        with _mlflow(store_uri(root)) as client:
             yield client
 
 
-def address(root: Path) -> str:
-    """What to hand MLflow as tracking and registry URI for the store in this folder."""
+def store_uri(root: Path) -> str:
+    """Return MLflow's tracking and registry URI of the store in a folder.
+
+    Args:
+        root: Checkout of the store branch.
+    """
     return f"{SCHEME}:{root}"
 
 
 @contextmanager
 def _mlflow(uri: str) -> "Iterator[MlflowClient]":
-    """A client, with MLflow's own complaints turned into ours."""
+    """Yield a client; errors of MLflow become a StoreError."""
     import mlflow
     import requests
     from mlflow.exceptions import MlflowException
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    named = os.environ.get(SERVER)
-    # log_model knows no client and takes the address from here.
+    configured = os.environ.get(SERVER)
+    # log_model takes no client; it uses this URI.
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    # MLflow puts it into the environment too, where `connect` would take it for a server that a person named.
+    # MLflow also sets the environment variable, which `connect` would take for a server that the user configured.
     os.environ.pop(SERVER, None)
-    if named is not None:
-        os.environ[SERVER] = named
+    if configured is not None:
+        os.environ[SERVER] = configured
     try:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, requests.RequestException) as error:
-        # MLflow quotes the address that it asked, and a password may stand in it.
-        said = PASSWORD.sub("://", str(error).splitlines()[0])
+        # MLflow quotes its URI, which may contain a password.
+        message = PASSWORD.sub("://", str(error).splitlines()[0])
         raise StoreError(
-            f"MLflow at {uri.split('@')[-1]} answered: {said}",
+            f"MLflow at {uri.split('@')[-1]} answered: {message}",
             f"Check that it can be reached and allows this ({SERVER}).",
         ) from error
 
 
 def check_schema(database: Path) -> None:
-    """Refuse a database of another MLflow before MLflow opens it, for opening would migrate it for ever.
+    """Raise if a database is of another MLflow version; MLflow would migrate it irreversibly when it opens it.
+
+    Args:
+        database: The SQLite file; nothing is checked if it does not exist.
 
     Raises:
         StoreError: The database's schema is not the one of the installed MLflow.
@@ -139,19 +191,22 @@ def check_schema(database: Path) -> None:
     import mlflow
     from mlflow.store.db.utils import _get_latest_schema_revision
 
-    found, known = revision(database), _get_latest_schema_revision()
-    if found != known:
+    found, installed = schema_revision(database), _get_latest_schema_revision()
+    if found != installed:
         raise StoreError(
-            f"The store was written by another MLflow (schema {found}; MLflow {mlflow.__version__} has {known}).",
+            f"The store was written by another MLflow (schema {found}; MLflow {mlflow.__version__} has {installed}).",
             "Install the MLflow of requirements/train.txt, or, if that one is newer, run `gitops store upgrade`.",
         )
 
 
-def revision(database: Path) -> str | None:
-    """The schema revision that a SQLite database of MLflow carries; None where it carries none.
+def schema_revision(database: Path) -> str | None:
+    """Return the schema revision of a SQLite database of MLflow; None if it has none.
+
+    Args:
+        database: The SQLite file.
 
     Raises:
-        StoreError: It is not a SQLite database.
+        StoreError: The file is not a SQLite database.
     """
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
@@ -161,16 +216,22 @@ def revision(database: Path) -> str | None:
     except sqlite3.DatabaseError as error:
         raise StoreError(
             f"{database.name} on the store branch is damaged: {error}.",
-            "Go back to an earlier commit of that branch: `git log origin/mlflow`.",
+            "Restore an earlier commit of that branch: `git log origin/mlflow` lists them.",
         ) from error
     return row[0] if row else None
 
 
-def upgrade(repository: Repository) -> tuple[str | None, str | None]:
-    """Migrate the database on the branch to the installed MLflow's schema, in one transaction.
+def upgrade_schema(repository: Repository) -> tuple[str | None, str | None]:
+    """Migrate the database on the branch to the schema of the installed MLflow, in one transaction.
+
+    Args:
+        repository: The clone.
 
     Returns:
-        The schema revisions before and after; equal when there was nothing to do.
+        The schema revisions before and after; equal if there was nothing to do, None if there is no database.
+
+    Raises:
+        StoreError: The branch cannot be reached, or its database is damaged.
     """
 
     def migrate(root: Path) -> tuple[str | None, str | None]:
@@ -180,8 +241,8 @@ def upgrade(repository: Repository) -> tuple[str | None, str | None]:
         database = root / DATABASE
         if not database.exists():
             return None, None
-        before = revision(database)
+        before = schema_revision(database)
         _upgrade_db(sa.create_engine(f"sqlite:///{database}", poolclass=sa.pool.NullPool))
-        return before, revision(database)
+        return before, schema_revision(database)
 
     return Branch(repository).transact("Upgrade the store to the installed MLflow", migrate)

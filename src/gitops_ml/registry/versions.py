@@ -1,4 +1,4 @@
-"""Model versions: a sealed run's folder logged to MLflow and registered, without importing any of your code."""
+"""Model versions: the folder of a run, logged to MLflow and registered, without importing your code."""
 
 import json
 import shutil
@@ -35,21 +35,21 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Version:
-    """A model version, as the registry knows it.
+class ModelVersion:
+    """A model version in the registry.
 
     Attributes:
-        number: The registry's number.
-        run: MLflow's run.
-        digest: Of the run's manifest; a hint for finding it, not a proof: what pins a version is the record.
-        training: Of everything that its training depended on.
-        dirty: Whether it was trained from uncommitted files.
-        bytes: The size of its files.
-        aliases: The names that point at it.
+        number: Registry version number.
+        run_id: MLflow's id of the run.
+        digest: Digest of the run's manifest. It helps to find the version; only the record pins it.
+        training: Digest of everything that training depends on.
+        dirty: True if it was trained from uncommitted files.
+        bytes: Size of its files in bytes.
+        aliases: Aliases that point at it.
     """
 
     number: str
-    run: str
+    run_id: str
     digest: str
     training: str
     dirty: bool
@@ -57,51 +57,66 @@ class Version:
     aliases: tuple[str, ...]
 
 
-def known(store: "Store", model: str) -> list[Version]:
-    """All versions of a registered model, oldest first, on the newest state of the store."""
-    return store.read(lambda client: versions(client, model), list[Version]())
+def list_versions(store: "Store", model: str) -> list[ModelVersion]:
+    """Return all versions of a registered model from the newest state of the store, oldest first.
+
+    Args:
+        store: The MLflow store.
+        model: Name of the registered model.
+    """
+    return store.read(lambda client: search_versions(client, model), list[ModelVersion]())
 
 
-def versions(client: "MlflowClient", model: str) -> list[Version]:
-    """All versions of a registered model, oldest first; none where the model is not registered."""
+def search_versions(client: "MlflowClient", model: str) -> list[ModelVersion]:
+    """Return all versions of a registered model, oldest first; an empty list if the model is not registered.
+
+    Args:
+        client: Client of the store.
+        model: Name of the registered model.
+    """
     found = client.search_model_versions(f"name = '{model}'", max_results=10_000)
     if not found:
         return []
     aliases = client.get_registered_model(model).aliases
-    ours = [_version(entry, aliases) for entry in found if DIGEST in entry.tags]
-    return sorted(ours, key=lambda version: int(version.number))
+    versions = [_version(entry, aliases) for entry in found if DIGEST in entry.tags]
+    return sorted(versions, key=lambda version: int(version.number))
 
 
-def _version(entry: Any, aliases: dict[str, Any]) -> Version:
+def _version(entry: Any, aliases: dict[str, Any]) -> ModelVersion:
     number = str(entry.version)
-    return Version(
+    return ModelVersion(
         number=number,
-        run=str(entry.run_id),
+        run_id=str(entry.run_id),
         digest=entry.tags[DIGEST],
         training=entry.tags[TRAINING],
         dirty=entry.tags[DIRTY] == "true",
         bytes=int(entry.tags[BYTES]),
-        aliases=tuple(sorted(alias for alias, at in aliases.items() if str(at) == number)),
+        aliases=tuple(sorted(alias for alias, target in aliases.items() if str(target) == number)),
     )
 
 
-def same_training(among: list[Version], lineage: run.Lineage) -> Version | None:
-    """The newest version that the same training made; one from uncommitted files does not stand for a clean one."""
-    fit = [v for v in among if v.training == lineage.training and (lineage.dirty or not v.dirty)]
-    return fit[-1] if fit else None
+def find_same_training(versions: list[ModelVersion], lineage: run.Lineage) -> ModelVersion | None:
+    """Return the newest version with the same training digest; None if there is none.
+
+    Args:
+        versions: Versions to search, oldest first.
+        lineage: Lineage to compare with. If it is of committed files, versions from uncommitted files do not count.
+    """
+    matching = [v for v in versions if v.training == lineage.training and (lineage.dirty or not v.dirty)]
+    return matching[-1] if matching else None
 
 
 def register(
-    client: "MlflowClient", folder: Path, digest: str, described: run.Run, budget_mib: int | None
-) -> tuple[Version, bool]:
+    client: "MlflowClient", folder: Path, digest: str, document: run.Run, budget_mib: int | None
+) -> tuple[ModelVersion, bool]:
     """Log a run to MLflow and make it a model version, unless it is one already.
 
     Args:
-        client: Of the store; the call may be repeated.
-        folder: A sealed run, verified.
-        digest: Of its manifest.
-        described: What its run.json says.
-        budget_mib: What all versions together may take; None for no limit.
+        client: Client of the store; the call may be repeated.
+        folder: Folder of the run with its manifest, verified.
+        digest: Digest of the manifest.
+        document: The run's run.json.
+        budget_mib: Limit for the size of all versions together, in MiB; None for no limit.
 
     Returns:
         The version, and whether it is new.
@@ -109,25 +124,25 @@ def register(
     Raises:
         StoreError: The store would grow beyond its budget.
     """
-    there_are = versions(client, described.model)
-    there = next((version for version in there_are if version.digest == digest), None)
-    there = there or (None if described.forced else same_training(there_are, described.lineage))
-    if there:
-        return there, False
+    versions = search_versions(client, document.model)
+    existing = next((version for version in versions if version.digest == digest), None)
+    existing = existing or (None if document.forced else find_same_training(versions, document.lineage))
+    if existing:
+        return existing, False
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    _check_budget(sum(version.bytes for version in there_are) + size, budget_mib)
+    _check_budget(sum(version.bytes for version in versions) + size, budget_mib)
     tags = {
         DIGEST: digest,
-        TRAINING: described.lineage.training,
-        DIRTY: str(described.lineage.dirty).lower(),
+        TRAINING: document.lineage.training,
+        DIRTY: str(document.lineage.dirty).lower(),
         BYTES: str(size),
     }
-    run_id = _log(client, folder, described, tags)
-    if not there_are and not client.search_registered_models(f"name = '{described.model}'"):
-        client.create_registered_model(described.model)
-    model_id = _log_model(client, folder, described, run_id)
+    run_id = _log_run(client, folder, document, tags)
+    if not versions and not client.search_registered_models(f"name = '{document.model}'"):
+        client.create_registered_model(document.model)
+    model_id = _log_model(client, folder, document, run_id)
     entry = client.create_model_version(
-        described.model, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
+        document.model, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
     )
     return _version(entry, {}), True
 
@@ -141,25 +156,25 @@ def _check_budget(size: int, budget_mib: int | None) -> None:
         )
 
 
-def _log(client: "MlflowClient", folder: Path, described: run.Run, tags: dict[str, str]) -> str:
-    """Log one finished run: parameters, metrics, tags, data set, plots."""
+def _log_run(client: "MlflowClient", folder: Path, document: run.Run, tags: dict[str, str]) -> str:
+    """Log a finished run: parameters, metrics, tags, data set, plots."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-    lineage = described.lineage
-    name = f"{described.model} {lineage.training[7:15]}"
-    experiment = client.get_experiment_by_name(described.model)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(described.model)
-    for half in client.search_runs([experiment_id], f"tags.`{DIGEST}` = '{tags[DIGEST]}'"):
-        client.delete_run(half.info.run_id)  # a server that was cut off in the middle of an earlier attempt
-    started = client.create_run(experiment_id, run_name=name, tags=tags)
-    run_id: str = started.info.run_id
-    more = {"commit": lineage.commit, "holdout": lineage.holdout, "configuration": lineage.configuration,
-            "lock": lineage.lock, "python": lineage.python, **lineage.libraries}  # fmt: skip
+    lineage = document.lineage
+    name = f"{document.model} {lineage.training[7:15]}"
+    experiment = client.get_experiment_by_name(document.model)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(document.model)
+    for unfinished in client.search_runs([experiment_id], f"tags.`{DIGEST}` = '{tags[DIGEST]}'"):
+        client.delete_run(unfinished.info.run_id)  # of an earlier attempt that was interrupted
+    created = client.create_run(experiment_id, run_name=name, tags=tags)
+    run_id: str = created.info.run_id
+    lineage_tags = {"commit": lineage.commit, "holdout": lineage.holdout, "configuration": lineage.configuration,
+                    "lock": lineage.lock, "python": lineage.python, **lineage.libraries}  # fmt: skip
     client.log_batch(
         run_id,
-        metrics=[Metric(key, value, 0, 0) for key, value in described.metrics.items()],
-        params=[Param(key, value) for key, value in described.parameters.items()],
-        tags=[RunTag(f"lineage.{key}", str(value)) for key, value in more.items()],
+        metrics=[Metric(key, value, 0, 0) for key, value in document.metrics.items()],
+        params=[Param(key, value) for key, value in document.parameters.items()],
+        tags=[RunTag(f"lineage.{key}", str(value)) for key, value in lineage_tags.items()],
     )
     digest = lineage.data.removeprefix("sha256:")[:32]
     data = Dataset(name="data", digest=digest, source_type="gitops", source=json.dumps({"digest": lineage.data}),
@@ -169,52 +184,62 @@ def _log(client: "MlflowClient", folder: Path, described: run.Run, tags: dict[st
     return run_id
 
 
-def _log_model(client: "MlflowClient", folder: Path, described: run.Run, run_id: str) -> str:
-    """Log the sealed folder as an MLflow model with a signature; the file inside is never opened."""
+def _log_model(client: "MlflowClient", folder: Path, document: run.Run, run_id: str) -> str:
+    """Log the folder as an MLflow model with a signature; the model file in it is not opened."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    answer = (
-        "double" if described.task == "regression" else "string" if isinstance(described.classes[0], str) else "long"
+    output_type = (
+        "double" if document.task == "regression" else "string" if isinstance(document.classes[0], str) else "long"
     )
     signature = ModelSignature(
-        inputs=Schema([ColSpec(_type(kind), name) for name, kind in described.columns.items()]),
-        outputs=Schema([ColSpec(answer, "prediction")]),
+        inputs=Schema([ColSpec(_mlflow_type(dtype), name) for name, dtype in document.columns.items()]),
+        outputs=Schema([ColSpec(output_type, "prediction")]),
     )
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        # MLflow asks for an input example so that it can load the model and try; nothing is loaded here.
+        # MLflow warns that there is no input example. It would load the model to try it, which must not happen here.
         warnings.simplefilter("ignore")
-        logged = mlflow.pyfunc.log_model(
+        model_info = mlflow.pyfunc.log_model(
             name="model", loader_module=LOADER, data_path=str(folder), signature=signature,
-            pip_requirements=[f"scikit-learn=={described.lineage.libraries['scikit-learn']}",
-                              f"skops=={described.lineage.libraries['skops']}"],
+            pip_requirements=[f"scikit-learn=={document.lineage.libraries['scikit-learn']}",
+                              f"skops=={document.lineage.libraries['skops']}"],
         )  # fmt: skip
     client.set_terminated(run_id)
-    return str(logged.model_id)
+    return str(model_info.model_id)
 
 
-def _type(kind: str) -> Any:
-    return next((known for prefix, known in TYPES.items() if kind.startswith(prefix)), "string")
+def _mlflow_type(dtype: str) -> Any:
+    return next((mlflow_type for prefix, mlflow_type in TYPES.items() if dtype.startswith(prefix)), "string")
 
 
-def place(repository: "Repository", number: str, digest: str) -> Path:
-    """Where this clone keeps the files of a version."""
+def version_folder(repository: "Repository", number: str, digest: str) -> Path:
+    """Return the folder in which this clone keeps the files of a version.
+
+    Args:
+        repository: The clone.
+        number: Registry version number.
+        digest: Digest of the version's manifest.
+    """
     return repository.scratch / "versions" / f"{number}-{digest.removeprefix('sha256:')[:12]}"
 
 
-def fetch(store: "Store", model: str, number: str, digest: str, out: Path) -> Path:
-    """Copy a version's files out of the store and verify them.
+def download_version(store: "Store", model: str, number: str, digest: str, out: Path) -> Path:
+    """Download a version's files from the store and verify them.
 
     Args:
-        store: Where the version is.
-        model: The registered model's name.
-        number: The version's.
-        digest: Of its manifest, from the record or a job output.
-        out: The folder to write; kept as it is when it already is that version.
+        store: The MLflow store.
+        model: Name of the registered model.
+        number: Registry version number.
+        digest: Digest of the version's manifest, from the record or a job output.
+        out: Folder to write; it is kept if it holds that version already.
+
+    Returns:
+        The folder.
 
     Raises:
         IntegrityError: The files are not those that the digest names.
+        StoreError: The store cannot be read, or the version is not a run of gitops.
     """
     if not (out / MANIFEST).exists():
         store.read(lambda client: _download(model, number, digest, out), out)
@@ -226,11 +251,11 @@ def _download(model: str, number: str, digest: str, out: Path) -> Path:
     import mlflow
 
     with tempfile.TemporaryDirectory() as scratch:
-        got = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{number}", dst_path=scratch)
-        manifests = list(Path(got).glob(f"data/*/{MANIFEST}"))
+        download = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{number}", dst_path=scratch)
+        manifests = list(Path(download).glob(f"data/*/{MANIFEST}"))
         if len(manifests) != 1:
             raise StoreError(
-                f"Version {number} of {model} in the store holds no run of gitops.", "Register it again with gitops."
+                f"Version {number} of {model} in the store is not a run of gitops.", "Register it again with gitops."
             )
         verify(manifests[0].parent, digest)
         out.parent.mkdir(parents=True, exist_ok=True)

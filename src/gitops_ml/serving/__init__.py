@@ -1,1 +1,1 @@
-"""The room of answers: loads a model file safely and scores rows with it."""
+"""Serving of a version: an HTTP server that validates rows, predicts them, counts them and logs them."""

@@ -1,6 +1,6 @@
-"""`python -m gitops_ml.serving`: answer requests with the version that the environment names, as a container does.
+"""`python -m gitops_ml.serving`: serve the version that environment variables name, as a container does.
 
-`python -m gitops_ml.serving health` asks the server beside it whether it is ready; for the container's health check.
+`python -m gitops_ml.serving health` is the health check of the container: it asks the server whether it is ready.
 """
 
 import gc
@@ -10,69 +10,82 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gitops_ml.errors import ConfigError, GitopsError
-from gitops_ml.private import OF_SERVERS
+from gitops_ml.secrets import SERVER_SECRETS
 
-NEEDED = ("GITOPS_RUN", "GITOPS_DIGEST")
-PORT = "8080"
+REQUIRED_VARIABLES = ("GITOPS_RUN", "GITOPS_DIGEST")
+DEFAULT_PORT = "8080"
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until SIGTERM; the exit code says why it ended, as that of `gitops` does."""
+    """Serve until SIGTERM, or run the health check.
+
+    Args:
+        arguments: Command-line arguments: none, or "health".
+
+    Returns:
+        The exit code, with the same meaning as an exit code of `gitops`.
+    """
     if arguments == ["health"]:
-        return _health()
+        return _check_health()
     try:
         _serve()
     except GitopsError as error:
-        print(f"{error.title}: {error.what}\n  {error.next}", file=sys.stderr, flush=True)
+        print(f"{error.title}: {error.problem}\n  {error.next_step}", file=sys.stderr, flush=True)
         return error.exit_code
     return 0
 
 
 def _serve() -> None:
-    missing = [name for name in NEEDED if not os.environ.get(name)]
+    missing = [name for name in REQUIRED_VARIABLES if not os.environ.get(name)]
     if missing:
-        raise ConfigError(f"{' and '.join(missing)} must be set.", "They name a version's files and their digest.")
-    gc.disable()  # what is imported stays for ever; open_service freezes it and switches the collector on again
+        raise ConfigError(
+            f"{' and '.join(missing)} must be set.",
+            "Set GITOPS_RUN to the folder of a version, and GITOPS_DIGEST to its digest.",
+        )
+    # Imported objects live as long as the process; open_service freezes them and enables the collector again.
+    gc.disable()
     from gitops_ml.serving.listen import bind, listen
 
-    host, port = os.environ.get("HOST") or "0.0.0.0", int(os.environ.get("PORT") or PORT)  # noqa: S104 (a container)
+    host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 (a container)
+    port = int(os.environ.get("PORT") or DEFAULT_PORT)
     with ExitStack() as stack:
-        place = stack.enter_context(bind(host, port))
-        from gitops_ml.config import find
-        from gitops_ml.serving.service import Named, open_service
+        listener = stack.enter_context(bind(host, port))
+        from gitops_ml.config import find_repository
+        from gitops_ml.serving.service import VersionId, open_service
 
-        repository = find(Path.cwd())
-        # No business of the code that is opened now.
-        token, outcomes, key = (os.environ.pop(name, None) or None for name in OF_SERVERS)
+        repository = find_repository(Path.cwd())
+        # Removed from the environment, because the code that is imported next must not see them.
+        token, outcomes_token, hash_key = (os.environ.pop(name, None) or None for name in SERVER_SECRETS)
         version, release = os.environ.get("GITOPS_VERSION") or None, os.environ.get("GITOPS_RELEASE") or None
-        named = Named(os.environ["GITOPS_DIGEST"], version, release)
-        service = open_service(repository, Path(os.environ["GITOPS_RUN"]), named)
-        # Only now: what opens the model is quicker to import before the web is.
-        from gitops_ml.serving.app import application
-        from gitops_ml.serving.desk import Tokens
-        from gitops_ml.serving.log import open_log
+        version_id = VersionId(os.environ["GITOPS_DIGEST"], version, release)
+        service = open_service(repository, Path(os.environ["GITOPS_RUN"]), version_id)
+        # Imported only now: the model's libraries are imported faster before the web framework is.
+        from gitops_ml.serving.app import create_app
+        from gitops_ml.serving.log_recorder import open_log
+        from gitops_ml.serving.middleware import Tokens
 
-        log = open_log(service, key)
+        log = open_log(service, hash_key)
         if log is not None:
             stack.callback(log.close)
-        app = application(service, Tokens(token, outcomes), log)
-        print(f"{host}:{place.getsockname()[1]} answers with {service.described.model} {named.short}.", flush=True)
-        places = [place]
-        # Another server of ours may have this port, and callers must not come here before we can answer.
-        shared = int(os.environ.get("GITOPS_SHARED_PORT") or 0)
-        if shared and service.rehearse():
-            places.append(stack.enter_context(bind(host, shared, shared=True)))
-        listen(app, places, repository.config.serving.timeout_seconds)
+        app = create_app(service, Tokens(token, outcomes_token), log)
+        address = f"{host}:{listener.getsockname()[1]}"
+        print(f"{address} serves {service.metadata.model} {version_id.short}.", flush=True)
+        listeners = [listener]
+        # Another server may still listen on the shared port, and callers must not arrive here before this one is ready.
+        shared_port = int(os.environ.get("GITOPS_SHARED_PORT") or 0)
+        if shared_port and service.run_smoke_test():
+            listeners.append(stack.enter_context(bind(host, shared_port, shared=True)))
+        listen(app, listeners, repository.config.serving.timeout_seconds)
 
 
-def _health() -> int:
-    """0 when the server answers that it is ready; it comes every few seconds, so it imports next to nothing."""
+def _check_health() -> int:
+    """Return 0 if the server is ready, else 1; it runs every few seconds, so it imports as little as possible."""
     from http.client import HTTPConnection, HTTPException
 
-    asked = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or PORT), timeout=4)
+    connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or DEFAULT_PORT), timeout=4)
     try:
-        asked.request("GET", "/health/ready")
-        return 0 if asked.getresponse().status == 200 else 1
+        connection.request("GET", "/health/ready")
+        return 0 if connection.getresponse().status == 200 else 1
     except (OSError, HTTPException):
         return 1
 

@@ -1,4 +1,4 @@
-"""The HTTP side of a service: paths, limits and refusals; what is predicted is none of its business."""
+"""The ASGI application of a service: its paths, limits and error responses."""
 
 import asyncio
 import os
@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from gitops_ml.serving import body, openapi, outcomes
-from gitops_ml.serving.desk import OPEN, OUTCOMES, Desk, Tokens, refuse, visit
-from gitops_ml.serving.log import Log
-from gitops_ml.serving.meter import Meter, answer
-from gitops_ml.serving.refusal import Refusal
+from gitops_ml.serving import body, openapi, outcomes_endpoint
+from gitops_ml.serving.api_error import ApiError
+from gitops_ml.serving.log_recorder import LogRecorder
+from gitops_ml.serving.middleware import NO_TOKENS, OUTCOMES, RequestMiddleware, Tokens, error_response, get_context
+from gitops_ml.serving.server_metrics import ServerMetrics, predictions_to_json
 from gitops_ml.serving.service import Service
 
 PATHS = frozenset({
@@ -26,94 +26,98 @@ PATHS = frozenset({
 })  # fmt: skip
 
 
-def application(service: Service, tokens: Tokens = OPEN, log: Log | None = None) -> ASGIApp:
-    """The service as an ASGI application.
+def create_app(service: Service, tokens: Tokens = NO_TOKENS, log: LogRecorder | None = None) -> ASGIApp:
+    """Return a service as an ASGI application.
 
     Args:
-        service: A version that was opened; the application rehearses it when it starts, if nobody did.
-        tokens: What callers must bear.
-        log: Where answers are kept, and outcomes; whoever opened it closes it.
+        service: An opened version. The application runs its smoke test at startup, unless the version is ready.
+        tokens: Tokens that callers must send.
+        log: Prediction log for rows and outcomes; the caller of this function must close it.
     """
-    # As many threads as processors: more would only wait for each other. What nobody waits for any more still ends.
+    # One thread per processor, because more threads would only wait for each other. Abandoned predictions still finish.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="predict")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        rehearsal = None if service.ready else loop.run_in_executor(None, service.rehearse)
+        smoke_test = None if service.ready else loop.run_in_executor(None, service.run_smoke_test)
         yield
-        if rehearsal:
-            await rehearsal
+        if smoke_test:
+            await smoke_test
         pool.shutdown(wait=False, cancel_futures=True)
 
-    # Its page for people comes with its files: a network that lets nobody out shows it too.
+    # The documentation page brings its own files, so it also works in a network without internet access.
     app = FastAPIOffline(
-        title=service.described.model, version=service.named.release or service.named.short, lifespan=lifespan,
-        docs_url="/docs", redoc_url=None, redirect_slashes=False,
+        title=service.metadata.model, version=service.version_id.release or service.version_id.short,
+        lifespan=lifespan, docs_url="/docs", redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
-    meter = Meter(service)
+    metrics = ServerMetrics(service)
     if log is not None:
-        meter.register(log)
-    _refusals(app)
-    _paths(app, service, meter, pool, log)
-    _outcomes(app, service, pool, log)
-    said = openapi.document(app.title, app.version, service, guarded=tokens.callers is not None)
-    app.openapi = lambda: said  # type: ignore[method-assign]
+        metrics.register(log)
+    _add_error_handlers(app)
+    _add_paths(app, service, metrics, pool, log)
+    _add_outcomes_path(app, service, pool, log)
+    document = openapi.build_document(app.title, app.version, service, token_required=tokens.callers is not None)
+    app.openapi = lambda: document  # type: ignore[method-assign]
 
-    return Desk(app, meter, PATHS, tokens)
+    return RequestMiddleware(app, metrics, PATHS, tokens)
 
 
-def _refusals(app: FastAPI) -> None:
-    """One shape for every answer that is none."""
+def _add_error_handlers(app: FastAPI) -> None:
+    """Give every error response the same format."""
 
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> Any:
-        return refuse(refusal, visit(request.scope))
+    @app.exception_handler(ApiError)
+    async def handle_api_error(request: Request, error: ApiError) -> Any:
+        return error_response(error, get_context(request.scope))
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Any:
-        bug = Refusal(500, "A bug; the log of the server has more under this request id.")
-        return refuse(bug, visit(request.scope))
+    async def handle_exception(request: Request, error: Exception) -> Any:
+        bug = ApiError(500, "Internal error. The server's log has the details under this request id.")
+        return error_response(bug, get_context(request.scope))
 
     @app.exception_handler(HTTPException)
-    async def unknown(request: Request, error: HTTPException) -> Any:
-        words = {404: f"Nothing is here; perhaps you meant one of {', '.join(sorted(PATHS))}.",
-                 405: f"{request.method} is not for this path."}  # fmt: skip
-        said = Refusal(error.status_code, words.get(error.status_code, error.detail), headers=dict(error.headers or {}))
-        return refuse(said, visit(request.scope))
+    async def handle_http_exception(request: Request, error: HTTPException) -> Any:
+        messages = {404: f"This path does not exist. Use one of {', '.join(sorted(PATHS))}.",
+                    405: f"This path does not accept {request.method}."}  # fmt: skip
+        message = messages.get(error.status_code, error.detail)
+        api_error = ApiError(error.status_code, message, headers=dict(error.headers or {}))
+        return error_response(api_error, get_context(request.scope))
 
 
-def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecutor, log: Log | None) -> None:
+def _add_paths(
+    app: FastAPI, service: Service, metrics: ServerMetrics, pool: ThreadPoolExecutor, log: LogRecorder | None
+) -> None:
     limits = service.repository.config.serving
 
     @app.post("/predict")
     async def predict(request: Request) -> Response:
-        here, reading, kind, explain = visit(request.scope), True, _kind(request), _explain(request)
+        context, reading = get_context(request.scope), True
+        content_type, explain = _content_type(request), _explain_option(request)
         try:
             async with asyncio.timeout(limits.timeout_seconds):
-                content = await _content(request, limits.max_body_mib)
+                content = await _read_content(request, limits.max_body_mib)
                 reading = False
-                work = service.explained if explain else service.answer
-                told = await asyncio.get_running_loop().run_in_executor(pool, work, kind, content)
+                work = service.predict_and_explain if explain else service.predict
+                result = await asyncio.get_running_loop().run_in_executor(pool, work, content_type, content)
         except TimeoutError:
             slow = "The request took too long to arrive" if reading else "The prediction took too long"
-            raise Refusal(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
-        here.rows = len(told.rows)
-        if meter.predicted(told.rows, told.predictions):
-            pool.submit(meter.count)
+            raise ApiError(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
+        context.rows = len(result.rows)
+        if metrics.record_predictions(result.rows, result.predictions):
+            pool.submit(metrics.count_pending)
         if log is not None:
-            log.predicted(here.id, told.rows, told.predictions)
-        why = {} if told.reasons is None else {"reasons": told.reasons}
-        said = {**answer(told.predictions), **why, "version": service.named.short, "request_id": here.id}
-        return JSONResponse(said)
+            log.record_predictions(context.id, result.rows, result.predictions)
+        explanations = {} if result.explanations is None else {"reasons": result.explanations}
+        identity = {"version": service.version_id.short, "request_id": context.id}
+        return JSONResponse({**predictions_to_json(result.predictions), **explanations, **identity})
 
     @app.get("/metadata")
     async def metadata() -> Response:
-        return JSONResponse(service.about)
+        return JSONResponse(service.metadata_document)
 
     @app.get("/metrics")
-    async def metrics() -> Response:
-        return Response(meter.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def render_metrics() -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/health/live")
     async def live() -> Response:
@@ -122,56 +126,59 @@ def _paths(app: FastAPI, service: Service, meter: Meter, pool: ThreadPoolExecuto
     @app.get("/health/ready")
     async def ready() -> Response:
         if not service.ready:
-            raise service.unready()
-        return JSONResponse({"status": "ready", "version": service.named.short, "digest": service.named.digest})
+            raise service.not_ready_error()
+        return JSONResponse(
+            {"status": "ready", "version": service.version_id.short, "digest": service.version_id.digest}
+        )
 
 
-def _outcomes(app: FastAPI, service: Service, pool: ThreadPoolExecutor, log: Log | None) -> None:
+def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor, log: LogRecorder | None) -> None:
     limits = service.repository.config.serving
 
     @app.post(OUTCOMES)
-    async def told(request: Request) -> Response:
+    async def receive_outcomes(request: Request) -> Response:
         if log is None:
-            raise outcomes.NO_LOG
-        here, kind, most = visit(request.scope), _kind(request), outcomes.room(log, limits.max_rows)
+            raise outcomes_endpoint.NO_LOG
+        context, content_type = get_context(request.scope), _content_type(request)
+        max_outcomes = outcomes_endpoint.max_outcomes(log, limits.max_rows)
         try:
             async with asyncio.timeout(limits.timeout_seconds):
-                content = await _content(request, limits.max_body_mib)
+                content = await _read_content(request, limits.max_body_mib)
         except TimeoutError:
             slow = f"The request took too long to arrive: more than {limits.timeout_seconds} s."
-            raise Refusal(408, slow) from None
-        described = service.described
-        loop = asyncio.get_running_loop()
-        truths = await loop.run_in_executor(pool, outcomes.read, kind, content, described, most)
-        outcomes.take(log, truths)
-        return JSONResponse({"accepted": len(truths), "request_id": here.id}, 202)
+            raise ApiError(408, slow) from None
+        outcomes = await asyncio.get_running_loop().run_in_executor(
+            pool, outcomes_endpoint.parse_outcomes, content_type, content, service.metadata, max_outcomes
+        )
+        outcomes_endpoint.record_outcomes(log, outcomes)
+        return JSONResponse({"accepted": len(outcomes), "request_id": context.id}, 202)
 
 
-def _kind(request: Request) -> str:
-    """The content type of the body; raises Refusal where it is none that is read."""
-    return body.check_kind(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
+def _content_type(request: Request) -> str:
+    """Return the content type of the body; raise ApiError if it is not supported."""
+    return body.check_content_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
 
 
-def _explain(request: Request) -> bool:
-    """Whether the caller asks for reasons; raises Refusal where nobody can tell."""
-    said = request.query_params.get("explain", "false")
-    if said not in {"true", "false"}:
-        raise Refusal(422, f"`explain` is true or false, not {said[:100]!r}.", code="unknown_option")
-    return said == "true"
+def _explain_option(request: Request) -> bool:
+    """Return whether the caller asks for explanations; raise ApiError if the option has another value."""
+    option = request.query_params.get("explain", "false")
+    if option not in {"true", "false"}:
+        raise ApiError(422, f"`explain` must be true or false, not {option[:100]!r}.", code="unknown_option")
+    return option == "true"
 
 
-async def _content(request: Request, max_mib: int) -> bytes:
-    """The body, but never more of it than is allowed."""
-    most, parts, size = max_mib * 2**20, list[bytes](), 0
-    too_large = Refusal(413, f"The body is larger than the {max_mib} MiB that are allowed; send it in parts.")
-    if int(request.headers.get("content-length", "0") or 0) > most:
+async def _read_content(request: Request, max_mib: int) -> bytes:
+    """Return the body; stop reading as soon as it is larger than allowed."""
+    max_bytes, parts, size = max_mib * 2**20, list[bytes](), 0
+    too_large = ApiError(413, f"The body is larger than the limit of {max_mib} MiB. Split it into smaller requests.")
+    if int(request.headers.get("content-length", "0") or 0) > max_bytes:
         raise too_large
     try:
         async for part in request.stream():
             size += len(part)
-            if size > most:
+            if size > max_bytes:
                 raise too_large
             parts.append(part)
     except ClientDisconnect:
-        raise Refusal(400, "The caller hung up before the body was whole.") from None
+        raise ApiError(400, "The caller closed the connection before the body was complete.") from None
     return b"".join(parts)

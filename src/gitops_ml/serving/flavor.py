@@ -1,7 +1,7 @@
-"""What an MLflow model of ours names as its loader: a refusal.
+"""The loader module that logged MLflow models name; it refuses to load them.
 
-MLflow would take the types to trust from the model's own files, which is no check. `gitops score` verifies the digest
-that the record pins and loads with the repository's own list of types.
+MLflow would take the list of trusted types from the model's own files, which verifies nothing. `gitops score` verifies
+the digest that the record pins, and loads the model with the repository's own list of types.
 """
 
 from gitops_ml.errors import IntegrityError
@@ -9,6 +9,6 @@ from gitops_ml.errors import IntegrityError
 
 def _load_pyfunc(path: str) -> object:
     raise IntegrityError(
-        f"MLflow was asked to load {path}, which would trust whatever that folder says of itself.",
-        "Use `gitops score`, which checks the digest first.",
+        f"MLflow cannot load {path} safely: it would trust the list of types in that folder.",
+        "Use `gitops score`, which verifies the digest first.",
     )

@@ -1,4 +1,4 @@
-"""Run an application until somebody ends it, and let it finish what it started."""
+"""Listening for requests until the process receives a signal, with a graceful shutdown."""
 
 import logging
 import signal
@@ -9,39 +9,39 @@ from starlette.types import ASGIApp
 
 from gitops_ml.errors import ConfigError
 
-GRACE = 5
+GRACE_SECONDS = 5
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Take the port before anything heavy is done.
+    """Return a socket that listens on a port; it is bound before the slow imports.
 
     Args:
-        host: The address.
-        port: The port; 0 takes any.
-        shared: Whether another server of ours may have the port too: one that comes while the other one goes.
+        host: Address of the interface.
+        port: Port number; 0 chooses a free one.
+        shared: True if another server may listen on the port too, while one server replaces the other.
 
     Raises:
-        ConfigError: It is taken, or not to be had.
+        ConfigError: The port is in use or not allowed.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        place = socket.create_server((host, port), family=family, backlog=2048, reuse_port=shared)
+        listener = socket.create_server((host, port), family=family, backlog=2048, reuse_port=shared)
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"{host}:{port} cannot be listened on: {error}.", "Choose another with `--port`, or `--host`."
+            f"Cannot listen on {host}:{port}: {error}.", "Choose another port with `--port`, or another `--host`."
         ) from error
-    # Small answers leave at once, and do not wait 40 ms for a caller's acknowledgement; inherited by each connection.
-    place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return place
+    # Small responses are sent at once instead of after 40 ms. Each connection inherits the option.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def listen(app: ASGIApp, places: list[socket.socket], timeout_seconds: int) -> None:
-    """Serve until SIGTERM or SIGINT; requests that were started are finished.
+def listen(app: ASGIApp, listeners: list[socket.socket], timeout_seconds: int) -> None:
+    """Serve an application until SIGTERM or SIGINT; requests in progress are finished.
 
     Args:
-        app: What answers.
-        places: Where callers come.
-        timeout_seconds: How long one request may take at most.
+        app: The application.
+        listeners: Sockets to accept connections from.
+        timeout_seconds: Longest time of one request in seconds.
     """
     import uvicorn
 
@@ -50,11 +50,11 @@ def listen(app: ASGIApp, places: list[socket.socket], timeout_seconds: int) -> N
     log = logging.getLogger("gitops_ml.serving")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
-    # uvicorn finishes, then raises the signal again for whoever handled it before: that is us, and we are done.
+    # After its shutdown uvicorn raises the signal again for the previous handler; nothing is left to do then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, http="h11", ws="none",
-        timeout_graceful_shutdown=timeout_seconds + GRACE,
+        timeout_graceful_shutdown=timeout_seconds + GRACE_SECONDS,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=places)
+    uvicorn.Server(config).run(sockets=listeners)

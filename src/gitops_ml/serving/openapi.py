@@ -1,199 +1,207 @@
-"""What /openapi.json says: the paths, and a row as your schema has it."""
+"""The OpenAPI document of a service: its paths, and the rows of its requests as your schema describes them."""
 
 from typing import Any
 
-from gitops_ml.serving import body, explain
-from gitops_ml.serving.refusal import CODES
+from gitops_ml.serving import body, explain_rows
+from gitops_ml.serving.api_error import CODES
 from gitops_ml.serving.service import Service
 
-WORDS = {
-    400: "The body cannot be read.", 401: "A bearer token is needed.", 403: "Nobody may tell outcomes here.",
-    408: "The request took too long to arrive.", 409: "No prediction log is kept.",
-    413: "The body is too large, or has too many rows.", 415: "The content type is none that is read.",
-    422: "A row breaks a rule of the schema, each is named; or there are no reasons to give.",
+DESCRIPTIONS = {
+    400: "The body cannot be read.", 401: "A bearer token is required.", 403: "This server accepts no outcomes.",
+    408: "The request took too long to arrive.", 409: "This server keeps no prediction log.",
+    413: "The body is too large, or has too many rows.", 415: "The content type is not supported.",
+    422: "Rows break rules of the schema, which are listed; or the predictions cannot be explained.",
     503: "The model is not ready.", 504: "The prediction took too long.",
 }  # fmt: skip
-# Codes that no status has for its own.
-OTHERS = {"refused", "unfit", "busy", "unknown_option", explain.NONE}
+# Codes that are not the default code of a status.
+OTHER_CODES = {"refused", "unfit", "busy", "unknown_option", explain_rows.NO_REASONS}
 PROBLEM = {
     "type": "object",
     "required": ["row", "column", "rule"],
     "properties": {
-        "row": {"type": ["integer", "null"], "description": "Counted from 1."},
+        "row": {"type": ["integer", "null"], "description": "Row number, counted from 1."},
         "column": {"type": ["string", "null"]},
-        "rule": {"type": "string", "description": "What must be, in words."},
+        "rule": {"type": "string", "description": "Text of the rule that is broken."},
     },
 }
 ERROR = {
     "type": "object",
     "required": ["code", "message", "problems", "more", "request_id"],
     "properties": {
-        "code": {"type": "string", "enum": sorted({*CODES.values(), *OTHERS})},
+        "code": {"type": "string", "enum": sorted({*CODES.values(), *OTHER_CODES})},
         "message": {"type": "string"},
         "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
-        "more": {"type": "integer", "description": "How many problems are not listed."},
+        "more": {"type": "integer", "description": "Number of problems that are not listed."},
         "request_id": {"type": "string"},
     },
 }
 BEARER = {"type": "http", "scheme": "bearer"}
-# Of those above, what may be said to a prediction, and to an outcome.
-ASKED, TOLD = (400, 401, 408, 413, 415, 422, 503, 504), (400, 401, 403, 408, 409, 413, 415, 422)
-TAKEN = {
+# Error statuses of /predict and of /outcomes.
+PREDICT_STATUSES = (400, 401, 408, 413, 415, 422, 503, 504)
+OUTCOME_STATUSES = (400, 401, 403, 408, 409, 413, 415, 422)
+ACCEPTED = {
     "type": "object", "required": ["accepted", "request_id"],
     "properties": {"accepted": {"type": "integer"}, "request_id": {"type": "string"}},
 }  # fmt: skip
 EXPLAIN = {
     "name": "explain", "in": "query", "schema": {"type": "boolean", "default": False},
-    "description": f"Whether to say what moved each prediction; for at most {explain.ROWS} rows.",
+    "description": f"Whether to explain each prediction; for at most {explain_rows.MAX_ROWS} rows.",
 }  # fmt: skip
 
 
-def document(title: str, version: str, service: Service, *, guarded: bool) -> dict[str, Any]:
-    """The whole document.
+def build_document(title: str, version: str, service: Service, *, token_required: bool) -> dict[str, Any]:
+    """Return the OpenAPI document.
 
     Args:
-        title: Of the model.
-        version: Of the model.
-        service: Whose rows and answers are described.
-        guarded: Whether a token is needed.
+        title: Name of the model.
+        version: Version of the model.
+        service: Service whose requests and responses are described.
+        token_required: True if callers must send a token.
     """
     error = {"type": "object", "required": ["error"], "properties": {"error": {"$ref": "#/components/schemas/Error"}}}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
-        "paths": _paths(guarded),
+        "paths": _paths(token_required),
         "components": {
             "schemas": {
-                "Row": _row(service), "Rows": _rows(service), "Columns": _columns(service), "Answer": _answer(service),
-                "Reasons": _reasons(service), "Outcomes": _outcomes(service), "Refusal": error, "Error": ERROR,
-                "Problem": PROBLEM,
+                "Row": _row_schema(service), "Rows": _rows_schema(service), "Columns": _columns_schema(service),
+                "Answer": _answer_schema(service), "Reasons": _explanation_schema(service),
+                "Outcomes": _outcomes_schema(service), "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
             },
-            "securitySchemes": dict.fromkeys(["token", "outcomes"] if guarded else ["outcomes"], BEARER),
+            "securitySchemes": dict.fromkeys(["token", "outcomes"] if token_required else ["outcomes"], BEARER),
         },
     }  # fmt: skip
-    document["paths"]["/predict"]["post"]["requestBody"] = _body(service)
-    document["paths"]["/outcomes"]["post"]["requestBody"] = _told(service)
+    document["paths"]["/predict"]["post"]["requestBody"] = _predict_body(service)
+    document["paths"]["/outcomes"]["post"]["requestBody"] = _outcomes_body(service)
     return document
 
 
-def _row(service: Service) -> dict[str, Any]:
-    said = service.acceptance.said
-    return {"type": "object", "required": list(said), "additionalProperties": False, "properties": said}
+def _row_schema(service: Service) -> dict[str, Any]:
+    columns = service.validator.column_schemas
+    return {"type": "object", "required": list(columns), "additionalProperties": False, "properties": columns}
 
 
-def _rows(service: Service) -> dict[str, Any]:
-    most = service.repository.config.serving.max_rows
-    rows = {"type": "array", "minItems": 1, "maxItems": most, "items": {"$ref": "#/components/schemas/Row"}}
+def _rows_schema(service: Service) -> dict[str, Any]:
+    max_rows = service.repository.config.serving.max_rows
+    rows = {"type": "array", "minItems": 1, "maxItems": max_rows, "items": {"$ref": "#/components/schemas/Row"}}
     return {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": rows}}
 
 
-def _columns(service: Service) -> dict[str, Any]:
-    most = service.repository.config.serving.max_rows
-    lists = {name: {"type": "array", "minItems": 1, "maxItems": most, "items": said}
-             for name, said in service.acceptance.said.items()}  # fmt: skip
+def _columns_schema(service: Service) -> dict[str, Any]:
+    max_rows = service.repository.config.serving.max_rows
+    lists = {name: {"type": "array", "minItems": 1, "maxItems": max_rows, "items": schema}
+             for name, schema in service.validator.column_schemas.items()}  # fmt: skip
     columns = {"type": "object", "required": list(lists), "additionalProperties": False, "properties": lists}
     return {
         "type": "object", "required": ["columns"], "additionalProperties": False, "properties": {"columns": columns},
     }  # fmt: skip
 
 
-def _answer(service: Service) -> dict[str, Any]:
-    classes = service.described.classes
-    said: dict[str, Any] = {
+def _answer_schema(service: Service) -> dict[str, Any]:
+    classes = service.metadata.classes
+    properties: dict[str, Any] = {
         "predictions": {"type": "array", "items": {"enum": list(classes)} if classes else {"type": "number"}},
         "reasons": {"type": "array", "items": {"$ref": "#/components/schemas/Reasons"},
-                    "description": "Of each row, in their order; only where they were asked for."},
+                    "description": "Explanation of each row, in the order of the rows; only with `explain`."},
         "version": {"type": "string"},
         "request_id": {"type": "string"},
     }  # fmt: skip
     if classes:
-        chance = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
-        said["probabilities"] = {"type": "object", "properties": {str(label): chance for label in classes}}
-    return {"type": "object", "required": ["predictions", "version", "request_id"], "properties": said}
+        probability = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
+        labels = {str(label): probability for label in classes}
+        properties["probabilities"] = {"type": "object", "properties": labels}
+    return {"type": "object", "required": ["predictions", "version", "request_id"], "properties": properties}
 
 
-def _outcomes(service: Service) -> dict[str, Any]:
-    classes: list[Any] = list(service.described.classes)
+def _outcomes_schema(service: Service) -> dict[str, Any]:
+    classes: list[Any] = list(service.metadata.classes)
     item = _object({
-        "request_id": {"type": "string", "description": "That /predict returned.",
+        "request_id": {"type": "string", "description": "Id that /predict returned.",
                        "pattern": "^[A-Za-z0-9._-]{1,128}$"},
-        "row": {"type": "integer", "minimum": 0, "description": "In that request, counted from 0."},
+        "row": {"type": "integer", "minimum": 0, "description": "Row number in that request, counted from 0."},
         "outcome": {"enum": classes} if classes else {"type": "number"},
     })  # fmt: skip
-    most = service.repository.config.serving.max_rows
-    outcomes = {"type": "array", "minItems": 1, "maxItems": most, "items": {**item, "additionalProperties": False}}
+    max_rows = service.repository.config.serving.max_rows
+    items = {**item, "additionalProperties": False}
+    outcomes = {"type": "array", "minItems": 1, "maxItems": max_rows, "items": items}
     return {**_object({"outcomes": outcomes}), "additionalProperties": False}
 
 
-def _told(service: Service) -> dict[str, Any]:
-    """The body of a request with outcomes."""
-    outcome = next(iter(service.described.classes), 1.5)
+def _outcomes_body(service: Service) -> dict[str, Any]:
+    """Return the request body of /outcomes."""
+    outcome = next(iter(service.metadata.classes), 1.5)
     example = {"outcomes": [{"request_id": "0b6c1f2e4d", "row": 0, "outcome": outcome}]}
     content = {"schema": {"$ref": "#/components/schemas/Outcomes"}, "examples": {"one": {"value": example}}}
     return {"required": True, "content": {body.JSON: content}}
 
 
-def _reasons(service: Service) -> dict[str, Any]:
-    """`base`, all `contribution` and `others` add up to what the model decides by."""
-    classes: list[Any] = list(service.described.classes)
+def _explanation_schema(service: Service) -> dict[str, Any]:
+    """Return the schema of an explanation: the sum of its parts is the model's decision value."""
+    classes: list[Any] = list(service.metadata.classes)
     number = {"type": "number"}
-    said = {
-        "of": {"enum": classes or [None], "description": "The class that the figures speak for; null for a number."},
-        "unit": {"type": "string", "description": "Log-odds, a score, or the target's own."},
-        "base": {**number, "description": "What an average training row would get."},
+    contribution = _object({
+        "column": {"type": "string"}, "value": {"type": ["string", "number", "boolean", "null"]},
+        "contribution": number,
+    })  # fmt: skip
+    return _object({
+        "of": {"enum": classes or [None], "description": "Class that the numbers are about; null for a number."},
+        "unit": {"type": "string", "description": "Log-odds, a score, or the unit of the target."},
+        "base": {**number, "description": "Value of an average training row."},
         "contributions": {
-            "type": "array", "maxItems": explain.MOST, "description": "The largest, either way.",
-            "items": _object({"column": {"type": "string"}, "value": {"type": ["string", "number", "boolean", "null"]},
-                              "contribution": number}),
+            "type": "array", "maxItems": explain_rows.MAX_COLUMNS, "items": contribution,
+            "description": "Largest contributions, by their absolute values.",
         },
-        "others": {**number, "description": "What all other columns add."},
-    }  # fmt: skip
-    return _object(said)
+        "others": {**number, "description": "Sum of the contributions of all other columns."},
+    })  # fmt: skip
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def _body(service: Service) -> dict[str, Any]:
-    rows = service.example
-    columns = {name: [row[name] for row in rows] for name in service.described.columns}
+def _predict_body(service: Service) -> dict[str, Any]:
+    """Return the request body of /predict."""
+    rows = service.example_rows
+    columns = {name: [row[name] for row in rows] for name in service.metadata.columns}
     either = [{"$ref": "#/components/schemas/Rows"}, {"$ref": "#/components/schemas/Columns"}]
     examples = {"one row": {"value": {"rows": rows[:1]}}, "rows": {"value": {"rows": rows}},
                 "columns": {"value": {"columns": columns}}}  # fmt: skip
-    raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+    binary = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     content: dict[str, Any] = {body.JSON: {"schema": {"oneOf": either}, "examples": examples},
-                               body.CSV: {"schema": {"type": "string"}}, body.PARQUET: raw,
-                               body.ARROW: raw}  # fmt: skip
+                               body.CSV: {"schema": {"type": "string"}}, body.PARQUET: binary,
+                               body.ARROW: binary}  # fmt: skip
     return {"required": True, "content": content}
 
 
-def _paths(guarded: bool) -> dict[str, Any]:
-    refusals = {str(status): _said(WORDS[status], "Refusal") for status in ASKED if guarded or status != 401}
-    not_taken = {str(status): _said(WORDS[status], "Refusal") for status in TOLD}
-    not_taken["503"] = _said("Too much waits to be written.", "Refusal")
-    security: dict[str, Any] = {"security": [{"token": []}]} if guarded else {}
-    unready = {"503": _said(WORDS[503], "Refusal")}
-    only_token = {"401": refusals["401"]} if guarded else {}
-    text = {"description": "In Prometheus' format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+def _paths(token_required: bool) -> dict[str, Any]:
+    statuses = [status for status in PREDICT_STATUSES if token_required or status != 401]
+    predict_errors = {str(status): _response(DESCRIPTIONS[status], "Refusal") for status in statuses}
+    outcome_errors = {str(status): _response(DESCRIPTIONS[status], "Refusal") for status in OUTCOME_STATUSES}
+    outcome_errors["503"] = _response("The queue of the prediction log is full.", "Refusal")
+    security: dict[str, Any] = {"security": [{"token": []}]} if token_required else {}
+    not_ready = {"503": _response(DESCRIPTIONS[503], "Refusal")}
+    unauthorized = {"401": predict_errors["401"]} if token_required else {}
+    text = {"description": "Metrics in Prometheus' format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     return {
-        "/predict": {"post": {"summary": "Predict one row or many", **security, "parameters": [EXPLAIN],
-                              "responses": {"200": _said("The predictions, in the order of the rows.", "Answer"),
-                                            **refusals}}},
-        "/outcomes": {"post": {"summary": "Tell what became of predicted rows", "security": [{"outcomes": []}],
-                               "responses": {"202": _answered("So many were taken.", TAKEN), **not_taken}}},
-        "/metadata": {"get": {"summary": "Which version answers", "responses": {"200": _said("The version.")}}},
-        "/metrics": {"get": {"summary": "Counters", **security, "responses": {"200": text, **only_token}}},
-        "/health/live": {"get": {"summary": "Whether it runs", "responses": {"200": _said("It runs.")}}},
-        "/health/ready": {"get": {"summary": "Whether it answers as it did in training",
-                                  "responses": {"200": _said("It does."), **unready}}},
+        "/predict": {"post": {"summary": "Predict one or more rows", **security, "parameters": [EXPLAIN],
+                              "responses": {"200": _response("The predictions, in the order of the rows.", "Answer"),
+                                            **predict_errors}}},
+        "/outcomes": {"post": {"summary": "Send the outcomes of predicted rows", "security": [{"outcomes": []}],
+                               "responses": {"202": _json_response("Number of accepted outcomes.", ACCEPTED),
+                                             **outcome_errors}}},
+        "/metadata": {"get": {"summary": "Get the served version", "responses": {"200": _response("The version.")}}},
+        "/metrics": {"get": {"summary": "Get the metrics", **security, "responses": {"200": text, **unauthorized}}},
+        "/health/live": {"get": {"summary": "Check that the server is running",
+                                 "responses": {"200": _response("The server is running.")}}},
+        "/health/ready": {"get": {"summary": "Check that the model predicts as in training",
+                                  "responses": {"200": _response("The model is ready."), **not_ready}}},
     }  # fmt: skip
 
 
-def _said(words: str, schema: str | None = None) -> dict[str, Any]:
-    described = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
-    return _answered(words, described)
+def _response(description: str, schema: str | None = None) -> dict[str, Any]:
+    return _json_response(description, {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"})
 
 
-def _answered(words: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+def _json_response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,4 +1,4 @@
-"""The reference itself at /metrics, so that Prometheus can tell drift without any file."""
+"""The reference as metrics, so that Prometheus can evaluate drift without any file."""
 
 from typing import Any
 
@@ -6,34 +6,36 @@ from prometheus_client import CollectorRegistry, Gauge
 from scipy.special import chdtri
 
 from gitops_ml import counters
-from gitops_ml.bins import bins, counted
+from gitops_ml.bins import bin_counts, bin_labels
 
-MISSING = 1  # the last bin, which is none of a distribution
+MISSING_BINS = 1  # the last bin counts missing values and is not part of the distribution
 LABELS = ("column", "bin", counters.WITHIN, "version")
 
 
 def expose(registry: CollectorRegistry, reference: dict[str, Any], version: str, false_alarms: float) -> None:
-    """Show the counts of a reference, which never change; the prediction is the one without a column.
+    """Export the counts of a reference, which never change; the prediction has an empty label `column`.
 
-    By chance alone the stability index of n rows against m of the reference is distributed as (1 / n + 1 / m) times
-    chi-squared, with one degree of freedom less than bins (training/shifts.py). Shown is the quantile of that
-    chi-squared which, over all columns together, is passed in so many windows.
+    By chance alone, the population stability index of n rows against m rows of the reference is distributed as
+    (1 / n + 1 / m) times chi-squared, with one degree of freedom less than bins (training/shifts.py). The exported
+    quantile of that chi-squared distribution is exceeded, over all columns together, in the share `false_alarms` of
+    windows.
 
     Args:
-        registry: Of the server's counters.
-        reference: What was written in training.
-        version: As the counters are labelled.
-        false_alarms: Of windows without any drift, how many may look as if they had it.
+        registry: Registry of the server's metrics.
+        reference: Content of the version's reference.json.
+        version: Value of the label `version`.
+        false_alarms: Share of windows without drift that may raise an alarm.
     """
-    described = {"": reference["prediction"], **reference["columns"]}
-    watched = [column for column, one in described.items() if len(counted(one)) > MISSING + 1]
+    histograms = {"": reference["prediction"], **reference["columns"]}
+    monitored = [column for column, histogram in histograms.items() if len(bin_counts(histogram)) > MISSING_BINS + 1]
     rows = Gauge(counters.REFERENCE, "Rows of the reference.", LABELS, registry=registry)
     chance = Gauge(
-        counters.CHANCE, "What chance may do to drift, times rows.", ["column", "version"], registry=registry
+        counters.CHANCE, "Stability index that chance explains, times rows.", ["column", "version"], registry=registry
     )
-    for column, one in described.items():
-        for place, (within, number) in enumerate(zip(bins(one), counted(one), strict=True)):
-            rows.labels(column, place, within, version).set(number)
-    for column in watched:
-        free = max(sum(number > 0 for number in counted(described[column])[:-MISSING]) - 1, 1)
-        chance.labels(column, version).set(float(chdtri(free, false_alarms / len(watched))))
+    for column, histogram in histograms.items():
+        bins = zip(bin_labels(histogram), bin_counts(histogram), strict=True)
+        for index, (within, number) in enumerate(bins):
+            rows.labels(column, index, within, version).set(number)
+    for column in monitored:
+        filled = sum(number > 0 for number in bin_counts(histograms[column])[:-MISSING_BINS])
+        chance.labels(column, version).set(float(chdtri(max(filled - 1, 1), false_alarms / len(monitored))))

@@ -1,4 +1,4 @@
-"""One version, opened and ready to answer; it knows nothing of HTTP but the types of a body."""
+"""A service: one version that is opened and ready to predict the rows of requests."""
 
 import gc
 import json
@@ -7,33 +7,33 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import skops.io  # noqa: F401 (before pandas and the rest: as it comes, it asks every module that is there for its names)
+import skops.io  # noqa: F401 (before pandas and others: on import, it searches all modules that are already loaded)
 
-from gitops_ml import contract, library, reasons, run
+from gitops_ml import explanations, library, run, user_package
 from gitops_ml.config import Repository
 from gitops_ml.predictions import Predictions, predict
-from gitops_ml.serving import explain
-from gitops_ml.serving.accept import Acceptance
-from gitops_ml.serving.refusal import Problem, Refusal
-from gitops_ml.serving.score import open_run, replays, table
+from gitops_ml.serving.api_error import ApiError, RequestProblem
+from gitops_ml.serving.explain_rows import check_explainable, explain_rows
+from gitops_ml.serving.row_validator import RowValidator
+from gitops_ml.serving.score import open_run, reproduces_predictions, to_typed_rows
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
 
-# What code raises over a value that it did not expect.
-YOURS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+# Errors that pandas or a parser of your schema raises for an unexpected value.
+VALUE_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True)
-class Named:
-    """Which version it is.
+class VersionId:
+    """The identity of a version.
 
     Attributes:
-        digest: Of its files.
-        version: The registry's number; None where nobody said.
-        release: Its semantic version; None where nobody said.
+        digest: Digest of its files.
+        version: Registry version number; None if unknown.
+        release: Semantic version; None if unknown.
     """
 
     digest: str
@@ -42,147 +42,178 @@ class Named:
 
     @property
     def short(self) -> str:
-        """The number, or else the beginning of the digest."""
+        """The version number, or the beginning of the digest if the number is unknown."""
         return self.version or self.digest.removeprefix("sha256:")[:12]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What a request got.
+class PredictionResult:
+    """The result of a request.
 
     Attributes:
-        rows: As the model was asked about them.
-        predictions: What it said.
-        reasons: Why, row by row; None where nobody asked.
+        rows: Rows as the model received them.
+        predictions: Predictions of the rows.
+        explanations: Explanation of each prediction; None if the caller did not ask for explanations.
     """
 
     rows: "pd.DataFrame"
     predictions: Predictions
-    reasons: list[dict[str, Any]] | None = None
+    explanations: list[dict[str, Any]] | None = None
 
 
 @dataclass
 class Service:
-    """A version that answers.
+    """A version that predicts the rows of requests.
 
     Attributes:
-        named: Which one.
-        described: What it says of itself.
-        model: The fitted pipeline.
-        folder: Its files.
-        acceptance: What a request must keep.
-        repository: Whose model.toml has the limits.
-        ready: Whether it was heard to say what it said when it was trained.
-        failure: Why it never will be.
+        version_id: Identity of the version.
+        metadata: Metadata of its training run.
+        model: Fitted pipeline.
+        folder: Folder of its files.
+        validator: Validator of requests.
+        repository: Repository whose model.toml has the limits.
+        ready: True if the smoke test has passed.
+        failure: Reason why the smoke test failed; None if it has not.
     """
 
-    named: Named
-    described: run.Run
+    version_id: VersionId
+    metadata: run.Run
     model: "Pipeline"
     folder: Path
-    acceptance: Acceptance
+    validator: RowValidator
     repository: Repository
     ready: bool = False
     failure: str | None = None
 
-    def rehearse(self) -> bool:
-        """Ask it about the recorded rows; only if it says the same again is it ready."""
+    def run_smoke_test(self) -> bool:
+        """Predict the recorded rows; the service is ready if the predictions are those of training.
+
+        Returns:
+            True if the service is ready.
+        """
         try:
-            self.ready = replays(self.described, self.model, self.folder)
-            self.failure = None if self.ready else "It no longer says of the recorded rows what it said in training."
-        except Exception as error:  # whatever your code raises today
-            self.failure = f"It cannot answer the recorded rows: {type(error).__name__}."
+            self.ready = reproduces_predictions(self.metadata, self.model, self.folder)
+            self.failure = None if self.ready else (
+                "The smoke test failed: the model's predictions of the recorded rows differ from those in training."
+            )  # fmt: skip
+        except Exception as error:  # user code may raise errors of any type
+            self.failure = f"The smoke test failed: the model cannot predict the recorded rows: {type(error).__name__}."
         return self.ready
 
-    def unready(self) -> Refusal:
-        """Why it does not answer: not yet, or, with a code of its own, never."""
+    def not_ready_error(self) -> ApiError:
+        """Return the error of a service that is not ready: the smoke test is running or, with another code, failed."""
         if self.failure:
-            return Refusal(503, self.failure, code="unfit")
-        return Refusal(503, "The model is being rehearsed; ask again in a moment.")
+            return ApiError(503, self.failure, code="unfit")
+        return ApiError(503, "The smoke test of the model is running. Retry in a few seconds.")
 
-    def answer(self, kind: str, body: bytes) -> Answered:
+    def predict(self, content_type: str, body: bytes) -> PredictionResult:
         """Predict the rows of a body.
 
-        Raises:
-            Refusal: Not ready, or the body cannot be read, or its rows break a rule, or the model refuses them.
-        """
-        rows = self._rows(kind, body)
-        return Answered(rows, self._predicted(rows))
+        Args:
+            content_type: Content type of the body.
+            body: Body of the request.
 
-    def explained(self, kind: str, body: bytes) -> Answered:
-        """Predict the rows of a body, and say what moved each of them.
+        Returns:
+            The rows and their predictions.
 
         Raises:
-            Refusal: As `answer` does; or there are no reasons, or too many rows.
+            ApiError: The service is not ready, the body cannot be read, its rows break a rule, or the model cannot
+                predict them.
         """
-        rows = self._rows(kind, body)
-        explain.check_explained(self.basis, len(rows))
-        return Answered(rows, self._predicted(rows), explain.reasons(self.model, self.basis, rows))
+        rows = self._read_rows(content_type, body)
+        return PredictionResult(rows, self._predict_rows(rows))
 
-    def _rows(self, kind: str, body: bytes) -> "pd.DataFrame":
+    def predict_and_explain(self, content_type: str, body: bytes) -> PredictionResult:
+        """Predict the rows of a body, and explain each prediction.
+
+        Args:
+            content_type: Content type of the body.
+            body: Body of the request.
+
+        Returns:
+            The rows, their predictions and explanations.
+
+        Raises:
+            ApiError: As in `predict`; or the predictions cannot be explained, or there are too many rows.
+        """
+        rows = self._read_rows(content_type, body)
+        check_explainable(self.attribution_baseline, len(rows))
+        return PredictionResult(
+            rows, self._predict_rows(rows), explain_rows(self.model, self.attribution_baseline, rows)
+        )
+
+    def _read_rows(self, content_type: str, body: bytes) -> "pd.DataFrame":
         if not self.ready:
-            raise self.unready()
+            raise self.not_ready_error()
         try:
-            return self.acceptance.rows(kind, body, self.repository.config.serving)
-        except YOURS as error:  # values so odd that pandas, or a parser of yours, would not even look at them
-            rule = "a value cannot be brought to its column's type"
-            raise Refusal(422, "The rows cannot be read.", [Problem(None, None, rule)]) from error
+            return self.validator.read_rows(content_type, body, self.repository.config.serving)
+        except VALUE_ERRORS as error:
+            problem = RequestProblem(None, None, "a value cannot be converted to the type of its column")
+            raise ApiError(422, "The rows cannot be read.", [problem]) from error
 
-    def _predicted(self, rows: "pd.DataFrame") -> Predictions:
+    def _predict_rows(self, rows: "pd.DataFrame") -> Predictions:
         try:
-            # A copy, which costs nothing until it is written to: what is counted and kept is what was asked.
+            # A shallow copy, which is copied on write: a model that changes its rows does not change what is logged.
             predictions = predict(self.model, rows.copy(deep=False))
-        except (MemoryError, OSError):  # other rows would fare no better
+        except (MemoryError, OSError):  # not caused by the rows
             raise
-        except Exception as error:  # whatever your code raises when it looks at them
-            rule = "the model cannot answer these rows, though they keep the schema"
-            raise Refusal(422, "The model refuses these rows.", [Problem(None, None, rule)]) from error
+        except Exception as error:  # user code may raise errors of any type
+            problem = RequestProblem(None, None, "the model cannot predict these rows, although the schema allows them")
+            raise ApiError(422, "The model cannot predict these rows.", [problem]) from error
         if predictions.not_finite:
-            rule = f"the model has no finite answer for {predictions.not_finite} row(s)"
-            raise Refusal(422, "The model has no answer for some rows.", [Problem(None, None, rule)])
+            problem = RequestProblem(None, None, f"the predictions of {predictions.not_finite} row(s) are not finite")
+            raise ApiError(422, "The predictions of some rows are not finite.", [problem])
         return predictions
 
     @cached_property
-    def basis(self) -> reasons.Basis:
-        """What reasons are counted from, or why there are none."""
-        return reasons.read(self.folder)
+    def attribution_baseline(self) -> explanations.AttributionBaseline:
+        """The data that explanations are computed from, or the reason why there are none."""
+        return explanations.read_attribution_baseline(self.folder)
 
     @cached_property
-    def example(self) -> list[dict[str, Any]]:
-        """A few rows that it can answer."""
+    def example_rows(self) -> list[dict[str, Any]]:
+        """A few rows that the model can predict."""
         rows: list[dict[str, Any]] = json.loads((self.folder / run.EXAMPLE).read_bytes())
         return rows
 
     @cached_property
     def reference(self) -> dict[str, Any]:
-        """How the training rows, and the predictions on them, were distributed."""
-        described: dict[str, Any] = json.loads((self.folder / run.REFERENCE).read_bytes())
-        return described
+        """The distributions of the training rows and of the predictions on them."""
+        reference: dict[str, Any] = json.loads((self.folder / run.REFERENCE).read_bytes())
+        return reference
 
     @cached_property
-    def about(self) -> dict[str, Any]:
-        """What /metadata says."""
-        told = self.described.model_dump(mode="json")
-        named = {"version": self.named.version, "digest": self.named.digest, "release": self.named.release,
-                 "library": library.version()}  # fmt: skip
+    def metadata_document(self) -> dict[str, Any]:
+        """The response of /metadata."""
+        metadata = self.metadata.model_dump(mode="json")
+        identity = {"version": self.version_id.version, "digest": self.version_id.digest,
+                    "release": self.version_id.release, "library": library.version()}  # fmt: skip
         shown = ("model", "task", "created", "target", "columns", "classes", "parameters", "metrics", "lineage")
-        return {**named, **{key: told[key] for key in shown}}
+        return {**identity, **{key: metadata[key] for key in shown}}
 
 
-def open_service(repository: Repository, folder: Path, named: Named) -> Service:
-    """Verify a version's files and open its model, with the repository's own list of types.
+def open_service(repository: Repository, folder: Path, version_id: VersionId) -> Service:
+    """Verify the files of a version and load its model, with the repository's own list of trusted types.
+
+    Args:
+        repository: Repository whose code and configuration are used.
+        folder: Folder of the version.
+        version_id: Identity of the version.
+
+    Returns:
+        The service, not ready before its smoke test.
 
     Raises:
-        IntegrityError: A file differs, or a type is not allowed; nothing was opened.
-        ConfigError: The schema is not the one that it was trained with.
+        IntegrityError: A file differs, or a type is not trusted; the model was not loaded.
+        ConfigError: The schema is not the one that the version was trained with.
     """
-    schema = contract.load(repository).schema  # first, for a model may hold types of yours
-    described, model = open_run(folder, named.digest, repository.config.serving.trusted_types)
-    smoke = table(described, json.loads((folder / run.EXPECTED).read_bytes())["rows"])
-    acceptance = Acceptance(schema, described, smoke)
-    service = Service(named, described, model, folder, acceptance, repository)
-    # What is here now stays for ever: the collector need not look at it again, which is felt in the slowest answers.
-    # Whoever starts a server switches it off before the imports, which saves a tenth of the time until it is ready.
+    schema = user_package.load_user_package(repository).schema  # first, because a model may contain types of this code
+    metadata, model = open_run(folder, version_id.digest, repository.config.serving.trusted_types)
+    smoke_rows = to_typed_rows(metadata, json.loads((folder / run.EXPECTED).read_bytes())["rows"])
+    validator = RowValidator(schema, metadata, smoke_rows)
+    service = Service(version_id, metadata, model, folder, validator, repository)
+    # All objects so far live as long as the process, so the garbage collector can skip them; this shortens the slowest
+    # responses. Callers disable the collector before the imports, which saves a tenth of the startup time.
     gc.freeze()
     gc.enable()
     return service

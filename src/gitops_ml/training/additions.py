@@ -1,30 +1,30 @@
-"""What new rows do to the data: balance, shifts, gaps, twins, and on which side of the split they fall."""
+"""Effects of new rows on the data: balance, shifts, missing values, duplicates, and the split."""
 
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from gitops_ml.bins import count
+from gitops_ml.bins import count_by_bin
 from gitops_ml.config import Repository
 from gitops_ml.run import Document
 from gitops_ml.training.data import row_hashes
 from gitops_ml.training.reference import describe
-from gitops_ml.training.shifts import LARGEST, Shift, shift
+from gitops_ml.training.shifts import LARGEST, ColumnShift, measure_shift
 from gitops_ml.training.split import holdout_mask
 
 LABELS = 30
 
 
-class Balance(Document):
+class TargetBalance(Document):
     """A figure of the target.
 
     Attributes:
-        what: It is.
-        unit: A share lies in [0, 1].
-        before: Of the rows that are here.
-        added: Of the new rows.
-        after: Of both.
+        what: Name of the figure.
+        unit: "share" for a value in [0, 1], else "number".
+        before: Value for the existing rows.
+        added: Value for the new rows.
+        after: Value for all rows.
     """
 
     what: str
@@ -34,8 +34,14 @@ class Balance(Document):
     after: float
 
 
-class Gap(Document):
-    """Missing values of a column, as shares in [0, 1]."""
+class MissingShares(Document):
+    """Shares of missing values of a column, in [0, 1].
+
+    Attributes:
+        column: Name of the column.
+        before: Share in the existing rows.
+        added: Share in the new rows.
+    """
 
     column: str
     before: float
@@ -43,19 +49,19 @@ class Gap(Document):
 
 
 class Additions(Document):
-    """The data before, the new rows, and both.
+    """The existing rows and the new rows.
 
     Attributes:
-        rows_before: Rows that are here.
-        rows_added: New rows.
-        held_out_before: How many of those here are held out.
-        held_out_added: How many of the new ones will be.
-        columns: Each with its type.
-        target: Its balance of classes, or its mean and standard deviation.
-        shifts: The columns whose new rows differ most from those here, at most five.
-        gaps: Columns of whose new rows some lack a value.
-        twins: New rows with the content of another row, under another key.
-        twins_across: Those of them whose twin is on the other side of the split.
+        rows_before: Number of existing rows.
+        rows_added: Number of new rows.
+        held_out_before: Number of existing rows that are held out.
+        held_out_added: Number of new rows that will be held out.
+        columns: Types of the columns, by name.
+        target: Balance of classes of the target, or its mean and standard deviation.
+        shifts: Columns whose new rows differ most from the existing rows, at most five.
+        gaps: Columns with missing values in the new rows.
+        twins: Number of new rows with the content of another row, under another key.
+        twins_across: Number of these whose duplicate is on the other side of the split.
     """
 
     rows_before: int
@@ -63,72 +69,85 @@ class Additions(Document):
     held_out_before: int
     held_out_added: int
     columns: dict[str, str]
-    target: tuple[Balance, ...]
-    shifts: tuple[Shift, ...]
-    gaps: tuple[Gap, ...]
+    target: tuple[TargetBalance, ...]
+    shifts: tuple[ColumnShift, ...]
+    gaps: tuple[MissingShares, ...]
     twins: int
     twins_across: int
 
 
-def additions(repository: Repository, here: pd.DataFrame, new: pd.DataFrame) -> Additions:
-    """Describe what new rows do to the data.
+def additions(repository: Repository, existing: pd.DataFrame, new: pd.DataFrame) -> Additions:
+    """Return the effects of new rows on the data.
 
     Args:
-        repository: Whose model.toml names key, target and split.
-        here: The data, with the schema's types.
-        new: The rows to add, likewise.
+        repository: Repository with key, target and split in model.toml.
+        existing: Existing rows, with the schema's types.
+        new: Rows to add, with the schema's types.
 
     Raises:
         ConfigError: The split does not fit the data.
     """
-    data, both = repository.config.data, pd.concat([here, new], ignore_index=True)
-    held, columns = holdout_mask(repository, both), [name for name in here.columns if name != data.key]
-    twins, across = _twins(both[columns], held, len(here))
+    data, combined = repository.config.data, pd.concat([existing, new], ignore_index=True)
+    held, columns = holdout_mask(repository, combined), [name for name in existing.columns if name != data.key]
+    duplicates, duplicates_across = _count_duplicates(combined[columns], held, len(existing))
     return Additions(
-        rows_before=len(here),
+        rows_before=len(existing),
         rows_added=len(new),
-        held_out_before=int(held[: len(here)].sum()),
-        held_out_added=int(held[len(here) :].sum()),
-        columns={str(name): str(kind) for name, kind in here.dtypes.items()},
-        target=_balance(here[data.target], new[data.target], both[data.target], repository.config.project.task),
-        shifts=_shifts(here, new, [name for name in columns if name != data.target]),
-        gaps=_gaps(here, new),
-        twins=twins,
-        twins_across=across,
+        held_out_before=int(held[: len(existing)].sum()),
+        held_out_added=int(held[len(existing) :].sum()),
+        columns={str(name): str(kind) for name, kind in existing.dtypes.items()},
+        target=_balance(existing[data.target], new[data.target], combined[data.target], repository.config.project.task),
+        shifts=_shifts(existing, new, [name for name in columns if name != data.target]),
+        gaps=_missing_shares(existing, new),
+        twins=duplicates,
+        twins_across=duplicates_across,
     )
 
 
-def _balance(here: pd.Series, new: pd.Series, both: pd.Series, task: str) -> tuple[Balance, ...]:
-    every = (here, new, both)
+def _balance(existing: pd.Series, new: pd.Series, combined: pd.Series, task: str) -> tuple[TargetBalance, ...]:
+    frames = (existing, new, combined)
     if task == "regression":
-        figures = {"mean": [each.mean() for each in every], "standard deviation": [each.std(ddof=0) for each in every]}
+        figures = {
+            "mean": [each.mean() for each in frames],
+            "standard deviation": [each.std(ddof=0) for each in frames],
+        }
         return tuple(
-            Balance(what=what, unit="number", before=b, added=n, after=a) for what, (b, n, a) in figures.items()
+            TargetBalance(what=figure, unit="number", before=b, added=n, after=a)
+            for figure, (b, n, a) in figures.items()
         )
-    labels = both.astype(str).value_counts().index[:LABELS]
-    shares = {label: [float((each.astype(str) == label).mean()) for each in every] for label in sorted(labels)}
-    return tuple(Balance(what=what, unit="share", before=b, added=n, after=a) for what, (b, n, a) in shares.items())
+    labels = combined.astype(str).value_counts().index[:LABELS]
+    shares = {label: [float((each.astype(str) == label).mean()) for each in frames] for label in sorted(labels)}
+    return tuple(
+        TargetBalance(what=figure, unit="share", before=b, added=n, after=a) for figure, (b, n, a) in shares.items()
+    )
 
 
-def _shifts(here: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> tuple[Shift, ...]:
-    """New rows in the bins of those that are here."""
-    bins = {name: describe(here[name]) for name in columns}
-    moved = (shift(name, described, count(new[name], described)) for name, described in bins.items())
+def _shifts(existing: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> tuple[ColumnShift, ...]:
+    """Return the columns with the largest shifts, measured in bins of the existing rows."""
+    bins = {name: describe(existing[name]) for name in columns}
+    moved = (measure_shift(name, described, count_by_bin(new[name], described)) for name, described in bins.items())
     found = [each for each in moved if each and each.psi > 0]
     return tuple(sorted(found, key=lambda each: (-each.psi, each.column))[:LARGEST])
 
 
-def _gaps(here: pd.DataFrame, new: pd.DataFrame) -> tuple[Gap, ...]:
+def _missing_shares(existing: pd.DataFrame, new: pd.DataFrame) -> tuple[MissingShares, ...]:
     return tuple(
-        Gap(column=str(name), before=float(here[name].isna().mean()), added=float(new[name].isna().mean()))
+        MissingShares(
+            column=str(name), before=float(existing[name].isna().mean()), added=float(new[name].isna().mean())
+        )
         for name in new.columns
         if new[name].isna().any()
     )
 
 
-def _twins(content: pd.DataFrame, held: "np.ndarray[tuple[int], np.dtype[np.bool_]]", known: int) -> tuple[int, int]:
-    """How many new rows say what another row says, and how many of these what one says across the split."""
+def _count_duplicates(
+    content: pd.DataFrame, held: "np.ndarray[tuple[int], np.dtype[np.bool_]]", existing_rows: int
+) -> tuple[int, int]:
+    """Return the number of new rows that duplicate another row, and of those that do so across the split."""
     table = pd.DataFrame({"hash": row_hashes(content), "held": held})
     group = table.groupby("hash")["held"]
-    many, sides = group.transform("size").to_numpy()[known:], group.transform("nunique").to_numpy()[known:]
-    return int((many > 1).sum()), int((sides > 1).sum())
+    group_sizes, group_sides = (
+        group.transform("size").to_numpy()[existing_rows:],
+        group.transform("nunique").to_numpy()[existing_rows:],
+    )
+    return int((group_sizes > 1).sum()), int((group_sides > 1).sum())

@@ -1,101 +1,116 @@
-"""Compare the challenger with the champion: evidence once, gates many, one frozen verdict."""
+"""Comparison of the challenger with the champion: evidence, gates and verdict."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from gitops_ml.bound import Bound
+from gitops_ml.evidence_inputs import EvidenceInputs
 from gitops_ml.run import Document
+from gitops_ml.training.compared_version import ComparedVersion as ComparedVersion
+from gitops_ml.training.compared_version import describe_version, replace_not_finite
+from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.evidence import Evidence
-from gitops_ml.training.flips import Flips, flips
+from gitops_ml.training.flips import Flips, find_flips
 from gitops_ml.training.gates import GATES, Outcome
 from gitops_ml.training.intervals import intervals
-from gitops_ml.training.rival import Rival
-from gitops_ml.training.shifts import Changes, changes
-from gitops_ml.training.side import Side as Side
-from gitops_ml.training.side import jsonable, side
-from gitops_ml.training.slices import Slice, slices
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.proposed_version import ProposedVersion
+from gitops_ml.training.shifts import DataChanges, find_data_changes
+from gitops_ml.training.slices import Slice, measure_slices
 
-SLICES = 8
+MAX_SLICES_SHOWN = 8
 
 
 class Comparison(Document):
-    """The verdict, and what it rests on.
+    """The verdict on a challenger, with the outcomes of the gates and details for reviewers.
 
     Attributes:
-        verdict: "promote"; "refuse"; or "champion" where the challenger is the champion already.
-        metric: That decides.
-        rows: Held out.
-        holdout: Digest of those rows.
-        challenger: The version on trial.
-        champion: The version that the record names, or None.
-        baseline: Metrics of a trivial estimator.
-        gates: How each judged, in order.
-        rival: The version that the open proposal names, if it is another; the verdict does not depend on it.
-        slices: Parts of the holdout, those with the largest loss first; at most eight.
-        slices_measured: How many those were chosen from.
-        flips: Where the two say different things; None without champion.
-        data: What changed since the champion was trained; None without champion.
-        intervals: Of the challenger's metrics, by bootstrap over the held-out rows.
-        bound: What all this is bound to; None where it rests on files that are not committed.
+        verdict: "promote", "refuse", or "champion" if the challenger is already the champion.
+        metric: Name of the primary metric, [evaluation] metric in model.toml.
+        rows: Number of held-out rows.
+        holdout: Digest of the held-out rows.
+        challenger: Version that the gates evaluate.
+        champion: Version that the record names; None before the first promotion.
+        baseline: Metrics of a trivial estimator, by name; None for a metric that is not finite.
+        gates: Outcomes of the gates, in the order of the report.
+        rival: Version that the open promotion pull request proposes, if that is not the challenger; it does not affect
+            the verdict. None if there is no such version.
+        slices: Slices of the holdout, the largest loss first; at most `MAX_SLICES_SHOWN`.
+        slices_measured: Number of all slices that were measured.
+        flips: Held-out rows on which challenger and champion predict differently; None without a champion.
+        data: Changes in the data since the champion was trained; None without a champion.
+        intervals: Bootstrap intervals of the challenger's metrics.
+        bound: Digests of the data, code and settings that the evidence depends on: if one changes, the evidence
+            expires. None if the evidence depends on files that are not committed.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
     metric: str
     rows: int
     holdout: str
-    challenger: Side
-    champion: Side | None
+    challenger: ComparedVersion
+    champion: ComparedVersion | None
     baseline: dict[str, float | None]
     gates: tuple[Outcome, ...]
-    rival: Rival | None
+    rival: ProposedVersion | None
     slices: tuple[Slice, ...]
     slices_measured: int
     flips: Flips | None
-    data: Changes | None
+    data: DataChanges | None
     intervals: dict[str, tuple[float, float]] = Field({})
-    bound: Bound | None = None
+    bound: EvidenceInputs | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """The ids of the gates that refused."""
+        """Ids of the gates that refused."""
         return tuple(outcome.id for outcome in self.gates if outcome.verdict == "refused")
 
     @property
-    def offered(self) -> bool:
-        """Whether a pull request would offer the challenger: it passed, and beats what is offered already."""
+    def should_propose(self) -> bool:
+        """True if a pull request should propose the challenger.
+
+        The challenger has passed, and is better than the version that an open pull request proposes, if there is one.
+        """
         return self.verdict == "promote" and (self.rival is None or self.rival.beaten)
 
 
-def compare(trial: Trial, evidence: Evidence, rival: Rival | None = None, bound: Bound | None = None) -> Comparison:
-    """Let every gate judge the evidence, and gather what a reviewer reads beside it.
+def compare(
+    inputs: ComparisonInput,
+    evidence: Evidence,
+    proposed: ProposedVersion | None = None,
+    bound: EvidenceInputs | None = None,
+) -> Comparison:
+    """Evaluate every gate and collect the details for reviewers.
 
     Args:
-        trial: Champion and challenger.
-        evidence: Gathered from it, once.
-        rival: Judged already.
-        bound: What the evidence is bound to.
+        inputs: Versions to compare.
+        evidence: Evidence about these versions.
+        proposed: Version that the open promotion pull request proposes, with the result of its evaluation.
+        bound: Digests of the data, code and settings that the evidence depends on.
+
+    Returns:
+        The comparison with its verdict.
     """
     outcomes = tuple(gate.outcome_of(evidence) for gate in GATES)
     passed = all(outcome.verdict != "refused" for outcome in outcomes)
-    champion = trial.champion
-    again = champion is not None and champion.digest == trial.challenger.digest
-    parts = slices(trial, SLICES)
+    champion = inputs.champion
+    is_champion = champion is not None and champion.digest == inputs.challenger.digest
+    measured_slices = measure_slices(inputs, MAX_SLICES_SHOWN)
     return Comparison(
-        verdict="champion" if again else "promote" if passed else "refuse",
+        verdict="champion" if is_champion else "promote" if passed else "refuse",
         metric=evidence.metric,
         rows=evidence.rows,
-        holdout=trial.prepared.lineage.holdout,
-        challenger=side(trial.challenger, evidence.metrics["challenger"]),
-        champion=side(champion, evidence.metrics["champion"]) if champion else None,
-        baseline=jsonable(evidence.metrics["baseline"]),
+        holdout=inputs.prepared.lineage.holdout,
+        challenger=describe_version(inputs.challenger, evidence.metrics["challenger"]),
+        champion=describe_version(champion, evidence.metrics["champion"]) if champion else None,
+        baseline=replace_not_finite(evidence.metrics["baseline"]),
         gates=outcomes,
-        rival=rival,
-        slices=parts[:SLICES],
-        slices_measured=len(parts),
-        flips=flips(trial),
-        data=changes(trial),
-        intervals=intervals(trial.config, trial.truth, trial.challenger.predictions, evidence.metrics["challenger"]),
+        rival=proposed,
+        slices=measured_slices[:MAX_SLICES_SHOWN],
+        slices_measured=len(measured_slices),
+        flips=find_flips(inputs),
+        data=find_data_changes(inputs),
+        intervals=intervals(
+            inputs.config, inputs.labels, inputs.challenger.predictions, evidence.metrics["challenger"]
+        ),
         bound=bound,
     )

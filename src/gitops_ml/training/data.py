@@ -1,4 +1,4 @@
-"""Rows in pieces, from CSV or Parquet files or a SQL query; every way to be unreadable is a sentence."""
+"""Reading of rows in chunks, from CSV files, Parquet files or a SQL query, with clear errors for unreadable data."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ import pandas as pd
 from gitops_ml.config import Repository
 from gitops_ml.errors import DataUnreadable
 from gitops_ml.manifest import digest_bytes, digest_file
-from gitops_ml.query import Query, ask
+from gitops_ml.query import Query, read_rows
 
 OTHER_DELIMITERS = ",;\t|"
 PARQUET = {".parquet", ".pq"}
@@ -23,12 +23,12 @@ PARQUET = {".parquet", ".pq"}
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows that lie together.
+    """Consecutive rows.
 
     Attributes:
         frame: The rows; its index counts from `first_row`.
-        source: The file, relative to the repository, or "query".
-        first_row: The number of the first row as a person counts it: the line in a CSV whose header is line 1.
+        source: File, relative to the repository, or "query".
+        first_row: Number of the first row: the line number in a CSV file, whose header is line 1.
     """
 
     frame: pd.DataFrame
@@ -36,22 +36,23 @@ class Chunk:
     first_row: int
 
 
-def files(repository: Repository) -> list[Path]:
-    """The data files that model.toml names, sorted; none when it names a query.
+def data_files(repository: Repository) -> list[Path]:
+    """Return the data files that model.toml names, sorted; an empty list if it names a query.
+
+    Args:
+        repository: Repository with model.toml.
 
     Raises:
-        DataUnreadable: None found, not a file, outside the repository, or larger than `max_mib` altogether.
+        DataUnreadable: No file matches; or one is not a file, is outside the repository, or all exceed `max_mib`.
     """
     pattern = repository.config.data.path
     if pattern is None:
         return []
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        raise DataUnreadable(f"{pattern!r} lies outside the repository.", "Copy the data into the repository.")
+        raise DataUnreadable(f"{pattern!r} is outside the repository.", "Copy the data into the repository.")
     found = sorted(repository.root.glob(pattern)) if any(c in pattern for c in "*?[") else [repository.root / pattern]
     if not found:
-        raise DataUnreadable(
-            f"No file matches {pattern!r}.", "Mend `path` under [data] in model.toml, or add the data."
-        )
+        raise DataUnreadable(f"No file matches {pattern!r}.", "Fix `path` under [data] in model.toml, or add the data.")
     for file in found:
         _check_file(repository.root, file)
     size, limit = sum(file.stat().st_size for file in found), repository.config.data.max_mib
@@ -66,33 +67,37 @@ def files(repository: Repository) -> list[Path]:
 def _check_file(root: Path, file: Path) -> None:
     name = file.relative_to(root)
     if not file.exists():
-        raise DataUnreadable(f"{name} does not exist.", "Mend `path` under [data] in model.toml, or add the file.")
+        raise DataUnreadable(f"{name} does not exist.", "Fix `path` under [data] in model.toml, or add the file.")
     if not file.resolve().is_relative_to(root.resolve()):
-        raise DataUnreadable(f"{name} is a link to a place outside the repository.", "Replace the link by the file.")
+        raise DataUnreadable(
+            f"{name} is a symbolic link to a path outside the repository.", "Replace the link by the file."
+        )
     if not file.is_file():
-        raise DataUnreadable(f"{name} is a directory.", f"Name the files in it, such as {f'{name}/*.csv'!r}.")
+        raise DataUnreadable(f"{name} is a directory.", f"Set `path` to the files in it, such as {f'{name}/*.csv'!r}.")
     if file.stat().st_size == 0:
-        raise DataUnreadable(f"{name} is empty.", "It needs a header and rows; perhaps its export was cut off.")
+        raise DataUnreadable(
+            f"{name} is empty.", "A data file needs a header and rows; its export may have stopped early."
+        )
 
 
-def chunks(repository: Repository, text_columns: frozenset[str]) -> Iterator[Chunk]:
-    """The data in pieces of `chunk_rows` rows.
+def read_chunks(repository: Repository, text_columns: frozenset[str]) -> Iterator[Chunk]:
+    """Yield the data in chunks of `chunk_rows` rows.
 
     Args:
-        repository: Whose model.toml says where the data lies.
-        text_columns: Columns to read as text whatever they look like, so that "007" keeps its zeros.
+        repository: Repository with model.toml.
+        text_columns: Columns to read as text, so that "007" keeps its zeros.
 
     Raises:
-        DataUnreadable: With the file and, where it is known, the row.
-        ConfigError: The variable that holds the address of the database is not set.
+        DataUnreadable: A file or the database cannot be read; the message names the file and, if known, the row.
+        ConfigError: The environment variable with the address of the database is not set.
     """
     if repository.config.data.query is not None:
         yield from _query(repository, repository.config.data.query)
         return
-    for file in files(repository):
+    for file in data_files(repository):
         name = file.relative_to(repository.root).as_posix()
-        read = _parquet if file.suffix in PARQUET else _csv
-        yield from read(repository, file, name, text_columns)
+        read_file = _parquet if file.suffix in PARQUET else _csv
+        yield from read_file(repository, file, name, text_columns)
 
 
 def _csv(repository: Repository, file: Path, name: str, text_columns: frozenset[str]) -> Iterator[Chunk]:
@@ -112,26 +117,25 @@ def _csv(repository: Repository, file: Path, name: str, text_columns: frozenset[
 
 
 def _header(file: Path, name: str, delimiter: str) -> list[str]:
-    """The column names of a CSV, which must differ from one another and be cut where model.toml says."""
+    """Return the column names of a CSV file, which must be unique and separated by the delimiter in model.toml."""
     with _csv_failures(file, name), file.open(encoding="utf-8-sig", newline="") as stream:
         header = next(csv.reader(stream, delimiter=delimiter), [])
     if len(header) < 2:
-        other = [d for d in OTHER_DELIMITERS if d != delimiter and d in "".join(header)]
-        hint = f"It looks as if they were cut by {other[0]!r}: set `delimiter = {_toml(other[0])}`." if other else ""
+        delimiters = [d for d in OTHER_DELIMITERS if d != delimiter and d in "".join(header)]
+        hint = "The first line must name the columns."
+        if delimiters:
+            hint = f"The delimiter is probably {delimiters[0]!r}: set `delimiter = {_toml_string(delimiters[0])}`."
+        raise DataUnreadable(f"{name}: with the delimiter {delimiter!r}, the header has only one column.", hint)
+    repeated = sorted({column for column in header if header.count(column) > 1})
+    if repeated:
         raise DataUnreadable(
-            f"{name}: the header has only one column when it is cut at {delimiter!r}.",
-            hint or "The first line must name the columns.",
-        )
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
-        raise DataUnreadable(
-            f"{name}: the column {twice[0]!r} stands {header.count(twice[0])} times in the header.",
+            f"{name}: the column {repeated[0]!r} is {header.count(repeated[0])} times in the header.",
             "Rename or remove the repeated column.",
         )
     return header
 
 
-def _toml(delimiter: str) -> str:
+def _toml_string(delimiter: str) -> str:
     return '"\\t"' if delimiter == "\t" else f'"{delimiter}"'
 
 
@@ -145,9 +149,12 @@ def _csv_failures(file: Path, name: str) -> Iterator[None]:
             "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
-        what = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        what = re.sub(r"at row (\d+)", lambda found: f"in line {int(found[1]) + 1}", what)  # pandas counts from zero
-        raise DataUnreadable(f"{name}: {what}.", "Every row needs as many values as the header has columns.") from error
+        problem = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        # pandas counts rows from zero.
+        problem = re.sub(r"at row (\d+)", lambda match: f"in line {int(match[1]) + 1}", problem)
+        raise DataUnreadable(
+            f"{name}: {problem}.", "Every row needs as many values as the header has columns."
+        ) from error
     except OSError as error:
         raise DataUnreadable(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
@@ -175,23 +182,31 @@ def _parquet(repository: Repository, file: Path, name: str, text_columns: frozen
                 row += len(frame)
     except (pa.ArrowException, OSError) as error:
         raise DataUnreadable(
-            f"{name} is not a whole Parquet file: {str(error).splitlines()[0]}",
-            "Perhaps its copy was cut off; fetch it again.",
+            f"{name} is not a complete Parquet file: {str(error).splitlines()[0]}",
+            "The download may be incomplete; fetch the file again.",
         ) from error
 
 
 def _query(repository: Repository, sql: str) -> Iterator[Chunk]:
     data, row = repository.config.data, 1
-    for frame in ask(Query("data", sql, data.url_env, data.max_rows, data.chunk_rows)):
+    for frame in read_rows(Query("data", sql, data.url_env, data.max_rows, data.chunk_rows)):
         yield Chunk(frame.set_axis(range(row, row + len(frame))), "query", row)
         row += len(frame)
 
 
 def digest_files(repository: Repository) -> str:
-    """The digest of the data files' content, in the order of their names."""
-    return digest_bytes("\n".join(digest_file(file) for file in files(repository)).encode())
+    """Return the digest of the data files' content, in the order of their names.
+
+    Args:
+        repository: Repository with model.toml.
+    """
+    return digest_bytes("\n".join(digest_file(file) for file in data_files(repository)).encode())
 
 
 def row_hashes(frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
-    """One 64-bit hash a row; equal rows have equal hashes, on every machine."""
+    """Return one 64-bit hash for each row; equal rows have equal hashes on every machine.
+
+    Args:
+        frame: Rows; shape (n, columns).
+    """
     return pd.util.hash_pandas_object(frame, index=False).to_numpy()

@@ -1,6 +1,6 @@
-"""Evidence: the figures that the gates look at, gathered once, for champion and challenger on the same holdout.
+"""Evidence: the figures that the gates evaluate, collected once for champion and challenger on the same holdout.
 
-It is frozen, and whole: written down as JSON, it can be judged again by any gate, with nothing loaded.
+The evidence is immutable and complete: gates can evaluate it again from its JSON, without any model or data.
 """
 
 from typing import Any
@@ -8,69 +8,69 @@ from typing import Any
 from pydantic import ConfigDict
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from gitops_ml.config import Gates
+from gitops_ml.config import GatesConfig
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.run import Document
-from gitops_ml.training.findings.behaviour import Behaviour, behaviour
-from gitops_ml.training.findings.budgets import Budgets, budgets
-from gitops_ml.training.findings.calibration import Calibration, calibration
-from gitops_ml.training.findings.claims import Claim, claims
-from gitops_ml.training.findings.determinism import Determinism, determinism
-from gitops_ml.training.findings.fairness import Disparity, fairness
-from gitops_ml.training.findings.harm import Harm, harm
-from gitops_ml.training.findings.leaks import Leak, leaks
-from gitops_ml.training.findings.losses import Losses, losses
-from gitops_ml.training.findings.provenance import Provenance, provenance
-from gitops_ml.training.findings.robustness import Robustness, robustness
-from gitops_ml.training.findings.signature import Signature, signature
-from gitops_ml.training.findings.twins import Twins, twins
+from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
+from gitops_ml.training.findings.behaviour import BehaviourTest, run_behaviour_tests
+from gitops_ml.training.findings.calibration import Calibration, measure_calibration
+from gitops_ml.training.findings.claims import Claim, check_claims
+from gitops_ml.training.findings.determinism import Determinism, check_determinism
+from gitops_ml.training.findings.duplicates import DuplicateRows, find_duplicates
+from gitops_ml.training.findings.fairness import Disparity, measure_disparities
+from gitops_ml.training.findings.leaks import Leak, find_leaks
+from gitops_ml.training.findings.losses import SliceLosses, measure_slice_losses
+from gitops_ml.training.findings.model_cost import ModelCost, measure_cost
+from gitops_ml.training.findings.negative_flips import NegativeFlips, find_negative_flips
+from gitops_ml.training.findings.provenance import Provenance, check_provenance
+from gitops_ml.training.findings.robustness import Robustness, check_robustness
+from gitops_ml.training.findings.signature import SignatureChanges, compare_signatures
 from gitops_ml.training.gain import Interval, gain
+from gitops_ml.training.key_sample import share_new
 from gitops_ml.training.mcnemar import McNemar, mcnemar
 from gitops_ml.training.metrics import measure_all
 from gitops_ml.training.review import Review
-from gitops_ml.training.seal import Broken, broken
-from gitops_ml.training.sketch import share_new
-from gitops_ml.training.split import incomparable
-from gitops_ml.training.trial import Scored, Trial
+from gitops_ml.training.row_fingerprints import RowChanges, find_row_changes
+from gitops_ml.training.split import explain_incomparable_splits
 
 STRONGEST = 5
 
 
 class Evidence(Document):
-    """What the gates look at.
+    """The figures that the gates evaluate.
 
     Attributes:
-        rules: The gates' thresholds.
-        metric: That decides.
-        rows: How many rows are held out.
-        metrics: Of "challenger", "champion" and "baseline", by metric.
-        not_finite: How many of the challenger's predictions are NaN or infinite.
-        baseline_gain: Over a trivial estimator.
-        champion_gain: Over the champion; None where there is none.
-        mcnemar: On how many rows one of the two classifiers alone is right; None without champion, or of numbers.
-        share_new: Which share of the challenger's data the champion has not seen, in [0, 1]; None without champion.
-        incomparable: Why the two cannot be compared, or None.
-        signature: What would be different for callers; None without champion.
-        provenance: Where the challenger came from.
-        claims: What its training said and is not so; None where nobody can tell.
-        review: What was loosened on the way to this.
-        broken: What became of the rows that the champion's run noted; None where it noted none.
+        rules: Settings of the gates.
+        metric: Name of the metric that decides.
+        rows: Number of held-out rows.
+        metrics: Metrics of "challenger", "champion" and "baseline", by name.
+        not_finite: Number of the challenger's predictions that are NaN or infinite.
+        baseline_gain: The challenger's gain over a trivial estimator.
+        champion_gain: The challenger's gain over the champion; None without a champion.
+        mcnemar: Test of how often each classifier is right; None without a champion, or for regression.
+        share_new: Share of the challenger's data that the champion has not seen, in [0, 1]; None without a champion.
+        incomparable: Reason why the two versions cannot be compared, or None.
+        signature: Changes in the model's columns and labels; None without a champion.
+        provenance: Reproducibility of the challenger.
+        claims: Metrics that training recorded wrongly; None if they cannot be checked.
+        review: Rules that were loosened before this comparison.
+        broken: Changes of the rows that the champion's run recorded; None if it recorded none.
         twins: Held-out rows among the training rows.
-        leaks: The strongest columns.
-        losses: Slices on which the champion is better; None without champion.
-        disparities: Between the groups that model.toml declares.
-        calibration: None where there are no probabilities.
-        harm: Right answers that go wrong; None without champion.
-        behaviour: The owner's own tests; None where there are none.
-        robustness: None where the model is not at hand, as all below.
-        determinism: What a second training says.
-        budgets: Time and space.
+        leaks: Columns that predict the target best by themselves.
+        losses: Slices on which the champion is better; None without a champion.
+        disparities: Differences between the groups that model.toml declares.
+        calibration: Calibration of the probabilities; None without probabilities.
+        harm: Correct predictions that become wrong; None without a champion.
+        behaviour: Results of the user's behaviour tests; None if there are none.
+        robustness: Results with reordered and missing columns; None if the model is not loaded.
+        determinism: Result of a second training; None if only predictions are compared.
+        budgets: Cost of the model (latency and size); None if the model is not loaded.
     """
 
-    # A NaN stays one: a gate that reads this again must see what the first one saw.
+    # NaN is kept: a gate that reads the evidence again must see the same values.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
-    rules: Gates
+    rules: GatesConfig
     metric: str
     rows: int
     metrics: dict[str, dict[str, float]]
@@ -80,87 +80,106 @@ class Evidence(Document):
     mcnemar: McNemar | None = None
     share_new: float | None = None
     incomparable: str | None = None
-    signature: Signature | None = None
+    signature: SignatureChanges | None = None
     provenance: Provenance | None = None
     claims: tuple[Claim, ...] | None = None
     review: Review | None = None
-    broken: Broken | None = None
-    twins: Twins = Twins(count=0, share=0.0, examples=())
+    broken: RowChanges | None = None
+    twins: DuplicateRows = DuplicateRows(count=0, share=0.0, examples=())
     leaks: tuple[Leak, ...] = ()
-    losses: Losses | None = None
+    losses: SliceLosses | None = None
     disparities: tuple[Disparity, ...] = ()
     calibration: Calibration | None = None
-    harm: Harm | None = None
-    behaviour: tuple[Behaviour, ...] | None = None
+    harm: NegativeFlips | None = None
+    behaviour: tuple[BehaviourTest, ...] | None = None
     robustness: Robustness | None = None
     determinism: Determinism | None = None
-    budgets: Budgets | None = None
+    budgets: ModelCost | None = None
 
     def value(self, whose: str) -> float:
-        """The metric that decides, of "challenger", "champion" or "baseline"; NaN where there is none."""
+        """Return the metric that decides; NaN if there is none.
+
+        Args:
+            whose: "challenger", "champion" or "baseline".
+        """
         return self.metrics.get(whose, {}).get(self.metric, float("nan"))
 
 
-def gather(trial: Trial) -> Evidence:
-    """Find out everything that a gate asks, once.
+def gather(inputs: ComparisonInput) -> Evidence:
+    """Return the evidence about the challenger.
+
+    Args:
+        inputs: Versions to compare.
 
     Raises:
-        ConfigError: model.toml declares a slice or an attribute that the data does not have, or the owner's tests
+        ConfigError: model.toml declares a slice or an attribute that the data does not have, or the behaviour tests
             cannot be imported.
     """
-    config, truth, said = trial.config, trial.truth, trial.challenger.predictions
-    baseline = _baseline(trial)
-    measured = {name: measure_all(truth, side, config.data.positive)
-                for name, side in (("challenger", said), ("baseline", baseline))}  # fmt: skip
-    alone = Evidence(
+    config, labels, predictions = inputs.config, inputs.labels, inputs.challenger.predictions
+    baseline = _baseline(inputs)
+    measured = {name: measure_all(labels, side, config.data.positive)
+                for name, side in (("challenger", predictions), ("baseline", baseline))}  # fmt: skip
+    evidence = Evidence(
         rules=config.gates,
-        metric=trial.metric,
-        rows=len(truth),
+        metric=inputs.metric,
+        rows=len(labels),
         metrics=measured,
-        not_finite=said.not_finite,
-        baseline_gain=gain(config, truth, said, baseline),
-        provenance=provenance(trial),
-        claims=claims(trial, measured["challenger"]),
-        review=trial.review,
-        twins=twins(trial),
-        leaks=leaks(trial)[:STRONGEST],
-        disparities=fairness(trial),
-        calibration=calibration(trial),
-        behaviour=behaviour(trial),
-        robustness=robustness(trial),
-        determinism=determinism(trial),
-        budgets=budgets(trial),
+        not_finite=predictions.not_finite,
+        baseline_gain=gain(config, labels, predictions, baseline),
+        provenance=check_provenance(inputs),
+        claims=check_claims(inputs, measured["challenger"]),
+        review=inputs.review,
+        twins=find_duplicates(inputs),
+        leaks=find_leaks(inputs)[:STRONGEST],
+        disparities=measure_disparities(inputs),
+        calibration=measure_calibration(inputs),
+        behaviour=run_behaviour_tests(inputs),
+        robustness=check_robustness(inputs),
+        determinism=check_determinism(inputs),
+        budgets=measure_cost(inputs),
     )
-    return _beside(alone, trial, trial.champion) if trial.champion else alone
+    return _add_champion(evidence, inputs, inputs.champion) if inputs.champion else evidence
 
 
-def _beside(alone: Evidence, trial: Trial, champion: Scored) -> Evidence:
-    """The same with what only a comparison can tell."""
-    told: dict[str, Any] = {"signature": signature(trial), "losses": losses(trial), "harm": harm(trial)}
-    data, prepared = trial.config.data, trial.prepared
-    if champion.seal:
-        told["broken"] = broken(champion.seal, prepared.rows, prepared.held_out, data.key, data.target)
-    return against(alone, trial, champion).model_copy(update=told)
+def _add_champion(evidence: Evidence, inputs: ComparisonInput, champion: ScoredVersion) -> Evidence:
+    """Return the evidence with the figures that compare the challenger with the champion."""
+    comparisons: dict[str, Any] = {
+        "signature": compare_signatures(inputs),
+        "losses": measure_slice_losses(inputs),
+        "harm": find_negative_flips(inputs),
+    }
+    data, prepared = inputs.config.data, inputs.prepared
+    if champion.fingerprints:
+        comparisons["broken"] = find_row_changes(
+            champion.fingerprints, prepared.rows, prepared.held_out, data.key, data.target
+        )
+    return replace_champion(evidence, inputs, champion).model_copy(update=comparisons)
 
 
-def against(evidence: Evidence, trial: Trial, other: Scored) -> Evidence:
-    """The same evidence with another version in the champion's place; what is known of the challenger stays."""
-    config, truth = trial.config, trial.truth
-    theirs = measure_all(truth, other.predictions, config.data.positive)
+def replace_champion(evidence: Evidence, inputs: ComparisonInput, other: ScoredVersion) -> Evidence:
+    """Return the evidence with another version in the champion's place; figures about the challenger alone stay.
+
+    Args:
+        evidence: Evidence about the challenger.
+        inputs: Versions to compare.
+        other: Version to compare with, scored on the same holdout.
+    """
+    config, labels = inputs.config, inputs.labels
+    other_metrics = measure_all(labels, other.predictions, config.data.positive)
     return evidence.model_copy(
         update={
-            "metrics": {**evidence.metrics, "champion": theirs},
-            "champion_gain": gain(config, truth, trial.challenger.predictions, other.predictions),
-            "mcnemar": mcnemar(truth, trial.challenger.predictions, other.predictions),
-            "share_new": share_new(trial.challenger.sketch, other.sketch),
-            "incomparable": incomparable(other.run.lineage.split, config.split),
+            "metrics": {**evidence.metrics, "champion": other_metrics},
+            "champion_gain": gain(config, labels, inputs.challenger.predictions, other.predictions),
+            "mcnemar": mcnemar(labels, inputs.challenger.predictions, other.predictions),
+            "share_new": share_new(inputs.challenger.key_sample, other.key_sample),
+            "incomparable": explain_incomparable_splits(other.run.lineage.split, config.split),
         }
     )
 
 
-def _baseline(trial: Trial) -> Predictions:
-    """What the most common answer, or the mean, says of the held-out rows; such an estimator looks at no feature."""
-    rows, target = trial.prepared.rows, trial.config.data.target
-    is_label = trial.config.project.task == "classification"
+def _baseline(inputs: ComparisonInput) -> Predictions:
+    """Return a baseline's predictions for the held-out rows: the class shares, or the mean; no feature is used."""
+    rows, target = inputs.prepared.rows, inputs.config.data.target
+    is_label = inputs.config.project.task == "classification"
     estimator: Any = DummyClassifier(strategy="prior") if is_label else DummyRegressor()
-    return predict(estimator.fit(rows, rows[target].to_numpy()), trial.prepared.held_out)
+    return predict(estimator.fit(rows, rows[target].to_numpy()), inputs.prepared.held_out)

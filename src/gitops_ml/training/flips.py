@@ -1,4 +1,4 @@
-"""Flips: held-out rows of which the challenger says something else than the champion."""
+"""Flips: held-out rows for which challenger and champion make different predictions."""
 
 import math
 from dataclasses import dataclass
@@ -6,79 +6,79 @@ from typing import Any
 
 import numpy as np
 
+from gitops_ml.explanations import Explanations, NotExplainable, explain
 from gitops_ml.predictions import Predictions
-from gitops_ml.reasons import NoReasons, Reasons, explain
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Scored, Trial
+from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
 
 EXAMPLES = 5
-REASONS = 3
+CONTRIBUTIONS = 3
 SHARE = 0.1
-Answer = str | int | float | bool
+JsonScalar = str | int | float | bool
 Array = np.ndarray[Any, Any]
 
 
-class Reason(Document):
-    """What moved one prediction of one version.
+class Contribution(Document):
+    """Contribution of one column to one prediction.
 
     Attributes:
-        column: Of the data.
-        contribution: How far, from what an average training row gets; see `unit`.
+        column: Name of the column.
+        contribution: Difference to the prediction for an average training row; see `unit`.
     """
 
     column: str
     contribution: float
 
 
-class Why(Document):
-    """The columns that moved one prediction most; at most three.
+class FlipExplanation(Document):
+    """The columns that contributed most to one prediction; at most three.
 
     Attributes:
-        of: The class that they speak for; None for a number.
-        unit: "log-odds", "score", or the target's own.
-        reasons: The largest first.
+        of: Class that the contributions are about; None for regression.
+        unit: "log-odds", "score", or the unit of the target.
+        reasons: Contributions, the largest first.
     """
 
-    of: Answer | None
+    of: JsonScalar | None
     unit: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Contribution, ...]
 
 
 class Flip(Document):
-    """One such row.
+    """A held-out row with different predictions.
 
     Attributes:
-        key: Names the row.
-        truth: What its target is.
-        champion: What the champion says.
-        champion_probability: That the champion gives its answer; None where it gives none.
-        challenger: What the challenger says.
-        challenger_probability: That the challenger gives its answer.
-        champion_why: What moved the champion; None where nobody can tell.
-        challenger_why: What moved the challenger.
+        key: Key of the row.
+        truth: True value of the target.
+        champion: The champion's prediction.
+        champion_probability: Probability that the champion gives to its prediction; None without probabilities.
+        challenger: The challenger's prediction.
+        challenger_probability: Probability that the challenger gives to its prediction; None without probabilities.
+        champion_why: Explanation of the champion's prediction; None if it cannot be explained.
+        challenger_why: Explanation of the challenger's prediction; None if it cannot be explained.
     """
 
     key: str
-    truth: Answer | None
-    champion: Answer | None
+    truth: JsonScalar | None
+    champion: JsonScalar | None
     champion_probability: float | None
-    challenger: Answer | None
+    challenger: JsonScalar | None
     challenger_probability: float | None
-    champion_why: Why | None = None
-    challenger_why: Why | None = None
+    champion_why: FlipExplanation | None = None
+    challenger_why: FlipExplanation | None = None
 
 
 class Flips(Document):
-    """All of them.
+    """All flips between champion and challenger.
 
     Attributes:
-        rule: What counts as a flip, in words.
-        rows: Held out.
-        count: How many of them flip.
-        rate: The same as a share of the rows, in [0, 1].
-        better: How many of them flip to the truth, or come nearer to it.
-        worse: How many of them flip away from it.
-        examples: Those that move most: both versions are sure of what they say; at most five.
+        rule: Definition of a flip, as text.
+        rows: Number of held-out rows.
+        count: Number of flips.
+        rate: Flips as a share of the held-out rows, in [0, 1].
+        better: Number of flips to the true label, or closer to the true value.
+        worse: Number of flips away from it.
+        examples: The flips with the highest confidence of both versions, or with the largest difference; at most five.
     """
 
     rule: str
@@ -91,107 +91,133 @@ class Flips(Document):
 
 
 @dataclass(frozen=True)
-class Moves:
-    """How the answers of n rows move from one version to another.
+class PredictionChanges:
+    """Differences between two versions' predictions for n rows.
 
     Attributes:
-        rule: What counts as a flip, in words.
-        flipped: Whether a row flips; shape (n,).
-        nearer: 1 where it moves to the truth, -1 where away from it, else 0.
-        moved: How far.
-        sure: The probability that the one, and the other, gives to its own answer; NaN where it gives none.
+        rule: Definition of a flip, as text.
+        flipped: True for each row that flips; shape (n,).
+        improvement: 1 if the later prediction is closer to the true value, -1 if it is further away, else 0; shape
+            (n,).
+        distance: Size of the change; shape (n,).
+        probabilities: Probability that each of the two versions gives to its own prediction; NaN without probabilities.
     """
 
     rule: str
     flipped: Array
-    nearer: Array
-    moved: Array
-    sure: tuple[Array, Array]
+    improvement: Array
+    distance: Array
+    probabilities: tuple[Array, Array]
 
 
-def moves(truth: Array, before: Predictions, after: Predictions) -> Moves:
-    """Compare the answers to the same rows."""
+def compare_predictions(labels: Array, before: Predictions, after: Predictions) -> PredictionChanges:
+    """Compare two versions' predictions for the same rows.
+
+    Args:
+        labels: True values; shape (n,).
+        before: The earlier version's predictions.
+        after: The later version's predictions.
+
+    Returns:
+        The differences, row by row.
+    """
     if after.classes:
-        sure = sureness(before), sureness(after)
+        probabilities = predicted_probability(before), predicted_probability(after)
         flipped = np.asarray(before.values != after.values, dtype=bool)
-        nearer = (after.values == truth).astype(int) - (before.values == truth).astype(int)
-        return Moves("the label differs", flipped, nearer, np.nan_to_num(sure[0]) + np.nan_to_num(sure[1]), sure)
-    least = SHARE * float(np.std(truth.astype(float)))
-    moved, unknown = np.abs(after.values - before.values), np.full(len(truth), np.nan)
-    nearer = np.sign(np.abs(before.values - truth) - np.abs(after.values - truth))
-    rule = f"the number moves by more than {least:.4g}, a tenth of the target's standard deviation"
-    return Moves(rule, moved > least, nearer, moved, (unknown, unknown))
+        improvement = (after.values == labels).astype(int) - (before.values == labels).astype(int)
+        distance = np.nan_to_num(probabilities[0]) + np.nan_to_num(probabilities[1])
+        rule = "champion and challenger predict different labels"
+        return PredictionChanges(rule, flipped, improvement, distance, probabilities)
+    minimum = SHARE * float(np.std(labels.astype(float)))
+    distance, unknown = np.abs(after.values - before.values), np.full(len(labels), np.nan)
+    improvement = np.sign(np.abs(before.values - labels) - np.abs(after.values - labels))
+    rule = f"the number moves by more than {minimum:.4g}, a tenth of the target's standard deviation"
+    return PredictionChanges(rule, distance > minimum, improvement, distance, (unknown, unknown))
 
 
-def flips(trial: Trial) -> Flips | None:
-    """What the challenger would answer otherwise than the champion; None where there is no champion."""
-    if trial.champion is None:
+def find_flips(inputs: ComparisonInput) -> Flips | None:
+    """Return the flips from champion to challenger; None without a champion.
+
+    Args:
+        inputs: Versions to compare.
+    """
+    if inputs.champion is None:
         return None
-    truth, before, after = trial.truth, trial.champion.predictions, trial.challenger.predictions
-    found = moves(truth, before, after)
-    places = np.flatnonzero(found.flipped)
-    most = places[np.argsort(-found.moved[places], kind="stable")][:EXAMPLES]
-    why = [_why(trial, each, most) for each in (trial.champion, trial.challenger)]
+    labels, before, after = inputs.labels, inputs.champion.predictions, inputs.challenger.predictions
+    changes = compare_predictions(labels, before, after)
+    rows = np.flatnonzero(changes.flipped)
+    shown = rows[np.argsort(-changes.distance[rows], kind="stable")][:EXAMPLES]
+    explanations = [_explain(inputs, each, shown) for each in (inputs.champion, inputs.challenger)]
     return Flips(
-        rule=found.rule,
-        rows=len(truth),
-        count=len(places),
-        rate=len(places) / len(truth),
-        better=int((found.nearer[places] > 0).sum()),
-        worse=int((found.nearer[places] < 0).sum()),
+        rule=changes.rule,
+        rows=len(labels),
+        count=len(rows),
+        rate=len(rows) / len(labels),
+        better=int((changes.improvement[rows] > 0).sum()),
+        worse=int((changes.improvement[rows] < 0).sum()),
         examples=tuple(
-            _example(trial, int(place), before, after, found.sure, (theirs, ours))
-            for place, theirs, ours in zip(most, *why, strict=True)
+            _example(inputs, int(row), before, after, changes.probabilities, (champion, challenger))
+            for row, champion, challenger in zip(shown, *explanations, strict=True)
         ),
     )
 
 
-def sureness(said: Predictions) -> Array:
-    """The probability that a model gives to its own answer, for each row; NaN where it gives none."""
-    if said.probabilities is None:
-        return np.full(len(said.values), np.nan)
-    places = {label: place for place, label in enumerate(said.classes)}
-    chosen = np.array([places[label] for label in said.values.tolist()])
-    return np.asarray(said.probabilities[np.arange(len(chosen)), chosen])
+def predicted_probability(predictions: Predictions) -> Array:
+    """Return the probability that a model gives to its predicted label, for each row; NaN without probabilities.
+
+    Args:
+        predictions: Predictions for n rows.
+    """
+    if predictions.probabilities is None:
+        return np.full(len(predictions.values), np.nan)
+    indices = {label: index for index, label in enumerate(predictions.classes)}
+    chosen = np.array([indices[label] for label in predictions.values.tolist()])
+    return np.asarray(predictions.probabilities[np.arange(len(chosen)), chosen])
 
 
-def _why(trial: Trial, scored: Scored, places: Array) -> list[Why | None]:
-    """What moved a version's predictions of some rows; None for each where its model is not at hand, or not linear."""
-    if scored.model is None or scored.basis is None or not len(places):
-        return [None] * len(places)
-    rows = trial.prepared.held_out[list(scored.run.columns)].iloc[places]
+def _explain(inputs: ComparisonInput, scored: ScoredVersion, rows: Array) -> list[FlipExplanation | None]:
+    """Return explanations of a version's predictions; None for each row if the model is not loaded, or not linear."""
+    if scored.model is None or scored.attribution_baseline is None or not len(rows):
+        return [None] * len(rows)
+    features = inputs.prepared.held_out[list(scored.run.columns)].iloc[rows]
     try:
-        found = explain(scored.model, scored.basis, rows)
-    except NoReasons:
-        return [None] * len(places)
-    return [_of_row(found, row) for row in range(len(places))]
+        explanations = explain(scored.model, scored.attribution_baseline, features)
+    except NotExplainable:
+        return [None] * len(rows)
+    return [_explanation_of_row(explanations, row) for row in range(len(rows))]
 
 
-def _of_row(found: Reasons, row: int) -> Why:
-    reasons = tuple(Reason(column=column, contribution=moved) for column, moved in found.largest(row, REASONS)
-                    if math.isfinite(moved))  # fmt: skip
-    of = found.of[row]
-    return Why(of=None if of is None else plain(of), unit=found.unit, reasons=reasons)
+def _explanation_of_row(explanations: Explanations, row: int) -> FlipExplanation:
+    largest = explanations.largest_contributions(row, CONTRIBUTIONS)
+    reasons = tuple(
+        Contribution(column=column, contribution=value) for column, value in largest if math.isfinite(value)
+    )
+    of = explanations.classes[row]
+    return FlipExplanation(of=None if of is None else to_json_value(of), unit=explanations.unit, reasons=reasons)
 
 
 def _example(
-    trial: Trial, place: int, before: Predictions, after: Predictions, sure: tuple[Array, Array],
-    why: tuple[Why | None, Why | None],
+    inputs: ComparisonInput, row: int, before: Predictions, after: Predictions, probabilities: tuple[Array, Array],
+    explanations: tuple[FlipExplanation | None, FlipExplanation | None],
 ) -> Flip:  # fmt: skip
     return Flip(
-        key=str(trial.prepared.held_out[trial.config.data.key].iloc[place]),
-        truth=plain(trial.truth[place]),
-        champion=plain(before.values[place]),
-        champion_probability=_finite(float(sure[0][place])),
-        challenger=plain(after.values[place]),
-        challenger_probability=_finite(float(sure[1][place])),
-        champion_why=why[0],
-        challenger_why=why[1],
+        key=str(inputs.prepared.held_out[inputs.config.data.key].iloc[row]),
+        truth=to_json_value(inputs.labels[row]),
+        champion=to_json_value(before.values[row]),
+        champion_probability=_finite(float(probabilities[0][row])),
+        challenger=to_json_value(after.values[row]),
+        challenger_probability=_finite(float(probabilities[1][row])),
+        champion_why=explanations[0],
+        challenger_why=explanations[1],
     )
 
 
-def plain(value: Any) -> Answer | None:
-    """As JSON says it."""
+def to_json_value(value: Any) -> JsonScalar | None:
+    """Return a value as a JSON scalar; None for NaN and infinity.
+
+    Args:
+        value: Value of a NumPy array or a data frame.
+    """
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float):
         return _finite(value)

@@ -1,4 +1,4 @@
-"""Lineage: what is behind a version, as digests, and the training digest that sums up what training depends on."""
+"""Lineage of a version, as digests, with the training digest of everything that training depends on."""
 
 import platform
 from importlib import metadata
@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from gitops_ml import git
-from gitops_ml.bound import LOCK, training_tables, written
 from gitops_ml.config import FILE, Repository
+from gitops_ml.evidence_inputs import LOCK, training_tables, written_keys
 from gitops_ml.library import NAME, PIN, VENDOR
 from gitops_ml.manifest import digest_file, digest_json
 from gitops_ml.run import Lineage
@@ -18,11 +18,11 @@ LIBRARIES = (NAME, "numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops
 
 
 def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd.DataFrame) -> Lineage:
-    """Gather the lineage of a training about to start.
+    """Return the lineage of a training run that is about to start.
 
     Args:
-        repository: What is being trained.
-        data: The data's digest.
+        repository: Repository of the project.
+        data: Digest of the data.
         frame: All rows.
         held_out: The held-out rows.
     """
@@ -37,7 +37,7 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
         holdout_rows=len(held_out),
         split=config.split,
         training=digest_json([data, _package(repository), training_tables(config), lock]),
-        configuration=digest_json(written(config)),
+        configuration=digest_json(written_keys(config)),
         lock=lock,
         python=platform.python_version(),
         libraries={name: _version(name) for name in LIBRARIES},
@@ -45,14 +45,14 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
 
 
 def _package(repository: Repository) -> dict[str, str]:
-    """The digest of each file of your package."""
+    """Return the digest of each file of the user's package."""
     folder = repository.root / "src" / repository.config.project.package
     files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     return {file.relative_to(folder).as_posix(): digest_file(file) for file in sorted(files)}
 
 
 def _is_dirty(repository: Repository) -> bool:
-    """Whether anything that training reads differs from HEAD."""
+    """Return whether a file that training reads differs from HEAD."""
     root, data = repository.root, repository.config.data
     if git.resolve(root, "HEAD") is None:
         return True

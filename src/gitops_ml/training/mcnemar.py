@@ -1,4 +1,8 @@
-"""McNemar's exact test: do two classifiers differ in how often they are right? (McNemar, Psychometrika 12, 1947.)"""
+"""McNemar's exact test: whether two classifiers differ in how often they are right.
+
+Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika
+12, 1947.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +15,12 @@ from gitops_ml.predictions import Predictions
 
 @dataclass(frozen=True)
 class McNemar:
-    """What the rows say on which one of the two alone is right.
+    """Counts of rows on which only one of two classifiers is right.
 
     Attributes:
-        better: Rows on which the challenger alone is right.
-        worse: Rows on which the other alone is right.
-        p_value: How often so uneven a split, to either side, would come about by chance if both were equally good.
+        better: Number of rows on which only the challenger is right.
+        worse: Number of rows on which only the other classifier is right.
+        p_value: Two-sided probability of so uneven a split if both were equally good.
     """
 
     better: int
@@ -24,17 +28,17 @@ class McNemar:
     p_value: float
 
 
-def mcnemar(truth: "np.ndarray[Any, Any]", ours: Predictions, theirs: Predictions) -> McNemar | None:
-    """The test for two classifiers; None for regression, where no answer is simply right.
+def mcnemar(labels: "np.ndarray[Any, Any]", challenger: Predictions, other: Predictions) -> McNemar | None:
+    """Return McNemar's test of two classifiers; None for regression.
 
     Args:
-        truth: Shape (n,).
-        ours: The challenger's, of the same rows.
-        theirs: The other's.
+        labels: True values; shape (n,).
+        challenger: The challenger's predictions for the same rows.
+        other: The other version's predictions for the same rows.
     """
-    if not ours.classes:
+    if not challenger.classes:
         return None
-    right, other = ours.values == truth, theirs.values == truth
-    better, worse = int((right & ~other).sum()), int((other & ~right).sum())
+    challenger_right, other_right = challenger.values == labels, other.values == labels
+    better, worse = int((challenger_right & ~other_right).sum()), int((other_right & ~challenger_right).sum())
     p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
     return McNemar(better, worse, p_value)

@@ -1,4 +1,4 @@
-"""The metrics that model.toml can name, on labels and probabilities; scikit-learn computes them."""
+"""The metrics that model.toml can name, computed by scikit-learn from labels and probabilities."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,94 +7,111 @@ import numpy as np
 from sklearn import metrics as sk
 from sklearn.preprocessing import label_binarize
 
-from gitops_ml.config import REGRESSION
+from gitops_ml.config import LOWER_IS_BETTER, REGRESSION_METRICS
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import Predictions
 
-LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
-IN_THE_TARGETS_UNIT = frozenset({"rmse", "mae"})
+IN_TARGET_UNITS = frozenset({"rmse", "mae"})
 NEEDS_PROBABILITIES = frozenset({"roc_auc", "average_precision", "log_loss", "brier"})
 CLASSIFICATION = ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier")
 
 
-def measure(name: str, truth: "np.ndarray[Any, Any]", predictions: Predictions, positive: object = None) -> float:
-    """One metric on n rows; NaN where it is not defined, such as roc_auc on rows of one class.
+def measure(name: str, labels: "np.ndarray[Any, Any]", predictions: Predictions, positive: object = None) -> float:
+    """Return one metric of n predictions; NaN if it is not defined, such as roc_auc on rows of one class.
 
     Args:
-        name: As model.toml names it.
-        truth: Shape (n,).
-        predictions: Of the same rows.
-        positive: The label that two-class metrics look for; by default the last one.
+        name: Name of the metric, as in model.toml.
+        labels: True values; shape (n,).
+        predictions: Predictions for the same rows.
+        positive: Label that two-class metrics count as positive; by default the last class.
 
     Raises:
-        ConfigError: The metric needs probabilities and the model gives none, or `positive` is no label.
+        ConfigError: The metric needs probabilities and the model has none, or `positive` is not a label.
     """
     if predictions.not_finite:
         return float("nan")
     if name in NEEDS_PROBABILITIES and predictions.probabilities is None:
         raise ConfigError(
             f"The metric {name!r} needs probabilities, but the estimator has no `predict_proba`.",
-            "Choose balanced_accuracy under [evaluation] in model.toml, or an estimator that has it.",
+            'Set `metric` to "balanced_accuracy" under [evaluation] in model.toml, or use another estimator.',
         )
-    if predictions.classes and len(set(truth.tolist())) < 2:
+    if predictions.classes and len(set(labels.tolist())) < 2:
         return float("nan")
     if not predictions.classes:
-        return float(_NUMBERS[name](truth, predictions.values))
-    predictions = widened(predictions, truth)
-    return float(_LABELS[name](truth, predictions, place_of_positive(predictions.classes, positive)))
+        return float(_NUMBERS[name](labels, predictions.values))
+    predictions = add_unseen_classes(predictions, labels)
+    return float(_LABELS[name](labels, predictions, positive_index(predictions.classes, positive)))
 
 
-def widened(predictions: Predictions, truth: "np.ndarray[Any, Any]") -> Predictions:
-    """The same predictions with probability zero for labels that came after the model was trained."""
-    new = sorted(set(truth.tolist()) - set(predictions.classes))
+def add_unseen_classes(predictions: Predictions, labels: "np.ndarray[Any, Any]") -> Predictions:
+    """Return the predictions with probability zero for labels that the model was not trained on.
+
+    Args:
+        predictions: Predictions for n rows.
+        labels: True values; shape (n,).
+    """
+    new = sorted(set(labels.tolist()) - set(predictions.classes))
     if not new or predictions.probabilities is None:
         return predictions
     classes = tuple(sorted({*predictions.classes, *new}))
-    known = [classes.index(label) for label in predictions.classes]
-    probabilities = np.zeros((len(truth), len(classes)))
-    probabilities[:, known] = predictions.probabilities
+    columns = [classes.index(label) for label in predictions.classes]
+    probabilities = np.zeros((len(labels), len(classes)))
+    probabilities[:, columns] = predictions.probabilities
     return Predictions(predictions.values, probabilities, classes)
 
 
 def orient(name: str, value: float) -> float:
-    """The metric so that more is better."""
-    return -value if name in LESS_IS_BETTER else value
+    """Return the metric with the sign for which larger is better.
+
+    Args:
+        name: Name of the metric.
+        value: Value of the metric.
+    """
+    return -value if name in LOWER_IS_BETTER else value
 
 
-def place_of_positive(classes: tuple[Any, ...], positive: object) -> int:
-    """The place of the positive label among the classes."""
+def positive_index(classes: tuple[Any, ...], positive: object) -> int:
+    """Return the index of the positive label among the classes.
+
+    Args:
+        classes: Labels in the order of the probabilities.
+        positive: Positive label; None for the last class.
+
+    Raises:
+        ConfigError: `positive` is not one of the classes.
+    """
     if positive is None:
         return len(classes) - 1
     if positive not in classes:
         raise ConfigError(
-            f"model.toml: [data] positive is {positive!r}, which is no label of the target.",
-            f"Choose one of these: {', '.join(map(repr, classes))}.",
+            f"model.toml: [data] positive is {positive!r}, which is not a label of the target.",
+            f"Set it to one of these: {', '.join(map(repr, classes))}.",
         )
     return classes.index(positive)
 
 
-def _roc_auc(truth: Any, p: Predictions, positive: int) -> Any:
+def _roc_auc(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
-        return sk.roc_auc_score(truth == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
-    return sk.roc_auc_score(truth, p.probabilities, multi_class="ovr", labels=list(p.classes))
+        return sk.roc_auc_score(labels == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
+    return sk.roc_auc_score(labels, p.probabilities, multi_class="ovr", labels=list(p.classes))
 
 
-def _average_precision(truth: Any, p: Predictions, positive: int) -> Any:
+def _average_precision(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
-        return sk.average_precision_score(truth == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
-    return sk.average_precision_score(label_binarize(truth, classes=list(p.classes)), p.probabilities)
+        return sk.average_precision_score(labels == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
+    return sk.average_precision_score(label_binarize(labels, classes=list(p.classes)), p.probabilities)
 
 
-def _f1(truth: Any, p: Predictions, positive: int) -> Any:
+def _f1(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
-        return sk.f1_score(truth == p.classes[positive], p.values == p.classes[positive], zero_division=0.0)
-    return sk.f1_score(truth, p.values, average="macro", zero_division=0.0)
+        return sk.f1_score(labels == p.classes[positive], p.values == p.classes[positive], zero_division=0.0)
+    return sk.f1_score(labels, p.values, average="macro", zero_division=0.0)
 
 
-def _brier(truth: Any, p: Predictions, positive: int) -> Any:
+def _brier(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
-        return sk.brier_score_loss(truth == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
-    return sk.brier_score_loss(truth, p.probabilities, labels=list(p.classes))
+        return sk.brier_score_loss(labels == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
+    return sk.brier_score_loss(labels, p.probabilities, labels=list(p.classes))
 
 
 _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
@@ -105,16 +122,22 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
 _LABELS: dict[str, Callable[[Any, Predictions, int], Any]] = {
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
-    "accuracy": lambda truth, p, positive: sk.accuracy_score(truth, p.values),
-    "balanced_accuracy": lambda truth, p, positive: sk.balanced_accuracy_score(truth, p.values),
+    "accuracy": lambda labels, p, positive: sk.accuracy_score(labels, p.values),
+    "balanced_accuracy": lambda labels, p, positive: sk.balanced_accuracy_score(labels, p.values),
     "f1": _f1,
-    "log_loss": lambda truth, p, positive: sk.log_loss(truth, p.probabilities, labels=list(p.classes)),
+    "log_loss": lambda labels, p, positive: sk.log_loss(labels, p.probabilities, labels=list(p.classes)),
     "brier": _brier,
 }
 
 
-def measure_all(truth: "np.ndarray[Any, Any]", predictions: Predictions, positive: object = None) -> dict[str, float]:
-    """Every metric of the task that these predictions allow."""
-    names = CLASSIFICATION if predictions.classes else REGRESSION
+def measure_all(labels: "np.ndarray[Any, Any]", predictions: Predictions, positive: object = None) -> dict[str, float]:
+    """Return all metrics of the task that the predictions allow, by name.
+
+    Args:
+        labels: True values; shape (n,).
+        predictions: Predictions for the same rows.
+        positive: Label that two-class metrics count as positive; by default the last class.
+    """
+    names = CLASSIFICATION if predictions.classes else REGRESSION_METRICS
     allowed = [n for n in names if predictions.probabilities is not None or n not in NEEDS_PROBABILITIES]
-    return {name: measure(name, truth, predictions, positive) for name in allowed}
+    return {name: measure(name, labels, predictions, positive) for name in allowed}

@@ -1,4 +1,4 @@
-"""The pictures of a training run, as PNG files."""
+"""Plots of a training run, as PNG files."""
 
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,32 @@ from sklearn.pipeline import Pipeline
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.training.metrics import measure, orient
 
-ROWS = 1000
-FEATURES = 20
+# Largest number of rows that permutation importance is measured on.
+MAX_IMPORTANCE_ROWS = 1000
+# Largest number of columns in the plot of the importance.
+MAX_COLUMNS_SHOWN = 20
 
 
-def draw(
-    folder: Path, model: Pipeline, rows: pd.DataFrame, truth: "np.ndarray[Any, Any]", predictions: Predictions,
+def draw_plots(
+    folder: Path, model: Pipeline, rows: pd.DataFrame, labels: "np.ndarray[Any, Any]", predictions: Predictions,
     metric: str, positive: object, seed: int,
 ) -> None:  # fmt: skip
-    """Write the confusion matrix, or the residuals, and the importance of the features, on held-out rows."""
+    """Write plots of a model on held-out rows, as PNG files.
+
+    The files are confusion_matrix.png (classification) or residuals.png (regression), and feature_importance.png. The
+    feature importance is permutation importance (L. Breiman, "Random forests", Machine Learning 45,
+    2001).
+
+    Args:
+        folder: Folder to write the files to.
+        model: Fitted pipeline.
+        rows: Features of the held-out rows; shape (n, columns).
+        labels: True values; shape (n,).
+        predictions: Predictions for the held-out rows.
+        metric: Name of the primary metric, whose worsening is the importance of a column.
+        positive: Label that two-class metrics count as positive; None for the last class.
+        seed: Seed for sampling and shuffling.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -29,29 +46,32 @@ def draw(
         figure = Figure(figsize=(5, 4))
         axes = figure.subplots()
         if predictions.classes:
-            ConfusionMatrixDisplay.from_predictions(truth, predictions.values, ax=axes, colorbar=False)
+            ConfusionMatrixDisplay.from_predictions(labels, predictions.values, ax=axes, colorbar=False)
             figure.savefig(folder / "confusion_matrix.png", dpi=120)
         else:
-            PredictionErrorDisplay.from_predictions(truth, predictions.values, ax=axes)
+            PredictionErrorDisplay.from_predictions(labels, predictions.values, ax=axes)
             figure.savefig(folder / "residuals.png", dpi=120)
-        importance = _importance(model, rows, truth, metric, positive, seed)
+        importance = _importance(model, rows, labels, metric, positive, seed)
         figure = Figure(figsize=(6, 0.8 + 0.25 * len(importance)))
         axes = figure.subplots()
         axes.barh(importance.index.astype(str), importance.to_numpy())
-        axes.set_xlabel(f"loss of {metric} when the column is shuffled")
+        axes.set_xlabel(f"worsening of {metric} when the column is shuffled")
         figure.savefig(folder / "feature_importance.png", dpi=120)
 
 
 def _importance(
-    model: Pipeline, rows: pd.DataFrame, truth: "np.ndarray[Any, Any]", metric: str, positive: object, seed: int
+    model: Pipeline, rows: pd.DataFrame, labels: "np.ndarray[Any, Any]", metric: str, positive: object, seed: int
 ) -> pd.Series:
-    """Permutation importance of the columns that matter most, on at most 1000 rows, ascending."""
+    """Return the permutation importance of the most important columns, in ascending order.
 
-    def score(fitted: Pipeline, some: pd.DataFrame, labels: "np.ndarray[Any, Any]") -> float:
-        return orient(metric, measure(metric, labels, predict(fitted, some), positive))
+    It is the worsening of the metric when a column is shuffled, the mean of three repeats, on a sample of the rows.
+    """
 
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:ROWS])
-    found = permutation_importance(
-        model, rows.iloc[chosen], truth[chosen], scoring=score, n_repeats=3, random_state=seed
+    def score(fitted: Pipeline, sample_rows: pd.DataFrame, sample_labels: "np.ndarray[Any, Any]") -> float:
+        return orient(metric, measure(metric, sample_labels, predict(fitted, sample_rows), positive))
+
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MAX_IMPORTANCE_ROWS])
+    importance = permutation_importance(
+        model, rows.iloc[chosen], labels[chosen], scoring=score, n_repeats=3, random_state=seed
     )
-    return pd.Series(found["importances_mean"], index=rows.columns).sort_values().tail(FEATURES)
+    return pd.Series(importance["importances_mean"], index=rows.columns).sort_values().tail(MAX_COLUMNS_SHOWN)

@@ -1,4 +1,4 @@
-"""Fit a pipeline, with scikit-learn's search over hyperparameters where model.toml asks for one."""
+"""Fitting of a pipeline, with scikit-learn's hyperparameter search if model.toml configures one."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from gitops_ml.config import Repository, Search
+from gitops_ml.config import Repository, SearchConfig
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict
 from gitops_ml.training.metrics import measure, orient
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def fit(
-    repository: Repository, pipeline: "Pipeline", rows: pd.DataFrame, whole: pd.DataFrame
+    repository: Repository, pipeline: "Pipeline", features: pd.DataFrame, rows: pd.DataFrame
 ) -> tuple["Pipeline", dict[str, str]]:
-    """Fit on the training rows.
+    """Fit a pipeline on the training rows.
 
     Args:
-        repository: Whose model.toml names the target and the search.
-        pipeline: Unfitted.
-        rows: What the model sees.
-        whole: The same rows with key and target.
+        repository: Repository with the target and the search in model.toml.
+        pipeline: Unfitted pipeline.
+        features: Features, shape (n, columns).
+        rows: The same rows with key and target.
 
     Returns:
         The fitted pipeline and the parameters of its last step, as text.
@@ -43,27 +43,27 @@ def fit(
     config = repository.config
     order = np.arange(len(rows))
     if config.split.method == "time":
-        order = np.argsort(pd.to_datetime(whole[config.split.column], utc=True).to_numpy(), kind="stable")
-    rows, truth = rows.iloc[order], whole[config.data.target].to_numpy()[order]
+        order = np.argsort(pd.to_datetime(rows[config.split.column], utc=True).to_numpy(), kind="stable")
+    features, labels = features.iloc[order], rows[config.data.target].to_numpy()[order]
     try:
         if config.training.search is None:
-            model = pipeline.fit(rows, truth)
+            model = pipeline.fit(features, labels)
         else:
-            groups = whole[config.split.column].to_numpy()[order] if config.split.method == "group" else None
+            groups = rows[config.split.column].to_numpy()[order] if config.split.method == "group" else None
             search = _search(repository, config.training.search, pipeline)
-            model = search.fit(rows, truth, groups=groups).best_estimator_
+            model = search.fit(features, labels, groups=groups).best_estimator_
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"The pipeline cannot be fitted: {error}", "Mend features.py or estimator.py, or [training] in model.toml."
+            f"The pipeline cannot be fitted: {error}", "Fix features.py, estimator.py, or [training] in model.toml."
         ) from error
     return model, {name: str(value)[:500] for name, value in model.steps[-1][1].get_params(deep=False).items()}
 
 
-def _search(repository: Repository, search: Search, pipeline: "Pipeline") -> GridSearchCV | RandomizedSearchCV:
+def _search(repository: Repository, search: SearchConfig, pipeline: "Pipeline") -> GridSearchCV | RandomizedSearchCV:
     name, positive = repository.config.evaluation.metric, repository.config.data.positive
 
-    def score(model: "Pipeline", rows: pd.DataFrame, truth: "np.ndarray[Any, Any]") -> float:
-        return orient(name, measure(name, truth, predict(model, rows), positive))
+    def score(model: "Pipeline", rows: pd.DataFrame, labels: "np.ndarray[Any, Any]") -> float:
+        return orient(name, measure(name, labels, predict(model, rows), positive))
 
     folds = _folds(repository, search.folds)
     if search.method == "grid":
@@ -75,7 +75,7 @@ def _search(repository: Repository, search: Search, pipeline: "Pipeline") -> Gri
 
 
 def _folds(repository: Repository, number: int) -> BaseCrossValidator:
-    """Folds that keep the promise of the split: groups stay whole, the future is never trained on."""
+    """Return folds that follow the split: groups are not divided, and no fold is trained on later rows."""
     method, seed = repository.config.split.method, repository.config.training.seed
     if method == "group":
         return GroupKFold(number)

@@ -1,4 +1,4 @@
-"""Slices: how the challenger does on parts of the holdout, for people to read; the gate SLICES looks at losses.py."""
+"""Metrics on slices of the holdout, for the report; the gate SLICES uses findings/losses.py."""
 
 import math
 import warnings
@@ -11,27 +11,27 @@ import pandas as pd
 import sklearn
 
 from gitops_ml.run import Document
+from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.gain import gain
 from gitops_ml.training.metrics import measure, orient
-from gitops_ml.training.trial import Trial
 
-FEW = 12
+MAXIMUM_VALUES = 12
 MINIMUM_ROWS = 30
 MINIMUM_OF_A_CLASS = 5
 Mask = np.ndarray[Any, Any]
 
 
 class Slice(Document):
-    """One part of the holdout.
+    """Metrics on one slice of the holdout.
 
     Attributes:
-        name: Such as "mean_radius in [11.7, 13.4)".
-        rows: How many it has.
-        challenger: The metric that decides, on these rows.
-        champion: The same of the champion; None where there is none.
-        loss: How much worse the challenger is than the champion, oriented so that more is worse.
-        low: Lower end of the loss's interval, of this slice alone; None without champion, or where nobody asked.
-        high: Upper end.
+        name: Condition of the slice, such as "mean_radius in [11.7, 13.4)".
+        rows: Number of rows.
+        challenger: The challenger's metric on these rows.
+        champion: The champion's metric on these rows; None without a champion.
+        loss: Difference between champion and challenger, for which larger is worse; None without a champion.
+        low: Lower end of the loss's interval, for this slice alone; None if it was not computed.
+        high: Upper end of the loss's interval.
     """
 
     name: str
@@ -43,90 +43,98 @@ class Slice(Document):
     high: float | None = None
 
 
-def slices(trial: Trial, shown: int = 0) -> tuple[Slice, ...]:
-    """Every slice of at least 30 rows, those with the largest loss first; without champion, the worst first.
+def measure_slices(inputs: ComparisonInput, shown: int = 0) -> tuple[Slice, ...]:
+    """Return every slice of at least 30 rows, the largest loss first; without a champion the worst metric first.
+
+    A column with few values gives a slice for each value, another numeric column one for each quartile; missing values
+    are a slice too. At least two classes must have five rows each, since a ranking of fewer rows has no meaning.
 
     Args:
-        trial: Champion and challenger.
-        shown: So many of them, the first ones, have an interval.
-
-    A column with few values gives a slice for each value, another column of numbers one for each quartile; missing
-    values are a slice too. Two classes must have five rows each: a ranking of one row among many says nothing.
+        inputs: Versions to compare.
+        shown: Number of slices, from the first on, to compute an interval for.
     """
-    data, held = trial.config.data, trial.prepared.held_out
+    data, held = inputs.config.data, inputs.prepared.held_out
     found, masks = list[Slice | None](), dict[str, Mask]()
-    # The same arrays are measured hundreds of times; they need no checking each time.
+    # The same arrays are measured hundreds of times; scikit-learn need not check them each time.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a slice where a metric is not defined is left out
+        warnings.simplefilter("ignore")  # a slice on which the metric is not defined is left out
         for name in held.columns.drop([data.key, data.target], errors="ignore"):
-            for words, mask in parts(held[name]):
+            for condition, mask in split_column(held[name]):
                 if MINIMUM_ROWS <= mask.sum() < len(held):
-                    masks[f"{name} {words}"] = mask
-                    found.append(_measure(trial, f"{name} {words}", mask))
-    metric = trial.metric
+                    masks[f"{name} {condition}"] = mask
+                    found.append(_measure(inputs, f"{name} {condition}", mask))
+    metric = inputs.metric
     worst = sorted(
         filter(None, found), key=lambda each: (-(each.loss or 0.0), orient(metric, each.challenger), each.name)
     )
-    return tuple(_sure(trial, each, masks[each.name]) for each in worst[:shown]) + tuple(worst[shown:])
+    return tuple(_with_interval(inputs, each, masks[each.name]) for each in worst[:shown]) + tuple(worst[shown:])
 
 
-def _sure(trial: Trial, part: Slice, mask: Mask) -> Slice:
-    """The same slice, with the interval of its loss."""
-    if trial.champion is None:
-        return part
+def _with_interval(inputs: ComparisonInput, measured: Slice, mask: Mask) -> Slice:
+    """Return the slice with the interval of its loss."""
+    if inputs.champion is None:
+        return measured
     rows = np.flatnonzero(mask)
-    ours, theirs = (side.predictions.take(rows) for side in (trial.challenger, trial.champion))
-    gained = gain(trial.config, trial.truth[rows], ours, theirs)
-    return part.model_copy(update={"low": -gained.high, "high": -gained.low})
+    challenger, champion = (side.predictions.take(rows) for side in (inputs.challenger, inputs.champion))
+    interval = gain(inputs.config, inputs.labels[rows], challenger, champion)
+    return measured.model_copy(update={"low": -interval.high, "high": -interval.low})
 
 
-def _measure(trial: Trial, name: str, mask: Mask) -> Slice | None:
-    rows, metric, sides = np.flatnonzero(mask), trial.metric, [trial.challenger, trial.champion]
-    if trial.challenger.predictions.classes:
-        classes = np.unique(trial.truth[rows], return_counts=True)[1]
+def _measure(inputs: ComparisonInput, name: str, mask: Mask) -> Slice | None:
+    rows, metric, sides = np.flatnonzero(mask), inputs.metric, [inputs.challenger, inputs.champion]
+    if inputs.challenger.predictions.classes:
+        classes = np.unique(inputs.labels[rows], return_counts=True)[1]
         if (classes >= MINIMUM_OF_A_CLASS).sum() < 2:
             return None
-    ours, theirs = (
-        measure(metric, trial.truth[rows], each.predictions.take(rows), trial.config.data.positive)
+    challenger, champion = (
+        measure(metric, inputs.labels[rows], each.predictions.take(rows), inputs.config.data.positive)
         if each else None for each in sides
     )  # fmt: skip
-    if ours is None or not math.isfinite(ours) or (theirs is not None and not math.isfinite(theirs)):
+    if challenger is None or not math.isfinite(challenger) or (champion is not None and not math.isfinite(champion)):
         return None
-    loss = None if theirs is None else orient(metric, theirs) - orient(metric, ours)
-    return Slice(name=name, rows=len(rows), challenger=ours, champion=theirs, loss=loss)
+    loss = None if champion is None else orient(metric, champion) - orient(metric, challenger)
+    return Slice(name=name, rows=len(rows), challenger=challenger, champion=champion, loss=loss)
 
 
-def parts(column: pd.Series) -> Iterator[tuple[str, Mask]]:
-    """The slices that one column makes: its quartiles or its few values, and where it is missing."""
+def split_column(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    """Yield condition and mask of each slice of a column: quartiles or values, and missing values.
+
+    Args:
+        column: Values of one column; shape (n,).
+    """
     yield from _quartiles(column) if _is_wide(column) else _values(column)
     yield "is missing", column.isna().to_numpy()
 
 
-def few_values(column: pd.Series) -> Iterator[tuple[str, Mask]]:
-    """Each value of a column that has few, and the rows that have it; nothing where it has many."""
-    there = column.notna().to_numpy()
+def split_by_value(column: pd.Series) -> Iterator[tuple[str, Mask]]:
+    """Yield each value of a column with few values, and the mask of its rows; nothing for a column with many values.
+
+    Args:
+        column: Values of one column; shape (n,).
+    """
+    present = column.notna().to_numpy()
     named = column.astype(str).astype(object).to_numpy()
-    values = sorted(set(named[there]))
-    for value in values if len(values) <= FEW else ():
-        yield value, there & (named == value)
+    values = sorted(set(named[present]))
+    for value in values if len(values) <= MAXIMUM_VALUES else ():
+        yield value, present & (named == value)
 
 
 def _is_wide(column: pd.Series) -> bool:
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return is_number and column.nunique() > FEW
+    return is_number and column.nunique() > MAXIMUM_VALUES
 
 
 def _values(column: pd.Series) -> Iterator[tuple[str, Mask]]:
-    for value, mask in few_values(column):
+    for value, mask in split_by_value(column):
         yield f"= {value}", mask
 
 
 def _quartiles(column: pd.Series) -> Iterator[tuple[str, Mask]]:
     numbers = column.to_numpy(dtype=float, na_value=np.nan)
-    there = ~np.isnan(numbers)
+    present = ~np.isnan(numbers)
     edges = np.unique(np.quantile(numbers[np.isfinite(numbers)], [0.25, 0.5, 0.75]))
-    places = np.searchsorted(edges, numbers, side="right")
-    words = [f"< {edges[0]:.4g}", *(f"in [{low:.4g}, {high:.4g})" for low, high in pairwise(edges)),
-             f"≥ {edges[-1]:.4g}"]  # fmt: skip
-    for place, each in enumerate(words):
-        yield each, there & (places == place)
+    quartiles = np.searchsorted(edges, numbers, side="right")
+    conditions = [f"< {edges[0]:.4g}", *(f"in [{low:.4g}, {high:.4g})" for low, high in pairwise(edges)),
+                  f"≥ {edges[-1]:.4g}"]  # fmt: skip
+    for number, condition in enumerate(conditions):
+        yield condition, present & (quartiles == number)

@@ -1,4 +1,4 @@
-"""Which rows are held out: declared in model.toml, and the same for every version."""
+"""The split into training rows and held-out rows, which model.toml declares; it is the same for every version."""
 
 import datetime
 import hashlib
@@ -7,20 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gitops_ml.config import Repository, Split
+from gitops_ml.config import Repository, SplitConfig
 from gitops_ml.errors import ConfigError
 from gitops_ml.manifest import digest_bytes
 from gitops_ml.training.data import row_hashes
 
 
 def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
-    """True for each row that is held out.
+    """Return True for each row that is held out; shape (n,).
 
-    "hash" and "group" hash the column's value, so a row, or a group, stays on its side for ever, whatever is added
-    or removed around it. "time" holds out every row from the cutoff on.
+    "hash" and "group" hash the column's value, so that a row or a group always stays on its side of the split, whatever
+    is added or removed. "time" holds out every row from the cutoff on.
+
+    Args:
+        repository: Repository with the split in model.toml.
+        frame: All rows; shape (n, columns).
 
     Raises:
-        ConfigError: The column is not there, holds no dates, or one side would be empty.
+        ConfigError: The column does not exist, has values that are not dates, or one side of the split would be empty.
     """
     split = repository.config.split
     if split.column not in frame.columns:
@@ -28,63 +32,69 @@ def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any
             f"model.toml: [split] column {split.column!r} is not a column of the data.",
             f"Perhaps one of these: {', '.join(frame.columns)}.",
         )
-    held = _by_time(split, frame) if split.method == "time" else _by_hash(split, frame)
-    if held.all() or not held.any():
+    held_out = _by_time(split, frame) if split.method == "time" else _by_hash(split, frame)
+    if held_out.all() or not held_out.any():
         raise ConfigError(
-            f"model.toml: [split] holds out {int(held.sum())} of {len(held)} rows; both sides need rows.",
+            f"model.toml: [split] holds out {int(held_out.sum())} of {len(held_out)} rows; both sides need rows.",
             "Change `holdout` or `cutoff`, or add data.",
         )
-    return held
+    return held_out
 
 
-def _by_hash(split: Split, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
-    assert split.holdout is not None  # noqa: S101 (the configuration has checked it)
-    names, places = np.unique(frame[split.column].astype(str).to_numpy(str), return_inverse=True)
-    return np.fromiter((_fraction(name) < split.holdout for name in names), bool, len(names))[places]
+def _by_hash(split: SplitConfig, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
+    assert split.holdout is not None  # noqa: S101 (the configuration checks it)
+    values, indices = np.unique(frame[split.column].astype(str).to_numpy(str), return_inverse=True)
+    return np.fromiter((_fraction(value) < split.holdout for value in values), bool, len(values))[indices]
 
 
-def _fraction(name: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+def _fraction(value: str) -> float:
+    """Return a number in [0, 1) that depends on the value only."""
+    return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8]) / 2**64
 
 
-def _by_time(split: Split, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
+def _by_time(split: SplitConfig, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
     try:
-        when = pd.to_datetime(frame[split.column], utc=True)
+        times = pd.to_datetime(frame[split.column], utc=True)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"model.toml: [split] column {split.column!r} holds something that is not a date: {error}.",
-            "Choose a column of dates, or another method.",
+            f"model.toml: [split] column {split.column!r} holds a value that is not a date: {error}.",
+            "Set `column` to a column of dates, or choose another `method`.",
         ) from error
-    return (when >= pd.Timestamp(str(split.cutoff), tz="UTC")).to_numpy()
+    return (times >= pd.Timestamp(str(split.cutoff), tz="UTC")).to_numpy()
 
 
 def holdout_digest(frame: pd.DataFrame) -> str:
-    """The digest of the held-out rows, whatever their order."""
+    """Return the digest of the held-out rows, independent of their order.
+
+    Args:
+        frame: Held-out rows.
+    """
     return digest_bytes(np.sort(row_hashes(frame[sorted(frame.columns)])).tobytes())
 
 
-def incomparable(champion: Split, challenger: Split, whose: str = "the champion") -> str | None:
-    """Why two versions with these splits cannot be compared, or None when they can.
+def explain_incomparable_splits(
+    champion: SplitConfig, challenger: SplitConfig, subject: str = "the champion"
+) -> str | None:
+    """Return why two versions with these splits cannot be compared; None if they can.
 
-    A cutoff that moved forward is no reason: the champion trained on nothing after its own, earlier one.
+    A later cutoff is allowed, since the champion was trained on no row after its own, earlier cutoff.
 
     Args:
-        champion: What it was trained under.
-        challenger: What holds now.
-        whose: The first one's name in the sentence.
+        champion: Split that the champion was trained with.
+        challenger: Current split.
+        subject: Name of the first version in the sentence.
     """
     if champion == challenger:
         return None
-    same_clock = champion.method == challenger.method == "time" and champion.column == challenger.column
-    if same_clock and (champion.cutoff or datetime.date.max) <= (challenger.cutoff or datetime.date.max):
+    same_time_column = champion.method == challenger.method == "time" and champion.column == challenger.column
+    if same_time_column and (champion.cutoff or datetime.date.max) <= (challenger.cutoff or datetime.date.max):
         return None
     return (
-        f"the split changed from {_words(champion)} to {_words(challenger)}, "
-        f"so {whose} may have trained on rows that are now held out"
+        f"the split changed from {_describe_split(champion)} to {_describe_split(challenger)}, "
+        f"so {subject} may have trained on rows that are now held out"
     )
 
 
-def _words(split: Split) -> str:
-    what = f"from {split.cutoff}" if split.method == "time" else f"{split.holdout:g} of the rows"
-    return f"{split.method} of {split.column!r} ({what})"
+def _describe_split(split: SplitConfig) -> str:
+    rows = f"from {split.cutoff}" if split.method == "time" else f"{split.holdout:g} of the rows"
+    return f"{split.method} of {split.column!r} ({rows})"

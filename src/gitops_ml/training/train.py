@@ -1,4 +1,4 @@
-"""Fit your pipeline on the training rows and leave a sealed folder; nothing else is written anywhere."""
+"""Training: fit the user's pipeline on the training rows and write a run folder with its manifest."""
 
 import json
 import random
@@ -15,20 +15,20 @@ import pandas as pd
 
 from gitops_ml import run
 from gitops_ml.config import Repository
-from gitops_ml.contract import Yours
 from gitops_ml.errors import ConfigError
+from gitops_ml.explanations import compute_attribution_baseline
 from gitops_ml.manifest import FILE as MANIFEST
-from gitops_ml.manifest import seal
-from gitops_ml.model_file import save
+from gitops_ml.manifest import write_manifest
+from gitops_ml.model_file import save_model
 from gitops_ml.predictions import Predictions, predict, to_frame
-from gitops_ml.reasons import basis
+from gitops_ml.training.key_sample import sample_keys
 from gitops_ml.training.lineage import lineage
 from gitops_ml.training.metrics import measure_all
 from gitops_ml.training.reference import reference
-from gitops_ml.training.seal import sealed
+from gitops_ml.training.row_fingerprints import fingerprint_rows
 from gitops_ml.training.search import fit
-from gitops_ml.training.sketch import sketch
 from gitops_ml.training.split import holdout_mask
+from gitops_ml.user_package import UserPackage
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -38,14 +38,14 @@ Progress = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything that training needs, before anything is fitted.
+class PreparedData:
+    """The rows and the lineage that training needs.
 
     Attributes:
-        rows: Features and key and target of the training rows.
-        held_out: The same of the holdout.
-        keys: The keys of all rows.
-        lineage: With the training digest.
+        rows: Training rows with features, key and target.
+        held_out: Held-out rows with features, key and target.
+        keys: Keys of all rows.
+        lineage: Lineage with the training digest.
     """
 
     rows: pd.DataFrame
@@ -54,20 +54,23 @@ class Prepared:
     lineage: run.Lineage
 
 
-def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> Prepared:
-    """Split validated rows and gather the lineage.
+def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> PreparedData:
+    """Split validated rows and collect the lineage.
 
     Args:
-        repository: What is being trained.
-        frame: The rows that `validate` accepted.
-        digest: Of the data.
+        repository: Repository of the project.
+        frame: Rows that `validate` accepted.
+        digest: Digest of the data.
+
+    Returns:
+        The split rows and the lineage.
 
     Raises:
         ConfigError: The split does not fit the data.
     """
     held = holdout_mask(repository, frame)
     held_out = frame[held].reset_index(drop=True)
-    return Prepared(
+    return PreparedData(
         frame[~held].reset_index(drop=True),
         held_out,
         frame[repository.config.data.key],
@@ -75,68 +78,90 @@ def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> Prepare
     )
 
 
-def features(repository: Repository, frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns that a model sees: all but the key and the target."""
+def select_features(repository: Repository, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that a model receives: all but the key and the target.
+
+    Args:
+        repository: Repository with model.toml.
+        frame: Rows of the data.
+    """
     return frame.drop(columns=[repository.config.data.key, repository.config.data.target], errors="ignore")
 
 
 def train(
-    repository: Repository, yours: Yours, prepared: Prepared, out: Path, *, forced: bool, progress: Progress
+    repository: Repository,
+    user_package: UserPackage,
+    prepared: PreparedData,
+    out: Path,
+    *,
+    forced: bool,
+    progress: Progress,
 ) -> str:
-    """Fit, measure and write one run.
+    """Fit a pipeline, measure it and write one run.
 
     Args:
-        repository: What is being trained.
-        yours: Whose pipeline is fitted.
-        prepared: The rows.
-        out: The folder to write; what was there is replaced once the new one is whole.
-        forced: Recorded with the run.
-        progress: Told in a few words what is being done.
+        repository: Repository of the project.
+        user_package: User's package with the pipeline.
+        prepared: Split rows and lineage.
+        out: Folder to write; an earlier run is replaced when the new one is complete.
+        forced: True if the run was forced, which the run records.
+        progress: Function that is called with the name of each step.
 
     Returns:
         The digest of the folder's manifest.
 
     Raises:
-        ConfigError: The pipeline refuses a parameter or the rows, or holds types that a model file may not contain.
+        ConfigError: The pipeline refuses a parameter or the rows, or has types that a model file may not contain.
     """
     config, target = repository.config, repository.config.data.target
-    check_place(out)
+    check_output_folder(out)
     progress("fit")
-    model, parameters = fit(repository, unfitted(repository, yours), features(repository, prepared.rows),
-                            prepared.rows)  # fmt: skip
+    pipeline, features = build_pipeline(repository, user_package), select_features(repository, prepared.rows)
+    model, parameters = fit(repository, pipeline, features, prepared.rows)
     progress("measure on the holdout")
-    rows, truth = features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
+    rows, labels = select_features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
     predictions = predict(model, rows)
     with _replacing(out.resolve()) as partial:
         progress("save the model")
-        save(model, partial / run.MODEL, config.serving.trusted_types)
+        save_model(model, partial / run.MODEL, config.serving.trusted_types)
         _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
         _write(partial / run.EXAMPLE, _records(rows.head(3)))
         _write(partial / run.REFERENCE, _reference(repository, prepared, predictions))
-        _write(partial / run.SKETCH, sketch(prepared.keys))
-        _write(partial / run.SEAL, sealed(prepared.rows, prepared.held_out, config.data.key, target).model_dump())
-        _write(partial / run.REASONS, basis(model, features(repository, prepared.rows), target).model_dump(mode="json"))
+        _write(partial / run.KEY_SAMPLE, sample_keys(prepared.keys))
+        _write(
+            partial / run.ROW_FINGERPRINTS,
+            fingerprint_rows(prepared.rows, prepared.held_out, config.data.key, target).model_dump(),
+        )
+        _write(
+            partial / run.ATTRIBUTION_BASELINE,
+            compute_attribution_baseline(model, features, target).model_dump(mode="json"),
+        )
         progress("draw")
-        _draw(repository, model, rows, truth, predictions, partial / run.PLOTS)
-        described = _describe(repository, prepared, predictions, parameters, forced)
-        # Unsorted: the columns stand in the order in which the model takes them.
-        _write(partial / run.FILE, described.model_dump(mode="json"), sort=False)
-        return seal(partial)
+        _draw(repository, model, rows, labels, predictions, partial / run.PLOTS)
+        description = _describe(repository, prepared, predictions, parameters, forced)
+        # Unsorted: the order of the columns is the order in which the model takes them.
+        _write(partial / run.FILE, description.model_dump(mode="json"), sort=False)
+        return write_manifest(partial)
 
 
-def check_place(out: Path) -> None:
-    """Nothing but an earlier run may be replaced.
+def check_output_folder(out: Path) -> None:
+    """Check that a folder is new, empty, or holds an earlier run.
+
+    Args:
+        out: Folder to write a run to.
 
     Raises:
-        ConfigError: Something else is there.
+        ConfigError: The folder has other content.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
-        raise ConfigError(f"{out} exists and is not a run of gitops.", "Name a folder that is new, or an earlier run.")
+        raise ConfigError(
+            f"{out} exists and is not a run of gitops.", "Choose a new folder, or one that holds an earlier run."
+        )
 
 
 @contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
-    """A new folder that takes the place of another once it is whole; a kill leaves the old one, or none, never half."""
+    """Yield a new folder that replaces another when it is complete; after a kill, the old folder or none remains."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         new = Path(scratch, "new")
@@ -147,24 +172,28 @@ def _replacing(out: Path) -> Iterator[Path]:
         new.rename(out)
 
 
-def unfitted(repository: Repository, yours: Yours) -> "Pipeline":
-    """Your pipeline with the seed and the parameters of model.toml.
+def build_pipeline(repository: Repository, user_package: UserPackage) -> "Pipeline":
+    """Return the user's pipeline with the seed and the parameters of model.toml.
+
+    Args:
+        repository: Repository with model.toml.
+        user_package: User's package with the pipeline.
 
     Raises:
-        ConfigError: It is no pipeline, or refuses a parameter.
+        ConfigError: The function raises, returns no pipeline, or the pipeline refuses a parameter.
     """
     from sklearn.pipeline import Pipeline
 
     training = repository.config.training
-    # What draws from the global generators, in spite of the seed it was given, is repeatable too.
+    # Estimators that draw from the global generators instead of their seed are repeatable too.
     random.seed(training.seed)
     np.random.seed(training.seed)  # noqa: NPY002 (estimators without a random_state use it)
     try:
-        pipeline = yours.pipeline(training.seed)
-    except Exception as error:  # whatever your code raises
+        pipeline = user_package.pipeline(training.seed)
+    except Exception as error:  # user code can raise any exception
         raise ConfigError(
             f"pipeline(seed) in estimator.py raised {type(error).__name__}: {error}",
-            "Mend estimator.py or features.py.",
+            "Fix estimator.py or features.py.",
         ) from error
     if not isinstance(pipeline, Pipeline):
         raise ConfigError(
@@ -175,12 +204,13 @@ def unfitted(repository: Repository, yours: Yours) -> "Pipeline":
         return pipeline.set_params(**training.parameters)
     except ValueError as error:
         raise ConfigError(
-            f"model.toml: [training.parameters]: {error}", "`gitops config` prints what is in force."
+            f"model.toml: [training.parameters]: {error}",
+            "Fix the parameter; `gitops config` prints the configuration in use.",
         ) from error
 
 
 def _expected(rows: pd.DataFrame, predictions: Predictions, positive: object) -> dict[str, Any]:
-    """A few rows with their predictions, on both sides of the decision, so that a constant model would fail them."""
+    """Return a few rows with predictions for the smoke test, of every label or from both sides of the median."""
     if predictions.classes:
         labels = predictions.values
         sides = [np.flatnonzero(labels == label) for label in predictions.classes]
@@ -189,41 +219,43 @@ def _expected(rows: pd.DataFrame, predictions: Predictions, positive: object) ->
         sides = [np.flatnonzero(predictions.values > middle), np.flatnonzero(predictions.values <= middle)]
     share = max(1, EXPECTED_ROWS // len(sides))
     chosen = np.sort(np.concatenate([side[:share] for side in sides]))
-    said = to_frame(predictions.take(chosen))
+    frame = to_frame(predictions.take(chosen))
     return {
         "rows": _records(rows.iloc[chosen]),
-        "predictions": _records(said),
+        "predictions": _records(frame),
     }
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON says them: every digit of a number, a date as text, null for what is missing."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    records: list[dict[str, Any]] = json.loads(json.dumps(plain.to_dict("records"), default=str))
+    """Return rows for JSON: numbers with all digits, dates as text, missing values as null."""
+    objects = frame.astype(object).where(frame.notna(), None)
+    records: list[dict[str, Any]] = json.loads(json.dumps(objects.to_dict("records"), default=str))
     return records
 
 
-def _reference(repository: Repository, prepared: Prepared, predictions: Predictions) -> dict[str, Any]:
+def _reference(repository: Repository, prepared: PreparedData, predictions: Predictions) -> dict[str, Any]:
     config = repository.config
-    rows, target = features(repository, prepared.rows), prepared.rows[config.data.target]
-    # Of rows that it was trained on, a model is surer than it will ever be of others.
+    rows, target = select_features(repository, prepared.rows), prepared.rows[config.data.target]
+    # On its training rows a model is more confident than it will be on any other rows, so held-out rows are used.
     return reference(rows, target, predictions, config.data.positive)
 
 
 def _draw(
-    repository: Repository, model: "Pipeline", rows: pd.DataFrame, truth: Any, predictions: Predictions, folder: Path
+    repository: Repository, model: "Pipeline", rows: pd.DataFrame, labels: Any, predictions: Predictions, folder: Path
 ) -> None:
-    from gitops_ml.training.plots import draw
+    from gitops_ml.training.plots import draw_plots
 
     config = repository.config
-    draw(folder, model, rows, truth, predictions, config.evaluation.metric, config.data.positive, config.training.seed)
+    draw_plots(
+        folder, model, rows, labels, predictions, config.evaluation.metric, config.data.positive, config.training.seed
+    )
 
 
 def _describe(
-    repository: Repository, prepared: Prepared, predictions: Predictions, parameters: dict[str, str], forced: bool
+    repository: Repository, prepared: PreparedData, predictions: Predictions, parameters: dict[str, str], forced: bool
 ) -> run.Run:
     config = repository.config
-    truth = prepared.held_out[config.data.target].to_numpy()
+    labels = prepared.held_out[config.data.target].to_numpy()
     return run.Run(
         model=config.project.name,
         task=config.project.task,
@@ -231,10 +263,10 @@ def _describe(
         forced=forced,
         key=config.data.key,
         target=config.data.target,
-        columns={str(name): str(kind) for name, kind in features(repository, prepared.rows).dtypes.items()},
+        columns={str(name): str(kind) for name, kind in select_features(repository, prepared.rows).dtypes.items()},
         classes=predictions.classes,
         parameters=parameters,
-        metrics=measure_all(truth, predictions, config.data.positive),
+        metrics=measure_all(labels, predictions, config.data.positive),
         lineage=prepared.lineage,
     )
 

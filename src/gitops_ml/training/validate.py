@@ -1,4 +1,4 @@
-"""Check all rows against your schema, piece by piece, and list every problem at once."""
+"""Validation of all rows against the user's schema, in chunks; all problems are reported at once."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -8,25 +8,25 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from gitops_ml.check import MEANINGS, check
-from gitops_ml.coerce import restored
+from gitops_ml.coerce import restore_types
 from gitops_ml.config import Repository
-from gitops_ml.contract import Yours
 from gitops_ml.manifest import digest_bytes
-from gitops_ml.training.data import Chunk, chunks, digest_files, row_hashes
+from gitops_ml.schema_check import MEANINGS, check_rows
+from gitops_ml.training.data import Chunk, digest_files, read_chunks, row_hashes
+from gitops_ml.user_package import UserPackage
 
 EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One rule that the data breaks.
+class SchemaViolation:
+    """A rule that the data breaks.
 
     Attributes:
-        column: The column, or "" where the rule is about whole rows.
-        check: The rule, in words.
-        failing: How many rows break it; 0 where the rule is about the column itself.
-        examples: Up to three of them: value, file and row.
+        column: Name of the column, or "" for a rule about whole rows.
+        check: Rule, as text.
+        failing: Number of rows that break the rule; 0 for a rule about the column itself.
+        examples: Up to three failing values, with file and row.
     """
 
     column: str
@@ -37,24 +37,27 @@ class Problem:
 
 @dataclass(frozen=True)
 class Validation:
-    """What validating found.
+    """Result of a validation.
 
     Attributes:
-        rows: How many rows were read.
-        digest: Of the data's content.
-        problems: Every broken rule; none when the data is accepted.
-        frame: The rows, typed as the schema says and sorted by key, where they were asked for and are accepted.
+        rows: Number of rows that were read.
+        digest: Digest of the data's content.
+        problems: Rules that the data breaks; empty if the data is accepted.
+        frame: Rows with the schema's types, sorted by key; None if they were not requested or not accepted.
     """
 
     rows: int
     digest: str
-    problems: tuple[Problem, ...]
+    problems: tuple[SchemaViolation, ...]
     frame: pd.DataFrame | None = None
 
 
 @dataclass
-class _Findings:
-    """What is known so far; its size does not grow with the rows, but for sixteen bytes a row for each unique rule."""
+class _Progress:
+    """Results for the chunks read so far.
+
+    The size is independent of the number of rows, except for sixteen bytes for each row and unique rule.
+    """
 
     key: str
     groups: tuple[tuple[str, ...], ...] = ()
@@ -66,119 +69,126 @@ class _Findings:
     content: list[np.ndarray] = field(default_factory=list)
 
     def add(self, column: str, rule: str, failing: int, examples: list[str]) -> None:
-        place = (column, rule)
-        self.failing[place] = self.failing.get(place, 0) + failing
-        known = self.examples.setdefault(place, [])
-        known += [example for example in examples if example not in known][: EXAMPLES - len(known)]
+        rule_key = (column, rule)
+        self.failing[rule_key] = self.failing.get(rule_key, 0) + failing
+        known_examples = self.examples.setdefault(rule_key, [])
+        known_examples += [example for example in examples if example not in known_examples][
+            : EXAMPLES - len(known_examples)
+        ]
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[SchemaViolation, ...]:
         return tuple(
-            Problem(column, MEANINGS.get(rule, rule), failing, tuple(self.examples[column, rule]))
+            SchemaViolation(column, MEANINGS.get(rule, rule), failing, tuple(self.examples[column, rule]))
             for (column, rule), failing in sorted(self.failing.items())
         )
 
 
 def validate(
-    repository: Repository, yours: Yours, *, keep: bool = False, part: bool = False,
-    progress: Callable[[int], object] = lambda rows: None,
+    repository: Repository, user_package: UserPackage, *, keep: bool = False, is_partial: bool = False,
+    progress: Callable[[int], object] | None = None,
 ) -> Validation:  # fmt: skip
     """Read and check all rows.
 
     Args:
-        repository: Whose model.toml says where the data lies.
-        yours: Whose schema the rows must keep.
-        keep: Return the rows too; otherwise memory stays flat, whatever the number of rows.
-        part: These are some rows of many: what may be missing in one of them may be missing in all.
-        progress: Told how many rows were read so far.
+        repository: Repository with the source of the data in model.toml.
+        user_package: User's package with the schema.
+        keep: Return the rows too; otherwise the memory use is independent of the number of rows.
+        is_partial: The rows are a part of the data, so a column that may have missing values may miss all of them.
+        progress: Function that is called with the number of rows read so far.
+
+    Returns:
+        The result, with all problems.
 
     Raises:
         DataUnreadable: A file or the database cannot be read.
     """
-    schema, key = yours.schema, repository.config.data.key
+    schema, key = user_package.schema, repository.config.data.key
     groups = _unique_groups(schema, key)
-    text = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
-    findings, kept = _Findings(key, groups), list[pd.DataFrame]()
-    for chunk in chunks(repository, text):
-        checked = _check(schema, chunk, findings)
-        _count(chunk, checked, findings, content=repository.config.data.query is not None)
-        if keep and not findings.failing:
-            kept.append(restored(schema, checked))
-        progress(findings.rows)
-    if findings.rows == 0:
-        findings.add("", "there is a header but no rows", 0, [])
+    text_columns = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
+    state, kept = _Progress(key, groups), list[pd.DataFrame]()
+    for chunk in read_chunks(repository, text_columns):
+        checked = _check(schema, chunk, state)
+        _count(chunk, checked, state, content=repository.config.data.query is not None)
+        if keep and not state.failing:
+            kept.append(restore_types(schema, checked))
+        if progress:
+            progress(state.rows)
+    if state.rows == 0:
+        state.add("", "there is a header but no rows", 0, [])
     else:
-        _check_unique(chunks(repository, text), schema, findings)
-        if not part:
-            _check_present(findings)
-    problems = findings.problems()
+        _check_unique(read_chunks(repository, text_columns), schema, state)
+        if not is_partial:
+            _check_present(state)
+    problems = state.problems()
     whole = keep and not problems
     frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
-    return Validation(findings.rows, _digest(repository, findings), problems, frame)
+    return Validation(state.rows, _digest(repository, state), problems, frame)
 
 
-def _digest(repository: Repository, findings: _Findings) -> str:
-    """Of the files' bytes; of a query, of its rows in whatever order they came."""
+def _digest(repository: Repository, state: _Progress) -> str:
+    """Return the digest of the files' bytes, or of a query's rows in any order."""
     if repository.config.data.query is None:
         return digest_files(repository)
-    return digest_bytes(np.sort(np.concatenate([np.empty(0, np.uint64), *findings.content])).tobytes())
+    return digest_bytes(np.sort(np.concatenate([np.empty(0, np.uint64), *state.content])).tobytes())
 
 
 def _unique_groups(schema: pa.DataFrameSchema, key: str) -> tuple[tuple[str, ...], ...]:
-    """The columns, and sets of columns, whose values may not repeat: the key, and what the schema says."""
+    """Return the columns, and groups of columns, whose values must be unique: the key, and those of the schema."""
     single = {(name,) for name, column in schema.columns.items() if column.unique}
     together = {tuple(schema.unique)} if schema.unique else set()
     return tuple(sorted({(key,), *single, *together}))
 
 
-def _check(schema: pa.DataFrameSchema, chunk: Chunk, findings: _Findings) -> pd.DataFrame:
-    """The chunk with the schema's types, as far as its values allow."""
-    checked, broken = check(schema, findings.key, chunk.frame)
+def _check(schema: pa.DataFrameSchema, chunk: Chunk, state: _Progress) -> pd.DataFrame:
+    """Return the chunk with the schema's types, where its values allow it."""
+    checked, broken = check_rows(schema, state.key, chunk.frame)
     for rule in broken:
         examples = [_example(chunk, value, row) for row, value in rule.values.head(EXAMPLES).items()]
-        findings.add(rule.column, rule.check, len(rule.values), examples or [chunk.source])
+        state.add(rule.column, rule.rule, len(rule.values), examples or [chunk.source])
     return checked
 
 
 def _example(chunk: Chunk, value: Any, row: object) -> str:
-    shown = "nothing" if pd.isna(value) else repr(value) if isinstance(value, str) else str(value)
-    return f"{shown[:60]} in {chunk.source} row {row}"
+    text = "nothing" if pd.isna(value) else repr(value) if isinstance(value, str) else str(value)
+    return f"{text[:60]} in {chunk.source} row {row}"
 
 
-def _count(chunk: Chunk, checked: pd.DataFrame, findings: _Findings, *, content: bool) -> None:
-    """Add one chunk to what only the whole data can tell."""
-    findings.rows += len(checked)
+def _count(chunk: Chunk, checked: pd.DataFrame, state: _Progress, *, content: bool) -> None:
+    """Add one chunk to the figures about all rows."""
+    state.rows += len(checked)
     for name, present in chunk.frame.notna().sum().items():
-        findings.present[str(name)] = findings.present.get(str(name), 0) + int(present)
-    for group in findings.groups:
+        state.present[str(name)] = state.present.get(str(name), 0) + int(present)
+    for group in state.groups:
         if set(group) <= set(checked.columns):
-            findings.hashes.setdefault(group, []).append(row_hashes(checked[list(group)].dropna()))
+            state.hashes.setdefault(group, []).append(row_hashes(checked[list(group)].dropna()))
     if content:
-        findings.content.append(row_hashes(checked))
+        state.content.append(row_hashes(checked))
 
 
-def _check_present(findings: _Findings) -> None:
-    """A column without a single value is a broken export, even where single values may be missing."""
-    for name, present in findings.present.items():
-        if present == 0 and (name, "not_nullable") not in findings.failing:
-            findings.add(name, "present", findings.rows, [])
+def _check_present(state: _Progress) -> None:
+    """Report columns without any value, even if single values may be missing: the export is probably broken."""
+    for name, present in state.present.items():
+        if present == 0 and (name, "not_nullable") not in state.failing:
+            state.add(name, "present", state.rows, [])
 
 
-def _check_unique(again: Iterable[Chunk], schema: pa.DataFrameSchema, findings: _Findings) -> None:
-    """Find values that repeat, within a chunk or across chunks; the rows are read again only where some do.
+def _check_unique(chunks: Iterable[Chunk], schema: pa.DataFrameSchema, state: _Progress) -> None:
+    """Find values that repeat within or across chunks; the rows are read again only if some do.
 
-    What is missing repeats nothing."""
-    repeated = {group: _repeated(np.concatenate(parts)) for group, parts in findings.hashes.items()}
+    Missing values do not count as repeated.
+    """
+    repeated = {group: _repeated(np.concatenate(parts)) for group, parts in state.hashes.items()}
     if not any(len(hashes) for hashes in repeated.values()):
         return
-    for chunk in again:
-        checked = _check(schema, chunk, _Findings(findings.key))
+    for chunk in chunks:
+        checked = _check(schema, chunk, _Progress(state.key))
         for group, hashes in repeated.items():
-            there = checked[list(group)].dropna() if set(group) <= set(checked.columns) else checked.head(0)
-            hit = there[np.isin(row_hashes(there), hashes)]
-            if len(hit):
-                values = {row: ", ".join(map(str, value)) for row, *value in hit.head(EXAMPLES).itertuples()}
+            present_rows = checked[list(group)].dropna() if set(group) <= set(checked.columns) else checked.head(0)
+            repeated_rows = present_rows[np.isin(row_hashes(present_rows), hashes)]
+            if len(repeated_rows):
+                values = {row: ", ".join(map(str, value)) for row, *value in repeated_rows.head(EXAMPLES).itertuples()}
                 examples = [_example(chunk, value, row) for row, value in values.items()]
-                findings.add(", ".join(group), "unique", len(hit), examples)
+                state.add(", ".join(group), "unique", len(repeated_rows), examples)
 
 
 def _repeated(hashes: np.ndarray) -> np.ndarray:

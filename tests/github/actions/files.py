@@ -1,57 +1,57 @@
-"""Which files an upload takes, and under which names: the rules of actions/upload-artifact."""
+"""Files of an upload and their names, by the rules of actions/upload-artifact."""
 
 import glob
 import os
 from pathlib import Path
 
 
-def selected(lines: list[str], workspace: Path, hidden: bool) -> dict[str, Path]:
-    """Each file to keep, by its name in the artefact."""
-    wanted = [_absolute(line, workspace) for line in lines if not line.startswith("!")]
-    unwanted = {file for line in lines if line.startswith("!") for file in _below(_absolute(line[1:], workspace))}
-    found = sorted({file for pattern in wanted for file in _below(pattern)} - unwanted)
-    files = [file for file in found if hidden or not _is_hidden(file, workspace)]
-    root = _root(wanted, files)
+def select_files(lines: list[str], workspace: Path, hidden: bool) -> dict[str, Path]:
+    """Return the selected files, by their names in the artifact."""
+    included = [_absolute(line, workspace) for line in lines if not line.startswith("!")]
+    excluded = {file for line in lines if line.startswith("!") for file in _below(_absolute(line[1:], workspace))}
+    matches = sorted({file for pattern in included for file in _below(pattern)} - excluded)
+    files = [file for file in matches if hidden or not _is_hidden(file, workspace)]
+    root = _root(included, files)
     return {str(file.relative_to(root)): file for file in files}
 
 
 def _absolute(line: str, workspace: Path) -> str:
-    """A line as a pattern from the root of the disk."""
+    """Return a line as an absolute pattern."""
     return os.path.normpath(workspace / line)
 
 
 def _below(pattern: str) -> set[Path]:
-    """The files that a pattern names, and those in the folders that it names."""
-    found: set[Path] = set()
+    """Return the files that match a pattern, and the files in matching folders."""
+    matches: set[Path] = set()
     for name in map(Path, glob.glob(pattern, recursive=True, include_hidden=True)):
-        found.update([name] if name.is_file() else (file for file in name.rglob("*") if file.is_file()))
-    return found
+        matches.update([name] if name.is_file() else (file for file in name.rglob("*") if file.is_file()))
+    return matches
 
 
 def _is_hidden(file: Path, workspace: Path) -> bool:
-    """Whether the file, or a folder below the job's own (workspace, temporary files), begins with a dot."""
+    """Return whether the file, or one of its folders below the job's folder, begins with a dot."""
     job = workspace.parent
     inside = file.relative_to(job) if file.is_relative_to(job) else file
     return any(part.startswith(".") for part in inside.parts)
 
 
-def _root(wanted: list[str], files: list[Path]) -> Path:
-    """The folder that names are relative to: the one searched, or what all that are searched have in common."""
-    searched = _searched(wanted)
+def _root(included: list[str], files: list[Path]) -> Path:
+    """Return the folder that names are relative to: the searched folder, or the common parent of several."""
+    searched = _searched(included)
     if len(searched) > 1:
         return Path(os.path.commonpath(searched))
     only = Path(searched[0])
     return only.parent if files == [only] else only
 
 
-def _searched(wanted: list[str]) -> list[str]:
-    """The part of each pattern before its first wildcard, without those that lie below another."""
-    starts = {_start(pattern) for pattern in wanted}
+def _searched(included: list[str]) -> list[str]:
+    """Return the part of each pattern before its first wildcard, without those below another."""
+    starts = {_start(pattern) for pattern in included}
     return sorted(str(one) for one in starts if not any(other in one.parents for other in starts))
 
 
 def _start(pattern: str) -> Path:
-    """The part of a pattern before its first wildcard."""
+    """Return the part of a pattern before its first wildcard."""
     parts = Path(pattern).parts
     plain = [index for index, part in enumerate(parts) if glob.has_magic(part)]
     return Path(*parts[: plain[0]]) if plain else Path(pattern)

@@ -1,25 +1,25 @@
-"""Stands in for actions/upload-artifact: keeps files in a folder of the run."""
+"""Stand-in for actions/upload-artifact: copies files to a folder of the run."""
 
 import hashlib
 import os
 import shutil
 from pathlib import Path
 
-from github.actions.files import selected
-from github.actions.given import fail, inputs, output, say, truth, workspace
+from github.actions.files import select_files
+from github.actions.toolkit import boolean_input, fail, inputs, print_line, set_output, workspace
 
 
 def main() -> None:
-    """Keep the files under a name that no other artefact of the run has."""
-    asked = inputs()
-    lines = [line.strip() for line in asked["path"].splitlines() if line.strip() and not line.strip().startswith("#")]
+    """Copy the files to an artifact with a unique name."""
+    options = inputs()
+    lines = [line.strip() for line in options["path"].splitlines() if line.strip() and not line.strip().startswith("#")]
     if not lines:
         fail("Input required and not supplied: path")
-    files = selected(lines, workspace(), truth(asked["include-hidden-files"]))
+    files = select_files(lines, workspace(), boolean_input(options["include-hidden-files"]))
     if not files:
-        _nothing(asked)
+        _report_no_files(options)
         return
-    folder = Path(os.environ["LOCAL_ARTIFACTS"], asked["name"])
+    folder = Path(os.environ["LOCAL_ARTIFACTS"], options["name"])
     try:
         folder.mkdir()
     except FileExistsError:
@@ -27,20 +27,20 @@ def main() -> None:
              "this name already exists on the workflow run")  # fmt: skip
     for name, file in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, folder / name)  # without its mode, which a real artefact loses too
-    output("artifact-digest", _digest(files))
-    output("artifact-id", str(len(list(folder.parent.iterdir()))))
-    say(f"Artifact {asked['name']} has been successfully uploaded! {len(files)} files")
+        shutil.copyfile(file, folder / name)  # without its mode, which a real artifact loses too
+    set_output("artifact-digest", _digest(files))
+    set_output("artifact-id", str(len(list(folder.parent.iterdir()))))
+    print_line(f"Artifact {options['name']} has been successfully uploaded! {len(files)} files")
 
 
-def _nothing(asked: dict[str, str]) -> None:
-    """Say that there was nothing, as loudly as the step wants."""
-    text = f"No files were found with the provided path: {asked['path']}. No artifacts will be uploaded."
-    match asked["if-no-files-found"]:
+def _report_no_files(options: dict[str, str]) -> None:
+    """Report that no files were found, at the requested level."""
+    text = f"No files were found with the provided path: {options['path']}. No artifacts will be uploaded."
+    match options["if-no-files-found"]:
         case "warn":
-            say(f"::warning::{text}")
+            print_line(f"::warning::{text}")
         case "ignore":
-            say(text)
+            print_line(text)
         case "error":
             fail(text)
         case other:
@@ -48,7 +48,7 @@ def _nothing(asked: dict[str, str]) -> None:
 
 
 def _digest(files: dict[str, Path]) -> str:
-    """A digest of all that was kept."""
+    """Return a digest of all files."""
     whole = hashlib.sha256()
     for name, file in files.items():
         whole.update(name.encode() + b"\0" + file.read_bytes())

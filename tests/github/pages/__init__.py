@@ -1,1 +1,1 @@
-"""Pages for people."""
+"""HTML pages of the local GitHub."""

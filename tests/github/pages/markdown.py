@@ -22,16 +22,16 @@ _READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrou
 
 
 class Cleaner(HTMLParser):
-    """Keeps the tags and attributes that GitHub keeps."""
+    """HTML filter that keeps only the tags and attributes that GitHub keeps."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start without content."""
         super().__init__(convert_charrefs=False)
         self.kept: list[str] = []
         self.silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep a tag that does no harm."""
+        """Keep an allowed tag with its allowed attributes."""
         self.silent += tag in SILENT
         if tag in TAGS and not self.silent:
             harmless = [pair for pair in map(_aligned, attrs) if _harmless(*pair)]
@@ -39,7 +39,7 @@ class Cleaner(HTMLParser):
             self.kept.append(f"<{tag}{kept}>")
 
     def handle_endtag(self, tag: str) -> None:
-        """Close what was kept."""
+        """Close a tag that was kept."""
         if tag in SILENT:
             self.silent = max(self.silent - 1, 0)
         elif tag in TAGS and not self.silent:
@@ -71,7 +71,7 @@ def _harmless(name: str, value: str | None) -> bool:
 
 
 def render(text: str | None) -> Markup:
-    """HTML that is safe to show."""
+    """Render Markdown as safe HTML."""
     cleaner = Cleaner()
     cleaner.feed(_READER.render(text or ""))
     cleaner.close()

@@ -1,1 +1,1 @@
-"""What GitHub's answers look like: one module per kind of thing, live values in GitHub's full shape."""
+"""Resources in GitHub's JSON format, one module per type."""

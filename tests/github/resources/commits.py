@@ -1,4 +1,4 @@
-"""Commits, refs and what is said of them."""
+"""Commits, refs and commit statuses."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from ..git import Commit, Signature
 from ..hub import Hub
 from ..state import Status
 from .repositories import minimal
-from .users import node, user
+from .users import node_id, user
 
 
 def _signature(signature: Signature) -> dict[str, str]:
@@ -14,7 +14,7 @@ def _signature(signature: Signature) -> dict[str, str]:
 
 
 def simple(hub: Hub, sha: str) -> dict[str, Any]:
-    """A commit, as it appears in a run."""
+    """Return a commit as it appears in a workflow run."""
     commit = hub.git.commit(sha)
     return {
         "id": commit.sha,
@@ -27,62 +27,62 @@ def simple(hub: Hub, sha: str) -> dict[str, Any]:
 
 
 def pushed(hub: Hub, commit: Commit) -> dict[str, Any]:
-    """A commit, as it appears in a push."""
+    """Return a commit as it appears in a push event."""
     return {
         "id": commit.sha,
         "tree_id": commit.tree,
         "distinct": True,
         "message": commit.message,
         "timestamp": commit.committer.date,
-        "url": f"{hub.page}/commit/{commit.sha}",
+        "url": f"{hub.html_url}/commit/{commit.sha}",
         "author": {**_signature(commit.author), "username": commit.author.name},
         "committer": {**_signature(commit.committer), "username": commit.committer.name},
-        **hub.git.changed(commit.sha),
+        **hub.git.changed_files(commit.sha),
     }
 
 
 def reference(hub: Hub, ref: str, sha: str) -> dict[str, Any]:
-    """A branch or a tag."""
-    kind = hub.git.kind(sha)
+    """Return a branch or a tag."""
+    kind = hub.git.object_type(sha)
     return {
         "ref": ref,
-        "node_id": node("REF", ref),
-        "url": f"{hub.home}/git/{ref}",
-        "object": {"type": kind, "sha": sha, "url": f"{hub.home}/git/{kind}s/{sha}"},
+        "node_id": node_id("REF", ref),
+        "url": f"{hub.repository_url}/git/{ref}",
+        "object": {"type": kind, "sha": sha, "url": f"{hub.repository_url}/git/{kind}s/{sha}"},
     }
 
 
-def status(hub: Hub, it: Status) -> dict[str, Any]:
-    """What somebody says of a commit."""
-    creator = user(hub, it.creator.login)
+def status(hub: Hub, item: Status) -> dict[str, Any]:
+    """A commit status."""
+    creator = user(hub, item.creator.login)
     return {
-        "url": f"{hub.home}/statuses/{it.sha}",
+        "url": f"{hub.repository_url}/statuses/{item.sha}",
         "avatar_url": creator["avatar_url"],
-        "id": it.id,
-        "node_id": node("SC", it.id),
-        "state": it.state,
-        "description": it.description,
-        "target_url": it.target,
-        "context": it.context,
-        "created_at": it.created,
-        "updated_at": it.created,
+        "id": item.id,
+        "node_id": node_id("SC", item.id),
+        "state": item.state,
+        "description": item.description,
+        "target_url": item.target,
+        "context": item.context,
+        "created_at": item.created,
+        "updated_at": item.created,
         "creator": creator,
     }
 
 
 def combined(hub: Hub, sha: str) -> dict[str, Any]:
-    """All that is said of a commit, and what it comes to."""
-    latest = hub.state.latest(sha)
-    states = {it.state for it in latest}
-    # GitHub calls a commit of which nothing is said pending.
+    """Return the combined status of a commit."""
+    latest = hub.state.latest_statuses(sha)
+    states = {item.state for item in latest}
+    # GitHub calls a commit without statuses pending.
     worst = "failure" if states & {"error", "failure"} else "success" if states == {"success"} else "pending"
-    shown = [{name: value for name, value in status(hub, it).items() if name != "creator"} for it in latest]
+    shown = [{name: value for name, value in status(hub, item).items() if name != "creator"} for item in latest]
     return {
         "state": worst,
         "statuses": shown,
         "sha": sha,
         "total_count": len(latest),
         "repository": minimal(hub),
-        "commit_url": f"{hub.home}/commits/{sha}",
-        "url": f"{hub.home}/commits/{sha}/status",
+        "commit_url": f"{hub.repository_url}/commits/{sha}",
+        "url": f"{hub.repository_url}/commits/{sha}/status",
     }

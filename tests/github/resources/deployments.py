@@ -1,53 +1,53 @@
-"""Deployments, and what is said of them."""
+"""Deployments and their statuses."""
 
 from typing import Any
 
-from ..deployments import Deployment, Said
+from ..deployments import Deployment, DeploymentStatus
 from ..hub import Hub
-from .users import node, user
+from .users import node_id, user
 
 
-def deployment(hub: Hub, it: Deployment) -> dict[str, Any]:
-    """A commit on its way to an environment."""
-    url = f"{hub.home}/deployments/{it.id}"
+def deployment(hub: Hub, item: Deployment) -> dict[str, Any]:
+    """A deployment of a commit to an environment."""
+    url = f"{hub.repository_url}/deployments/{item.id}"
     return {
         "url": url,
-        "id": it.id,
-        "node_id": node("DE", it.id),
-        "sha": it.sha,
-        "ref": it.ref,
-        "task": it.task,
-        "payload": it.payload,
-        "original_environment": it.environment,
-        "environment": it.said[-1].environment if it.said else it.environment,
-        "description": it.description,
-        "creator": user(hub, it.creator.login),
-        "created_at": it.created,
-        "updated_at": it.said[-1].created if it.said else it.created,
+        "id": item.id,
+        "node_id": node_id("DE", item.id),
+        "sha": item.sha,
+        "ref": item.ref,
+        "task": item.task,
+        "payload": item.payload,
+        "original_environment": item.environment,
+        "environment": item.statuses[-1].environment if item.statuses else item.environment,
+        "description": item.description,
+        "creator": user(hub, item.creator.login),
+        "created_at": item.created,
+        "updated_at": item.statuses[-1].created if item.statuses else item.created,
         "statuses_url": f"{url}/statuses",
-        "repository_url": hub.home,
-        "transient_environment": it.transient,
-        "production_environment": it.production,
+        "repository_url": hub.repository_url,
+        "transient_environment": item.transient,
+        "production_environment": item.production,
     }
 
 
-def status(hub: Hub, it: Deployment, said: Said) -> dict[str, Any]:
-    """One word on it."""
-    url = f"{hub.home}/deployments/{it.id}"
+def status(hub: Hub, item: Deployment, entry: DeploymentStatus) -> dict[str, Any]:
+    """Return a status of a deployment."""
+    url = f"{hub.repository_url}/deployments/{item.id}"
     return {
-        "url": f"{url}/statuses/{said.id}",
-        "id": said.id,
-        "node_id": node("DES", said.id),
-        "state": said.state,
-        "creator": user(hub, said.creator.login),
-        "description": said.description,
-        "environment": said.environment,
-        # GitHub fills both, whichever was given.
-        "target_url": said.log,
-        "log_url": said.log,
-        "environment_url": said.url,
-        "created_at": said.created,
-        "updated_at": said.created,
+        "url": f"{url}/statuses/{entry.id}",
+        "id": entry.id,
+        "node_id": node_id("DES", entry.id),
+        "state": entry.state,
+        "creator": user(hub, entry.creator.login),
+        "description": entry.description,
+        "environment": entry.environment,
+        # GitHub fills both, whichever was set.
+        "target_url": entry.log,
+        "log_url": entry.log,
+        "environment_url": entry.url,
+        "created_at": entry.created,
+        "updated_at": entry.created,
         "deployment_url": url,
-        "repository_url": hub.home,
+        "repository_url": hub.repository_url,
     }

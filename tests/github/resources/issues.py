@@ -7,78 +7,78 @@ from .. import access
 from ..hub import Hub
 from ..model import Token
 from ..state import Comment, Issue, Label
-from .users import node, user
+from .users import node_id, user
 
 
 def association(hub: Hub, token: Token) -> str:
-    """What somebody is to the repository."""
+    """Return a user's association with the repository."""
     return "OWNER" if access.is_admin(hub, token) else "CONTRIBUTOR"
 
 
-def label(hub: Hub, it: Label) -> dict[str, Any]:
-    """A coloured word."""
+def label(hub: Hub, item: Label) -> dict[str, Any]:
+    """A label with a color."""
     return {
-        "id": it.id,
-        "node_id": node("LA", it.id),
-        "url": f"{hub.home}/labels/{quote(it.name)}",
-        "name": it.name,
-        "description": it.description,
-        "color": it.color,
+        "id": item.id,
+        "node_id": node_id("LA", item.id),
+        "url": f"{hub.repository_url}/labels/{quote(item.name)}",
+        "name": item.name,
+        "description": item.description,
+        "color": item.color,
         "default": False,
     }
 
 
-def labels(hub: Hub, it: Issue) -> list[dict[str, Any]]:
-    """The labels that an issue has."""
-    return [label(hub, hub.state.labels[name]) for name in it.labels]
+def labels(hub: Hub, item: Issue) -> list[dict[str, Any]]:
+    """Return the labels of an issue."""
+    return [label(hub, hub.state.labels[name]) for name in item.labels]
 
 
-def comment(hub: Hub, it: Comment) -> dict[str, Any]:
-    """What somebody said."""
+def comment(hub: Hub, item: Comment) -> dict[str, Any]:
+    """Return a comment."""
     return {
-        "id": it.id,
-        "node_id": node("IC", it.id),
-        "url": f"{hub.home}/issues/comments/{it.id}",
-        "html_url": f"{hub.page}/issues/{it.number}#issuecomment-{it.id}",
-        "issue_url": f"{hub.home}/issues/{it.number}",
-        "user": user(hub, it.user.login),
-        "body": it.body,
-        "created_at": it.created,
-        "updated_at": it.created,
-        "author_association": association(hub, it.user),
+        "id": item.id,
+        "node_id": node_id("IC", item.id),
+        "url": f"{hub.repository_url}/issues/comments/{item.id}",
+        "html_url": f"{hub.html_url}/issues/{item.number}#issuecomment-{item.id}",
+        "issue_url": f"{hub.repository_url}/issues/{item.number}",
+        "user": user(hub, item.user.login),
+        "body": item.body,
+        "created_at": item.created,
+        "updated_at": item.created,
+        "author_association": association(hub, item.user),
     }
 
 
-def issue(hub: Hub, it: Issue) -> dict[str, Any]:
-    """An issue; a pull request is one too."""
-    url = f"{hub.home}/issues/{it.number}"
+def issue(hub: Hub, item: Issue) -> dict[str, Any]:
+    """Return an issue, also of a pull request."""
+    url = f"{hub.repository_url}/issues/{item.number}"
     return {
-        "id": it.id,
-        "node_id": node("I", it.id),
+        "id": item.id,
+        "node_id": node_id("I", item.id),
         "url": url,
-        "repository_url": hub.home,
+        "repository_url": hub.repository_url,
         "labels_url": f"{url}/labels{{/name}}",
         "comments_url": f"{url}/comments",
         "events_url": f"{url}/events",
-        "html_url": f"{hub.page}/{'pull' if it.number in hub.state.pulls else 'issues'}/{it.number}",
-        "number": it.number,
-        "title": it.title,
-        "body": it.body,
-        "user": user(hub, it.user.login),
-        "labels": labels(hub, it),
-        "state": it.state,
-        "state_reason": it.reason,
+        "html_url": f"{hub.html_url}/{'pull' if item.number in hub.state.pulls else 'issues'}/{item.number}",
+        "number": item.number,
+        "title": item.title,
+        "body": item.body,
+        "user": user(hub, item.user.login),
+        "labels": labels(hub, item),
+        "state": item.state,
+        "state_reason": item.reason,
         "locked": False,
         "assignee": None,
         "assignees": [],
         "milestone": None,
-        "comments": len(it.comments),
-        "created_at": it.created,
-        "updated_at": it.updated,
-        "closed_at": it.closed,
-        "closed_by": user(hub, it.closer.login) if it.closer else None,
-        "author_association": association(hub, it.user),
-        **_pull(hub, it.number),
+        "comments": len(item.comments),
+        "created_at": item.created,
+        "updated_at": item.updated,
+        "closed_at": item.closed,
+        "closed_by": user(hub, item.closer.login) if item.closer else None,
+        "author_association": association(hub, item.user),
+        **_pull(hub, item.number),
     }
 
 
@@ -86,11 +86,11 @@ def _pull(hub: Hub, number: int) -> dict[str, Any]:
     pull = hub.state.pulls.get(number)
     if pull is None:
         return {}
-    page = f"{hub.page}/pull/{number}"
+    page = f"{hub.html_url}/pull/{number}"
     return {
         "draft": pull.draft,
         "pull_request": {
-            "url": f"{hub.home}/pulls/{number}",
+            "url": f"{hub.repository_url}/pulls/{number}",
             "html_url": page,
             "diff_url": f"{page}.diff",
             "patch_url": f"{page}.patch",

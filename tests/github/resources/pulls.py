@@ -7,7 +7,7 @@ from ..hub import Hub
 from ..state import Pull, Review
 from .issues import association, labels
 from .repositories import repository
-from .users import node, user
+from .users import node_id, user
 
 
 def _side(hub: Hub, branch: str, sha: str) -> dict[str, Any]:
@@ -21,7 +21,11 @@ def _side(hub: Hub, branch: str, sha: str) -> dict[str, Any]:
 
 
 def _links(hub: Hub, number: int, head: str) -> dict[str, str]:
-    pull, page, issue = f"{hub.home}/pulls/{number}", f"{hub.page}/pull/{number}", f"{hub.home}/issues/{number}"
+    pull, page, issue = (
+        f"{hub.repository_url}/pulls/{number}",
+        f"{hub.html_url}/pull/{number}",
+        f"{hub.repository_url}/issues/{number}",
+    )
     return {
         "url": pull,
         "html_url": page,
@@ -30,9 +34,9 @@ def _links(hub: Hub, number: int, head: str) -> dict[str, str]:
         "issue_url": issue,
         "commits_url": f"{pull}/commits",
         "review_comments_url": f"{pull}/comments",
-        "review_comment_url": f"{hub.home}/pulls/comments{{/number}}",
+        "review_comment_url": f"{hub.repository_url}/pulls/comments{{/number}}",
         "comments_url": f"{issue}/comments",
-        "statuses_url": f"{hub.home}/statuses/{head}",
+        "statuses_url": f"{hub.repository_url}/statuses/{head}",
     }
 
 
@@ -45,86 +49,86 @@ def _hrefs(links: dict[str, str]) -> dict[str, dict[str, str]]:
     return {name: {"href": links[link]} for name, link in names.items()}
 
 
-def simple(hub: Hub, it: Pull) -> dict[str, Any]:
-    """A pull request, as it appears in a list."""
-    head = merging.head(hub, it)
-    links = _links(hub, it.number, head)
+def simple(hub: Hub, item: Pull) -> dict[str, Any]:
+    """Return a pull request as it appears in a list."""
+    head = merging.head_commit(hub, item)
+    links = _links(hub, item.number, head)
     return {
         **links,
-        "id": it.issue.id,
-        "node_id": node("PR", it.issue.id),
-        "number": it.number,
-        "state": it.issue.state,
+        "id": item.issue.id,
+        "node_id": node_id("PR", item.issue.id),
+        "number": item.number,
+        "state": item.issue.state,
         "locked": False,
-        "title": it.issue.title,
-        "user": user(hub, it.issue.user.login),
-        "body": it.issue.body,
-        # The specification knows no null here, so a label without a description has an empty one.
-        "labels": [{**label, "description": label["description"] or ""} for label in labels(hub, it.issue)],
+        "title": item.issue.title,
+        "user": user(hub, item.issue.user.login),
+        "body": item.issue.body,
+        # The specification allows no null here, so a label without a description has an empty one.
+        "labels": [{**label, "description": label["description"] or ""} for label in labels(hub, item.issue)],
         "milestone": None,
         "assignee": None,
         "assignees": [],
         "requested_reviewers": [],
         "requested_teams": [],
-        "created_at": it.issue.created,
-        "updated_at": it.issue.updated,
-        "closed_at": it.issue.closed,
-        "merged_at": it.merged,
-        "merge_commit_sha": it.commit or merging.merge(hub, it),
-        "head": _side(hub, it.head, head),
-        "base": _side(hub, it.base, it.onto),
+        "created_at": item.issue.created,
+        "updated_at": item.issue.updated,
+        "closed_at": item.issue.closed,
+        "merged_at": item.merged,
+        "merge_commit_sha": item.commit or merging.merge_commit(hub, item),
+        "head": _side(hub, item.head, head),
+        "base": _side(hub, item.base, item.onto),
         "_links": _hrefs(links),
-        "author_association": association(hub, it.issue.user),
+        "author_association": association(hub, item.issue.user),
         "auto_merge": None,
-        "draft": it.draft,
+        "draft": item.draft,
     }
 
 
-def pull(hub: Hub, it: Pull) -> dict[str, Any]:
-    """A pull request in full."""
-    head = merging.head(hub, it)
-    start = hub.git.base(it.onto, head) or it.onto
-    additions, deletions, files = hub.git.counted(start, head)
-    mergeable = merging.merge(hub, it) is not None if it.open else None
+def pull(hub: Hub, item: Pull) -> dict[str, Any]:
+    """Return a pull request with all fields."""
+    head = merging.head_commit(hub, item)
+    start = hub.git.merge_base(item.onto, head) or item.onto
+    additions, deletions, files = hub.git.count_changes(start, head)
+    mergeable = merging.merge_commit(hub, item) is not None if item.open else None
     return {
-        **simple(hub, it),
-        "merged": it.merged is not None,
-        "merged_by": user(hub, it.merger.login) if it.merger else None,
+        **simple(hub, item),
+        "merged": item.merged is not None,
+        "merged_by": user(hub, item.merger.login) if item.merger else None,
         "mergeable": mergeable,
         "rebaseable": mergeable,
-        "mergeable_state": _state(hub, it, mergeable),
-        "comments": len(it.issue.comments),
+        "mergeable_state": _state(hub, item, mergeable),
+        "comments": len(item.issue.comments),
         "review_comments": 0,
         "maintainer_can_modify": False,
-        "commits": len(hub.git.between(start, head)),
+        "commits": len(hub.git.commits_between(start, head)),
         "additions": additions,
         "deletions": deletions,
         "changed_files": files,
     }
 
 
-def _state(hub: Hub, it: Pull, mergeable: bool | None) -> str:
+def _state(hub: Hub, item: Pull, mergeable: bool | None) -> str:
     if mergeable is None:
         return "unknown"
     if not mergeable:
         return "dirty"
-    return "draft" if it.draft else "blocked" if rules.against_merge(hub, None, it) else "clean"
+    return "draft" if item.draft else "blocked" if rules.merge_violations(hub, None, item) else "clean"
 
 
-def review(hub: Hub, it: Pull, said: Review) -> dict[str, Any]:
-    """A person's verdict."""
-    page = f"{hub.page}/pull/{it.number}#pullrequestreview-{said.id}"
-    url = f"{hub.home}/pulls/{it.number}"
+def review(hub: Hub, item: Pull, entry: Review) -> dict[str, Any]:
+    """Return a review."""
+    page = f"{hub.html_url}/pull/{item.number}#pullrequestreview-{entry.id}"
+    url = f"{hub.repository_url}/pulls/{item.number}"
     return {
-        "id": said.id,
-        "node_id": node("PRR", said.id),
-        "user": user(hub, said.user.login),
-        "body": said.body,
-        "state": said.state,
+        "id": entry.id,
+        "node_id": node_id("PRR", entry.id),
+        "user": user(hub, entry.user.login),
+        "body": entry.body,
+        "state": entry.state,
         "html_url": page,
         "pull_request_url": url,
         "_links": {"html": {"href": page}, "pull_request": {"href": url}},
-        "submitted_at": said.submitted,
-        "commit_id": said.commit,
-        "author_association": association(hub, said.user),
+        "submitted_at": entry.submitted,
+        "commit_id": entry.commit,
+        "author_association": association(hub, entry.user),
     }

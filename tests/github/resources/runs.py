@@ -1,4 +1,4 @@
-"""Runs of workflows, and their checks."""
+"""Workflow runs and their check runs."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from ..hub import Hub
 from ..model import Job, Run
 from . import commits
 from .repositories import minimal
-from .users import app, node, user
+from .users import app, node_id, user
 
 
 def head(run: Run) -> tuple[str, str]:
-    """The branch and the commit that a run is listed under."""
+    """Return the branch and the commit under which a run is listed."""
     branch, sha = run.event.head
     return branch or run.event.ref.removeprefix("refs/heads/"), sha or run.event.sha
 
 
 def workflow_id(file: str) -> int:
-    """The number of a workflow, which depends on its file's name alone."""
+    """Return the id of a workflow, which depends only on its file name."""
     return zlib.crc32(file.encode()) % 10**8
 
 
@@ -31,15 +31,15 @@ def _title(hub: Hub, run: Run, sha: str) -> str:
 
 
 def workflow_run(hub: Hub, run: Run) -> dict[str, Any]:
-    """One run."""
+    """Return one run."""
     branch, sha = head(run)
-    url, page = f"{hub.home}/actions/runs/{run.id}", f"{hub.page}/actions/runs/{run.id}"
+    url, page = f"{hub.repository_url}/actions/runs/{run.id}", f"{hub.html_url}/actions/runs/{run.id}"
     earlier = [other for other in hub.runs.values() if other.workflow == run.workflow and other.id <= run.id]
     rest = ("jobs", "logs", "cancel", "rerun", "artifacts")
     return {
         "id": run.id,
         "name": run.name,
-        "node_id": node("WFR", run.id),
+        "node_id": node_id("WFR", run.id),
         "head_branch": branch,
         "head_sha": sha,
         "path": f".github/workflows/{run.workflow}",
@@ -51,7 +51,7 @@ def workflow_run(hub: Hub, run: Run) -> dict[str, Any]:
         "conclusion": run.conclusion,
         "workflow_id": workflow_id(run.workflow),
         "check_suite_id": run.id,
-        "check_suite_node_id": node("CS", run.id),
+        "check_suite_node_id": node_id("CS", run.id),
         "url": url,
         "html_url": page,
         "pull_requests": [],
@@ -61,8 +61,8 @@ def workflow_run(hub: Hub, run: Run) -> dict[str, Any]:
         "actor": user(hub, run.event.actor),
         "triggering_actor": user(hub, run.event.actor),
         **{f"{name}_url": f"{url}/{name}" for name in rest},
-        "check_suite_url": f"{hub.home}/check-suites/{run.id}",
-        "workflow_url": f"{hub.home}/actions/workflows/{workflow_id(run.workflow)}",
+        "check_suite_url": f"{hub.repository_url}/check-suites/{run.id}",
+        "workflow_url": f"{hub.repository_url}/actions/workflows/{workflow_id(run.workflow)}",
         "previous_attempt_url": None,
         "referenced_workflows": [],
         "head_commit": commits.simple(hub, sha),
@@ -72,13 +72,13 @@ def workflow_run(hub: Hub, run: Run) -> dict[str, Any]:
 
 
 def _ended(run: Run) -> str:
-    """As if its jobs had run one after the other."""
+    """Return the end of a run, as if its jobs had run one after the other."""
     seconds = sum(job.seconds for job in run.jobs.values())
     return f"{datetime.fromisoformat(run.created) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def checks(hub: Hub, sha: str) -> Iterator[tuple[Run, int, Job]]:
-    """The jobs of each run of a commit, and their numbers; the newest run first."""
+    """Yield the jobs of each run of a commit, with their ids; the newest run first."""
     for run in sorted(hub.runs.values(), key=lambda run: -run.id):
         if head(run)[1] == sha:
             for index, job in enumerate(run.jobs.values()):
@@ -86,14 +86,14 @@ def checks(hub: Hub, sha: str) -> Iterator[tuple[Run, int, Job]]:
 
 
 def check_run(hub: Hub, run: Run, number: int, job: Job) -> dict[str, Any]:
-    """One job, as a check of its commit."""
+    """Return a job as a check run of its commit."""
     done = job.conclusion is not None
-    url = f"{hub.home}/check-runs/{number}"
-    page = f"{hub.page}/actions/runs/{run.id}"
+    url = f"{hub.repository_url}/check-runs/{number}"
+    page = f"{hub.html_url}/actions/runs/{run.id}"
     return {
         "id": number,
         "name": job.id,
-        "node_id": node("CR", number),
+        "node_id": node_id("CR", number),
         "head_sha": head(run)[1],
         "external_id": job.id,
         "url": url,

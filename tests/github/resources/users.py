@@ -1,4 +1,4 @@
-"""People, bots and Apps."""
+"""Users, bots and GitHub Apps."""
 
 import zlib
 from typing import Any
@@ -15,23 +15,23 @@ IDS = {BOT: 41898282, "web-flow": 19864447}
 
 
 def number(text: str) -> int:
-    """The same number for the same name, every time."""
+    """Return an id that depends only on the name."""
     return IDS.get(text, zlib.crc32(text.encode()) % 10**8)
 
 
-def node(kind: str, identity: int | str) -> str:
-    """A name as GraphQL would give it."""
+def node_id(kind: str, identity: int | str) -> str:
+    """Return a GraphQL node id."""
     return f"{kind}_{identity}"
 
 
 def user(hub: Hub, login: str) -> dict[str, Any]:
-    """Somebody, as they appear in other things."""
+    """Return a user as it appears in other resources."""
     bot = login.endswith("[bot]")
     url = f"{hub.api}/users/{login.replace('[', '%5B').replace(']', '%5D')}"
     return {
         "login": login,
         "id": number(login),
-        "node_id": node("U", number(login)),
+        "node_id": node_id("U", number(login)),
         "avatar_url": f"{hub.url}/avatars/{number(login)}",
         "gravatar_id": "",
         "url": url,
@@ -44,7 +44,7 @@ def user(hub: Hub, login: str) -> dict[str, Any]:
 
 
 def myself(hub: Hub, token: Token) -> dict[str, Any]:
-    """The caller, in full."""
+    """Return the calling user with all fields."""
     blank = dict.fromkeys(("bio", "blog", "company", "email", "hireable", "location", "name"))
     none = dict.fromkeys(("followers", "following", "public_gists", "public_repos"), 0)
     times = {"created_at": hub.state.created, "updated_at": hub.state.created}
@@ -52,11 +52,11 @@ def myself(hub: Hub, token: Token) -> dict[str, Any]:
 
 
 def app(hub: Hub) -> dict[str, Any]:
-    """GitHub Actions, the App whose token a job has."""
+    """Return the App GitHub Actions, whose token a job has."""
     return {
         "id": 15368,
         "slug": "github-actions",
-        "node_id": node("A", 15368),
+        "node_id": node_id("A", 15368),
         "client_id": "Iv1.0000000000000000",
         "owner": user(hub, "github"),
         "name": "GitHub Actions",

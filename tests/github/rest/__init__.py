@@ -1,4 +1,4 @@
-"""The REST calls, one module per area; importing this package declares them all."""
+"""REST operations, one module per area; importing this package registers all of them."""
 
 from . import (
     actions,

@@ -1,31 +1,31 @@
-"""What is said of commits: statuses, check runs, and the pull requests that brought them."""
+"""Commit statuses, check runs, and the pull requests of commits."""
 
 import re
 from typing import Any
 
 from .. import merging
-from ..errors import RefusedError, custom
+from ..errors import ApiError, custom
 from ..resources import commits, pulls, runs
-from ..routing import Answer, Call, route
+from ..routing import Call, RestResponse, route
 from ..state import Status
 
 STATES = ("error", "failure", "pending", "success")
 
 
-def found(call: Call) -> str:
-    """The commit that the path names."""
+def find_commit(call: Call) -> str:
+    """Return the commit in the path."""
     sha = call.hub.git.resolve(call.values["ref"])
     if sha is None:
-        raise RefusedError(422, f"No commit found for SHA: {call.values['ref']}")
+        raise ApiError(422, f"No commit found for SHA: {call.values['ref']}")
     return sha
 
 
 @route("POST", "/repos/{owner}/{repo}/statuses/{sha}", "statuses=write")
-def say(call: Call) -> Answer:
-    """Say something of a commit."""
+def create_status(call: Call) -> RestResponse:
+    """Create a commit status."""
     sha, body = call.values["sha"], call.body
     if not re.fullmatch(r"[0-9a-f]{40}", sha) or call.hub.git.resolve(sha) is None:
-        raise RefusedError(422, f"No commit found for SHA: {sha}")
+        raise ApiError(422, f"No commit found for SHA: {sha}")
     if len(body.get("description") or "") > 140:
         raise custom("Status", "description is too long (maximum is 140 characters)")
     if len(body.get("context", "")) > 255:
@@ -33,47 +33,47 @@ def say(call: Call) -> Answer:
     if body.get("target_url") and not body["target_url"].startswith(("http://", "https://")):
         raise custom("Status", "target_url must use http(s) scheme")
     status = Status(
-        call.hub.state.identity(), sha, body["state"], body.get("context", "default"), body.get("description"),
+        call.hub.state.next_id(), sha, body["state"], body.get("context", "default"), body.get("description"),
         body.get("target_url"), call.caller,
     )  # fmt: skip
     call.hub.state.statuses.append(status)
-    return Answer(201, commits.status(call.hub, status))
+    return RestResponse(201, commits.status(call.hub, status))
 
 
 @route("GET", "/repos/{owner}/{repo}/commits/{ref}/status", "statuses=read")
-def combined(call: Call) -> dict[str, Any]:
-    """What all statuses of a commit come to."""
-    return commits.combined(call.hub, found(call))
+def get_combined_status(call: Call) -> dict[str, Any]:
+    """Return the combined status of a commit."""
+    return commits.combined(call.hub, find_commit(call))
 
 
 @route("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses", "statuses=read")
-def statuses(call: Call) -> list[dict[str, Any]]:
-    """All that was ever said of a commit, the newest first."""
-    sha = found(call)
-    said = [status for status in call.hub.state.statuses if status.sha == sha]
-    return call.paged([commits.status(call.hub, status) for status in reversed(said)])
+def list_statuses(call: Call) -> list[dict[str, Any]]:
+    """List all statuses of a commit, newest first."""
+    sha = find_commit(call)
+    statuses = [status for status in call.hub.state.statuses if status.sha == sha]
+    return call.paginate([commits.status(call.hub, status) for status in reversed(statuses)])
 
 
 @route("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", "checks=read")
-def check_runs(call: Call) -> dict[str, Any]:
-    """The jobs of every run of a commit."""
-    sha = found(call)
+def list_check_runs(call: Call) -> dict[str, Any]:
+    """List the jobs of all runs of a commit."""
+    sha = find_commit(call)
     checks = [runs.check_run(call.hub, *check) for check in runs.checks(call.hub, sha)]
     for name, key in (("check_name", "name"), ("status", "status")):
         checks = [check for check in checks if call.query.get(name) in {None, check[key]}]
-    return {"total_count": len(checks), "check_runs": call.paged(checks)}
+    return {"total_count": len(checks), "check_runs": call.paginate(checks)}
 
 
 @route("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", "pull_requests=read")
-def brought_by(call: Call) -> list[dict[str, Any]]:
-    """The merged pull request that brought a commit to the default branch; of another commit, the open ones."""
+def list_pulls(call: Call) -> list[dict[str, Any]]:
+    """List the merged pull request of a commit on the default branch; for another commit, the open ones."""
     git, sha = call.hub.git, call.hub.git.resolve(call.values["commit_sha"])
     if sha is None:
-        raise RefusedError(422, f"No commit found for SHA: {call.values['commit_sha']}")
-    arrived = git.contains(call.hub.settings.default_branch, sha)
-    of_it = [
+        raise ApiError(422, f"No commit found for SHA: {call.values['commit_sha']}")
+    is_merged = git.contains(call.hub.settings.default_branch, sha)
+    matching = [
         pull
         for pull in call.hub.state.pulls.values()
-        if (pull.merged is not None if arrived else pull.open) and sha in merging.brought(call.hub, pull)
+        if (pull.merged is not None if is_merged else pull.open) and sha in merging.merged_commits(call.hub, pull)
     ]
-    return call.paged([pulls.simple(call.hub, pull) for pull in of_it])
+    return call.paginate([pulls.simple(call.hub, pull) for pull in matching])

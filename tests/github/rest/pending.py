@@ -1,9 +1,9 @@
-"""Jobs that wait for a person before they deploy."""
+"""Deployments that wait for a review."""
 
 from typing import Any
 
 from .. import reviewing
-from ..errors import RefusedError, not_found
+from ..errors import ApiError, not_found
 from ..model import Run
 from ..resources.deployments import deployment
 from ..resources.users import user
@@ -12,7 +12,7 @@ from ..routing import Call, route
 PATH = "/repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
 
 
-def _run(call: Call) -> Run:
+def _find_run(call: Call) -> Run:
     run = call.hub.runs.get(call.number("run_id"))
     if run is None:
         raise not_found()
@@ -20,36 +20,38 @@ def _run(call: Call) -> Run:
 
 
 @route("GET", PATH, "actions=read")
-def listed(call: Call) -> list[dict[str, Any]]:
-    """The environments that a run waits for, and who may allow them."""
-    hub, run = call.hub, _run(call)
+def list_pending(call: Call) -> list[dict[str, Any]]:
+    """List the environments for whose review a run waits, with their reviewers."""
+    hub, run = call.hub, _find_run(call)
     return [
         {
             "environment": {
-                "id": it.id,
-                "node_id": f"EN_{it.id}",
-                "name": it.name,
-                "url": f"{hub.home}/environments/{it.name}",
-                "html_url": f"{hub.page}/deployments/activity_log?environments_filter={it.name}",
+                "id": item.id,
+                "node_id": f"EN_{item.id}",
+                "name": item.name,
+                "url": f"{hub.repository_url}/environments/{item.name}",
+                "html_url": f"{hub.html_url}/deployments/activity_log?environments_filter={item.name}",
             },
             "wait_timer": 0,
             "wait_timer_started_at": None,
-            "current_user_can_approve": call.token is not None and reviewing.may(hub, call.token, run, it),
-            "reviewers": [{"type": "User", "reviewer": user(hub, login)} for login in reviewing.reviewers(hub, it)],
+            "current_user_can_approve": call.token is not None and reviewing.may_review(hub, call.token, run, item),
+            "reviewers": [
+                {"type": "User", "reviewer": user(hub, login)} for login in reviewing.list_reviewers(hub, item)
+            ],
         }
-        for it in reviewing.awaited(hub, run)
+        for item in reviewing.awaited_environments(hub, run)
     ]
 
 
 @route("POST", PATH, "deployments=write")
 def review(call: Call) -> list[dict[str, Any]]:
-    """Allow a run's jobs to deploy, or forbid it; only a reviewer of each environment may."""
-    hub, run, ids = call.hub, _run(call), set(call.body["environment_ids"])
-    chosen = [it for it in reviewing.awaited(hub, run) if it.id in ids]
+    """Approve or reject the deployments of a run; the caller must be a reviewer of each environment."""
+    hub, run, ids = call.hub, _find_run(call), set(call.body["environment_ids"])
+    chosen = [item for item in reviewing.awaited_environments(hub, run) if item.id in ids]
     if len(chosen) != len(ids):
-        raise RefusedError(422, "No pending deployment requests to approve or reject")
-    if not all(reviewing.may(hub, call.caller, run, it) for it in chosen):
-        raise RefusedError(422, "You are not allowed to approve or reject these deployments")
+        raise ApiError(422, "No pending deployment requests to approve or reject")
+    if not all(reviewing.may_review(hub, call.caller, run, item) for item in chosen):
+        raise ApiError(422, "You are not allowed to approve or reject these deployments")
     approved = call.body["state"] == "approved"
-    decided = [it for environment in chosen for it in reviewing.decide(hub, run, environment, approved)]
-    return [deployment(hub, it) for it in decided]
+    decided = [item for environment in chosen for item in reviewing.decide(hub, run, environment, approved)]
+    return [deployment(hub, item) for item in decided]

@@ -1,36 +1,36 @@
-"""Pull requests: listed, opened, read, changed."""
+"""Pull requests: list, create, get and update."""
 
 from typing import Any
 
 from .. import closing, events, merging
-from ..errors import PULL_REQUESTS, RefusedError, custom, invalid, not_found
+from ..errors import PULL_REQUESTS, ApiError, custom, invalid, not_found
 from ..hub import Hub
 from ..model import Token
 from ..resources import pulls
-from ..routing import Answer, Call, route
+from ..routing import Call, RestResponse, route
 from ..state import Pull, now
-from .issues import measured, ordered
+from .issues import check_lengths, sort_items
 
 WRITE, READ = "pull_requests=write", "pull_requests=read"
 
 
-def found(call: Call) -> Pull:
-    """The pull request in the path."""
+def find_pull(call: Call) -> Pull:
+    """Return the pull request in the path."""
     pull = call.hub.state.pulls.get(call.number("pull_number"))
     if pull is None:
         raise not_found()
     return pull
 
 
-def permitted(hub: Hub, token: Token) -> None:
-    """A job may only open and approve where the owner allows it."""
+def require_setting(hub: Hub, token: Token) -> None:
+    """Raise an error if a job's token may not open or approve pull requests."""
     if token.kind == "actions" and not hub.settings.actions_may_open_pull_requests:
-        raise RefusedError(403, PULL_REQUESTS)
+        raise ApiError(403, PULL_REQUESTS)
 
 
 @route("GET", "/repos/{owner}/{repo}/pulls", READ)
-def listed(call: Call) -> list[dict[str, Any]]:
-    """Pull requests, the newest first."""
+def list_pulls(call: Call) -> list[dict[str, Any]]:
+    """List pull requests, newest first."""
     state, base, head = call.query.get("state", "open"), call.query.get("base"), call.query.get("head", "")
     chosen = [
         pull
@@ -41,28 +41,28 @@ def listed(call: Call) -> list[dict[str, Any]]:
         and (":" not in head or head == f"{call.hub.owner_login}:{pull.head}")
     ]
     direction = "desc" if call.query.get("sort", "created") == "created" else "asc"
-    chosen = ordered(call, chosen, lambda pull: pull.issue, direction)
-    return [pulls.simple(call.hub, pull) for pull in call.paged(chosen)]
+    chosen = sort_items(call, chosen, lambda pull: pull.issue, direction)
+    return [pulls.simple(call.hub, pull) for pull in call.paginate(chosen)]
 
 
 @route("POST", "/repos/{owner}/{repo}/pulls", WRITE)
-def create(call: Call) -> Answer:
-    """Ask for a branch to be merged."""
+def create(call: Call) -> RestResponse:
+    """Create a pull request."""
     body = call.body
-    measured("PullRequest", {**body, "title": body.get("title")})
-    pull = propose(call.hub, call.caller, body["title"], body.get("body"), body["head"], body["base"])
+    check_lengths("PullRequest", {**body, "title": body.get("title")})
+    pull = open_pull(call.hub, call.caller, body["title"], body.get("body"), body["head"], body["base"])
     pull.draft = bool(body.get("draft"))
-    return Answer(201, pulls.pull(call.hub, pull))
+    return RestResponse(201, pulls.pull(call.hub, pull))
 
 
-def propose(hub: Hub, actor: Token, title: str, text: str | None, head: str, base: str) -> Pull:
-    """Open a pull request in somebody's name."""
-    permitted(hub, actor)
+def open_pull(hub: Hub, actor: Token, title: str, text: str | None, head: str, base: str) -> Pull:
+    """Open a pull request for a user."""
+    require_setting(hub, actor)
     head, base = _branch(hub, head, "head"), _branch(hub, base, "base")
-    _welcome(hub, head, base)
-    issue = hub.state.issue(actor, title, text)
+    _check_new_pull(hub, head, base)
+    issue = hub.state.create_issue(actor, title, text)
     pull = hub.state.pulls[issue.number] = Pull(issue, head, base)
-    merging.refresh(hub, pull)
+    merging.update_refs(hub, pull)
     events.pull_request(hub, actor, "opened", pull)
     return pull
 
@@ -74,36 +74,38 @@ def _branch(hub: Hub, name: str, field: str) -> str:
     return branch
 
 
-def _welcome(hub: Hub, head: str, base: str) -> None:
+def _check_new_pull(hub: Hub, head: str, base: str) -> None:
     new, old = hub.git.branch(head) or "", hub.git.branch(base) or ""
-    if _opened(hub, head, base):
+    if _find_open(hub, head, base):
         raise custom("PullRequest", f"A pull request already exists for {hub.owner_login}:{head}.")
-    if hub.git.base(old, new) is None:
+    if hub.git.merge_base(old, new) is None:
         raise custom("PullRequest", f"The {head} branch has no history in common with {base}")
-    if not hub.git.between(old, new):
+    if not hub.git.commits_between(old, new):
         raise custom("PullRequest", f"No commits between {base} and {head}")
 
 
-def _opened(hub: Hub, head: str, base: str) -> Pull | None:
-    return next((it for it in hub.state.pulls.values() if it.open and (it.head, it.base) == (head, base)), None)
+def _find_open(hub: Hub, head: str, base: str) -> Pull | None:
+    return next(
+        (item for item in hub.state.pulls.values() if item.open and (item.head, item.base) == (head, base)), None
+    )
 
 
 @route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", READ)
-def one(call: Call) -> dict[str, Any]:
-    """One pull request in full."""
-    pull = found(call)
-    merging.refresh(call.hub, pull)
+def get_pull(call: Call) -> dict[str, Any]:
+    """Return one pull request with all fields."""
+    pull = find_pull(call)
+    merging.update_refs(call.hub, pull)
     return pulls.pull(call.hub, pull)
 
 
 @route("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", WRITE)
 def update(call: Call) -> dict[str, Any]:
-    """Change the title, the body, the base, or the state."""
-    pull, body = found(call), call.body
-    measured("PullRequest", body)
+    """Update the title, body, base or state of a pull request."""
+    pull, body = find_pull(call), call.body
+    check_lengths("PullRequest", body)
     if body.get("base", pull.base) != pull.base:
         pull.base = _branch(call.hub, body["base"], "base")
-        merging.refresh(call.hub, pull)
+        merging.update_refs(call.hub, pull)
     _rewrite(call, pull)
     if body.get("state") == "closed" and pull.open:
         closing.close(call.hub, call.caller, pull.issue)
@@ -122,15 +124,17 @@ def _rewrite(call: Call, pull: Pull) -> None:
 
 
 def reopen(hub: Hub, actor: Token, pull: Pull) -> None:
-    """Take an end back, if the branch is still there and nothing took its place."""
-    reasons = {
+    """Reopen a pull request, if its branch still exists and has no other open pull request."""
+    obstacles = {
         "The pull request cannot be reopened.": pull.merged is not None,
         f"The {pull.head} branch has been deleted.": hub.git.branch(pull.head) is None,
-        f"There is already an open pull request from {pull.head} to {pull.base}.": _opened(hub, pull.head, pull.base),
+        f"There is already an open pull request from {pull.head} to {pull.base}.": _find_open(
+            hub, pull.head, pull.base
+        ),
     }
-    for reason, holds in reasons.items():
-        if holds:
+    for reason, applies in obstacles.items():
+        if applies:
             raise invalid("PullRequest", "state", message=f"state cannot be changed. {reason}")
     pull.issue.state = "open"
-    merging.refresh(hub, pull)
+    merging.update_refs(hub, pull)
     closing.reopen(hub, actor, pull.issue)

@@ -1,4 +1,4 @@
-"""Releases: listed, made, read, changed."""
+"""Releases: list, create, get and update."""
 
 from typing import Any
 
@@ -6,77 +6,77 @@ from .. import access, releases
 from ..errors import custom, invalid, not_found, too_long
 from ..hub import Hub
 from ..resources.releases import release
-from ..routing import Answer, Call, route
+from ..routing import Call, RestResponse, route
 from ..state import Release
 
 PATH = "/repos/{owner}/{repo}/releases"
-BODY = 125_000
+MAX_BODY = 125_000
 
 
-def visible(call: Call) -> list[Release]:
-    """Those that the caller may see, the newest first: drafts are for who may write."""
-    writes = call.token is not None and access.granted(call.hub, call.token, "contents=write")
-    newest = sorted(call.hub.state.releases.values(), key=lambda it: -it.id)
-    return [it for it in newest if writes or not it.draft]
+def visible_releases(call: Call) -> list[Release]:
+    """Return the releases that the caller may see, newest first: drafts need write access."""
+    writes = call.token is not None and access.has_grant(call.hub, call.token, "contents=write")
+    newest = sorted(call.hub.state.releases.values(), key=lambda item: -item.id)
+    return [item for item in newest if writes or not item.draft]
 
 
 @route("GET", PATH, "contents=read")
-def listed(call: Call) -> list[dict[str, Any]]:
-    """Every release, the newest first."""
-    return call.paged([release(call.hub, it) for it in visible(call)])
+def list_releases(call: Call) -> list[dict[str, Any]]:
+    """List all releases, newest first."""
+    return call.paginate([release(call.hub, item) for item in visible_releases(call)])
 
 
 @route("GET", f"{PATH}/tags/{{tag}}", "contents=read")
-def of_tag(call: Call) -> dict[str, Any]:
-    """The release of a tag; a draft is not found by its tag."""
-    found = [it for it in call.hub.state.releases.values() if it.tag == call.values["tag"] and not it.draft]
-    if not found:
+def get_release_by_tag(call: Call) -> dict[str, Any]:
+    """Return the release of a tag; drafts are not included."""
+    matching = [item for item in call.hub.state.releases.values() if item.tag == call.values["tag"] and not item.draft]
+    if not matching:
         raise not_found()
-    return release(call.hub, found[0])
+    return release(call.hub, matching[0])
 
 
 @route("POST", PATH, "contents=write")
-def create(call: Call) -> Answer:
-    """A new release, and its tag where it is missing."""
+def create(call: Call) -> RestResponse:
+    """Create a release, and its tag if it does not exist."""
     hub, body = call.hub, call.body
-    it = Release(
-        hub.state.identity(), call.caller, body["tag_name"], body.get("target_commitish", hub.settings.default_branch),
+    item = Release(
+        hub.state.next_id(), call.caller, body["tag_name"], body.get("target_commitish", hub.settings.default_branch),
         body.get("name"), body.get("body"), body.get("draft", False), body.get("prerelease", False),
     )  # fmt: skip
-    _sound(hub, it)
-    hub.state.releases[it.id] = it
-    if not it.draft:
-        releases.publish(hub, call.caller, it)
-    return Answer(201, release(hub, it))
+    _validate(hub, item)
+    hub.state.releases[item.id] = item
+    if not item.draft:
+        releases.publish(hub, call.caller, item)
+    return RestResponse(201, release(hub, item))
 
 
 @route("PATCH", f"{PATH}/{{release_id}}", "contents=write")
 def update(call: Call) -> dict[str, Any]:
-    """Change its text or its tag, or publish a draft."""
+    """Update a release's text or tag, or publish a draft."""
     hub, body = call.hub, call.body
-    it = hub.state.releases.get(call.number("release_id"))
-    if it is None:
+    item = hub.state.releases.get(call.number("release_id"))
+    if item is None:
         raise not_found()
     new = Release(
-        it.id, it.author, body.get("tag_name", it.tag), body.get("target_commitish", it.target),
-        body.get("name", it.name), body.get("body", it.body), body.get("draft", it.draft),
-        body.get("prerelease", it.prerelease), it.created, it.published,
+        item.id, item.author, body.get("tag_name", item.tag), body.get("target_commitish", item.target),
+        body.get("name", item.name), body.get("body", item.body), body.get("draft", item.draft),
+        body.get("prerelease", item.prerelease), item.created, item.published,
     )  # fmt: skip
-    _sound(hub, new)
-    hub.state.releases[it.id] = new
-    if not new.draft and (it.draft or new.tag != it.tag):
+    _validate(hub, new)
+    hub.state.releases[item.id] = new
+    if not new.draft and (item.draft or new.tag != item.tag):
         releases.publish(hub, call.caller, new)
     return release(hub, new)
 
 
-def _sound(hub: Hub, it: Release) -> None:
-    """Refuse a tag that is none or is taken, a commit that is not there, a text that is too long."""
-    if not hub.git.well_formed(f"refs/tags/{it.tag}"):
+def _validate(hub: Hub, item: Release) -> None:
+    """Raise GitHub's error for an invalid or used tag, an unknown commit, or a text that is too long."""
+    if not hub.git.is_valid_ref(f"refs/tags/{item.tag}"):
         raise custom("Release", "tag_name is not a valid tag")
-    others = [other for other in hub.state.releases.values() if other.id != it.id and not other.draft]
-    if not it.draft and it.tag in {other.tag for other in others}:
+    others = [other for other in hub.state.releases.values() if other.id != item.id and not other.draft]
+    if not item.draft and item.tag in {other.tag for other in others}:
         raise invalid("Release", "tag_name", "already_exists")
-    if hub.git.ref(f"refs/tags/{it.tag}") is None and hub.git.resolve(it.target) is None:
+    if hub.git.ref(f"refs/tags/{item.tag}") is None and hub.git.resolve(item.target) is None:
         raise invalid("Release", "target_commitish")
-    if len(it.body or "") > BODY:
-        raise too_long("Release", "body", BODY)
+    if len(item.body or "") > MAX_BODY:
+        raise too_long("Release", "body", MAX_BODY)

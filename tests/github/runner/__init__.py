@@ -1,27 +1,28 @@
-"""The local GitHub's Actions: which workflows an event starts, and running their real files with act.
+"""GitHub Actions of the local GitHub: starts workflows for events, and runs their real files with act.
 
-`router.py` hears of events, `execution.py` is one run, `gates.py` is where its jobs wait before they start, `groups.py`
-keeps the locks, `deploying.py` tells the server of a job with an `environment`, `record.py` reads act's log,
-`rewrite.py` makes the copy of the file that act is given, `local_actions.py` finds the repository's own actions, and
-../actions stands in for third-party ones.
+`router.py` receives events, `execution.py` executes one run, `gates.py` delays jobs before they start, `groups.py` has
+the concurrency groups, `job_deployment.py` creates the deployment of a job with an `environment`, `job_log.py` reads
+act's log, `rewrite.py` writes the copy of the workflow for act, `local_actions.py` finds the repository's own actions,
+and ../actions has the stand-ins for third-party actions.
 
-What it leaves out: called workflows, actions that are not composite, the job's token in expressions of a local action,
+It does not support: called workflows, actions that are not composite, the job's token in expressions of a local action,
 references to one by `$/`, containers and services, secrets of an environment, variables, the cache, `run-name`, problem
-matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first five fails and says so.
+matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first five fails with a
+message.
 
-Where act differs from GitHub and we let it be:
+Known differences between act and GitHub:
  - jobs start in stages: a job waits for every job of the stage before, not only for those that it needs;
  - a lock that cancels a job cancels its whole run; a job that is superseded while it waits for a lock, or rejected
-   while it waits for a person, ends its run as soon as nothing else in it runs, so that `always()` jobs after it, and
-   legs of a matrix that wait for it, do not run;
+   while it waits for a review, ends its run as soon as nothing else in it runs, so that later `always()` jobs and
+   waiting legs of a matrix do not run;
  - a leg of a matrix that fails never cancels the others, as if `fail-fast` were false; the legs share one token; the
    outputs of the job are those of its first leg, not of its last;
- - a person is asked before a lock is asked for, and every deployment that is not a success ends as a failure,
-   whatever GitHub may call that of a cancelled or rejected job;
+ - a review is requested before a lock, and every deployment that is not a success ends as a failure, also that of a
+   cancelled or rejected job;
  - the steps of a cancelled run have 20 seconds, not five minutes, and `always()` jobs after it do not run;
- - what a step leaves running ends with it, unless it has a session of its own (and, after the run, unless it has
-   emptied RUNNER_TRACKING_ID, as on GitHub);
- - `timeout-minutes` of a job counts the wait for its lock and for a person, and fractions of a minute are ignored.
+ - processes that a step leaves running end with it, unless they have a separate session (and, after the run, unless
+   they have emptied RUNNER_TRACKING_ID, as on GitHub);
+ - `timeout-minutes` of a job includes the wait for its lock and for a review, and fractions of a minute are ignored.
 """
 
 from github.runner.router import Runner

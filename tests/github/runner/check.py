@@ -1,4 +1,4 @@
-"""What a workflow asks for that this runner cannot give: refused before anything runs, never passed over."""
+"""Checks for workflow features that this runner does not support, made before anything runs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,58 +6,62 @@ from typing import Any
 from github.runner import standins
 from github.runner.expressions import interpolate
 from github.runner.local_actions import is_local
-from github.runner.rewrite import secret
-from github.runner.workflow import Invalid, LocalAction, Workflow
+from github.runner.rewrite import secret_name
+from github.runner.workflow import InvalidWorkflow, LocalAction, Workflow
 
 LABELS = ("ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04")
 
 
 def check(workflow: Workflow) -> None:
-    """Invalid, with every reason, if the workflow cannot run here."""
-    known = workflow.actions
-    problems = [f"Job {job!r}: {problem}" for job, data in workflow.jobs.items() for problem in _in_job(data, known)]
-    problems += [f"The action {uses!r}: {problem}" for uses in known for problem in _in_action(known[uses], known)]
-    if len({secret(job) for job in workflow.jobs}) < len(workflow.jobs):
-        problems.append("Two jobs' names differ only in case or in - and _, so that their tokens would be one.")
+    """Raise InvalidWorkflow with all problems, if the workflow cannot run here."""
+    actions = workflow.actions
+    problems = [
+        f"Job {job!r}: {problem}" for job, data in workflow.jobs.items() for problem in _job_problems(data, actions)
+    ]
+    problems += [
+        f"The action {uses!r}: {problem}" for uses in actions for problem in _action_problems(actions[uses], actions)
+    ]
+    if len({secret_name(job) for job in workflow.jobs}) < len(workflow.jobs):
+        problems.append("The names of two jobs differ only in case or in - and _, so that they would share one token.")
     if problems:
-        raise Invalid("\n".join(problems))
+        raise InvalidWorkflow("\n".join(problems))
 
 
-def _in_job(job: dict[str, Any], actions: Mapping[str, LocalAction]) -> Iterator[str]:
-    """What is wrong with a job."""
+def _job_problems(job: dict[str, Any], actions: Mapping[str, LocalAction]) -> Iterator[str]:
+    """Yield the problems of a job."""
     if "uses" in job:
-        yield f"it calls the workflow {job['uses']!r}; this runner has no stand-in for called workflows."
+        yield f"it calls the workflow {job['uses']!r}; this runner does not support called workflows."
         return
     labels = job.get("runs-on")
-    for named in labels if isinstance(labels, list) else [labels]:
-        label = interpolate(str(named), {"vars": {}})  # nobody has set a variable here
+    for label_text in labels if isinstance(labels, list) else [labels]:
+        label = interpolate(str(label_text), {"vars": {}})  # no variables are set here
         if label not in LABELS:
-            yield f"no runner has the label {label!r}. Perhaps you meant one of {', '.join(LABELS)}."
+            yield f"no runner has the label {label!r}. Use one of {', '.join(LABELS)}."
     for key in ("container", "services"):
         if key in job:
             yield f"it needs a `{key}`; this runner has no containers."
-    yield from _in_environment(job.get("environment"))
+    yield from _environment_problems(job.get("environment"))
     for number, step in enumerate(job.get("steps") or (), 1):
-        yield from (f"step {number}: {problem}" for problem in _in_step(step, actions))
+        yield from (f"step {number}: {problem}" for problem in _step_problems(step, actions))
 
 
-def _in_action(action: LocalAction, actions: Mapping[str, LocalAction]) -> Iterator[str]:
-    """What is wrong with a local action."""
+def _action_problems(action: LocalAction, actions: Mapping[str, LocalAction]) -> Iterator[str]:
+    """Yield the problems of a local action."""
     if not action.is_composite:
-        yield "it is not composite; this runner has no other local actions."
+        yield "it is not composite; this runner supports no other local actions."
     if action.reads_token:
-        yield "it reads the job's token, which this runner gives to no local action; hand it in as an input."
+        yield "it reads the job's token, which this runner gives to no local action; pass it as an input."
     for number, step in enumerate(action.steps, 1):
         uses = step.get("uses", "")
         if "run" in step and "shell" not in step:
             yield f"step {number}: it needs a `shell`."
-        if standins.takes_token(uses) and "token" not in (step.get("with") or {}):
+        if standins.uses_job_token(uses) and "token" not in (step.get("with") or {}):
             yield f"step {number}: the action {uses!r} needs its input `token` here."
-        yield from (f"step {number}: {problem}" for problem in _in_step(step, actions))
+        yield from (f"step {number}: {problem}" for problem in _step_problems(step, actions))
 
 
-def _in_environment(environment: Any) -> Iterator[str]:
-    """What is wrong with where a job deploys to."""
+def _environment_problems(environment: Any) -> Iterator[str]:
+    """Yield the problems of a job's environment."""
     if isinstance(environment, dict):
         if unknown := environment.keys() - {"name", "url"}:
             yield f"`environment` has no {', '.join(sorted(map(str, unknown)))} here; it knows name, url."
@@ -65,17 +69,17 @@ def _in_environment(environment: Any) -> Iterator[str]:
             yield "`environment` needs a `name`."
 
 
-def _in_step(step: dict[str, Any], actions: Mapping[str, LocalAction]) -> Iterator[str]:
-    """What is wrong with a step."""
-    uses, given = step.get("uses"), step.get("with") or {}
+def _step_problems(step: dict[str, Any], actions: Mapping[str, LocalAction]) -> Iterator[str]:
+    """Yield the problems of a step."""
+    uses, inputs = step.get("uses"), step.get("with") or {}
     if uses is None:
         return
     if is_local(uses):
-        known = actions[uses].inputs if uses in actions else given  # one that is not there fails at its step
-        lacks = f"the action {uses!r} has no input"
-    elif standins.folder(uses):
-        known, lacks = standins.inputs(uses), f"the stand-in for {uses!r} does not honour the input"
+        declared = actions[uses].inputs if uses in actions else inputs  # a missing action fails at its step
+        message = f"the action {uses!r} has no input"
+    elif standins.find_folder(uses):
+        declared, message = standins.declared_inputs(uses), f"the stand-in for {uses!r} does not support the input"
     else:
         yield f"the action {uses!r} has no stand-in in tests/github/actions."
         return
-    yield from (f"{lacks} {name!r}; it has {', '.join(known)}." for name in given if name not in known)
+    yield from (f"{message} {name!r}; it has {', '.join(declared)}." for name in inputs if name not in declared)

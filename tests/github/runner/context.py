@@ -1,4 +1,4 @@
-"""What a run knows: the github context, the event's file and the environment."""
+"""Contexts of a run: the github context, the event payload and the environment."""
 
 import os
 import sys
@@ -12,22 +12,22 @@ from github.runner.hub import Hub
 from github.runner.repository import Repository
 from github.runner.workflow import Workflow
 
-# Of the caller's own: another run's, a virtual environment's, a make's, or a test's.
-FOREIGN = ("GITHUB_", "ACTIONS_", "RUNNER_", "MLFLOW_", "PYTEST_", "VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "XDG_",
+# Variables of the caller that jobs must not inherit: of another run, a virtual environment, make, or a test.
+EXCLUDED = ("GITHUB_", "ACTIONS_", "RUNNER_", "MLFLOW_", "PYTEST_", "VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "XDG_",
            "UV_", "LOCAL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # fmt: skip
 
 
-# What a process keeps from its job, by which GitHub knows what to end with it; whoever empties it stays.
+# Variable by which GitHub's runner finds the processes of a job; a process that empties it outlives the job.
 TRACKING = "RUNNER_TRACKING_ID"
 
 
-def tracking(run: Run) -> str:
-    """The value that marks a run's processes."""
+def tracking_id(run: Run) -> str:
+    """Return the value of RUNNER_TRACKING_ID in a run's processes."""
     return f"github_{run.folder}"
 
 
-def completed(event: Event, workflow: Workflow, repository: Repository) -> Event:
-    """The event with what GitHub fills in: where it happens, default inputs, the default branch."""
+def complete_event(event: Event, workflow: Workflow, repository: Repository) -> Event:
+    """Return the event with the fields that GitHub adds: repository, default inputs, default branch."""
     branch = repository.default_branch()
     payload = {"repository": {"default_branch": branch}, "sender": {"login": event.actor}} | event.payload
     if event.action:
@@ -41,18 +41,18 @@ def completed(event: Event, workflow: Workflow, repository: Repository) -> Event
 
 
 def _defaults(workflow: Workflow) -> dict[str, str]:
-    """The inputs that a dispatch need not give."""
+    """Return the default inputs of a dispatch."""
     declared = workflow.triggers["workflow_dispatch"].get("inputs") or {}
     return {name: _text(rule["default"]) for name, rule in declared.items() if rule and "default" in rule}
 
 
 def _text(value: Any) -> str:
-    """An input as the event holds it."""
+    """Return an input as the event contains it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def contexts(hub: Hub, run: Run, workflow: Workflow) -> dict[str, Any]:
-    """The contexts that the runner's own expressions may read."""
+    """Return the contexts that the runner's own expressions can read."""
     inputs = run.event.payload.get("inputs") or {} if run.event.name == "workflow_dispatch" else {}
     declared = workflow.triggers.get("workflow_dispatch", {}).get("inputs") or {}
     typed = {name: _typed(value, (declared.get(name) or {}).get("type")) for name, value in inputs.items()}
@@ -60,12 +60,12 @@ def contexts(hub: Hub, run: Run, workflow: Workflow) -> dict[str, Any]:
 
 
 def _typed(value: Any, kind: str | None) -> Any:
-    """An input as the `inputs` context has it."""
+    """Return an input as the `inputs` context contains it."""
     return str(value).lower() == "true" if kind == "boolean" else float(value) if kind == "number" else value
 
 
 def github(hub: Hub, run: Run) -> dict[str, str]:
-    """The github context, but for the event and what differs from job to job."""
+    """Return the github context, without the event and without fields that differ between jobs."""
     event, pull = run.event, run.event.payload.get("pull_request") or {}
     earlier = [other for other in hub.runs.values() if other.workflow == run.workflow and other.id <= run.id]
     return {
@@ -92,8 +92,8 @@ def github(hub: Hub, run: Run) -> dict[str, str]:
     }
 
 
-def given(hub: Hub, run: Run, extra: Mapping[str, str]) -> dict[str, str]:
-    """What act is told to give every job."""
+def job_variables(hub: Hub, run: Run, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that act sets in every job."""
     context = {f"GITHUB_{name.upper()}": value for name, value in github(hub, run).items()}
     local = {
         "LOCAL_ARTIFACTS": str(run.folder / "artifacts"),
@@ -101,18 +101,18 @@ def given(hub: Hub, run: Run, extra: Mapping[str, str]) -> dict[str, str]:
         "LOCAL_PYTHON": sys.executable,
         "LOCAL_TESTS": str(Path(__file__).parents[2]),
     }
-    # SHA_REF is what act itself reads for github.sha.
-    return {**context, "SHA_REF": run.event.sha, TRACKING: tracking(run), **local, **extra}
+    # act reads SHA_REF for github.sha.
+    return {**context, "SHA_REF": run.event.sha, TRACKING: tracking_id(run), **local, **extra}
 
 
-def around(run: Run) -> dict[str, str]:
-    """The environment of act itself, which its jobs inherit: the machine's, without the caller's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    home, mine = run.folder / "home", Path(sys.prefix, "bin")
-    path = [folder for folder in kept.get("PATH", os.defpath).split(":") if Path(folder) != mine]
+def act_environment(run: Run) -> dict[str, str]:
+    """Return the environment of act, which its jobs inherit: the machine's, without the caller's settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(EXCLUDED)}
+    home, own_programs = run.folder / "home", Path(sys.prefix, "bin")
+    path = [folder for folder in inherited.get("PATH", os.defpath).split(":") if Path(folder) != own_programs]
     pyenv = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     return {
-        **kept,
+        **inherited,
         **({"PYENV_ROOT": pyenv} if Path(pyenv).is_dir() else {}),
         "PATH": ":".join([str(run.folder / "bin"), *path]),
         "HOME": str(home),

@@ -1,4 +1,4 @@
-"""One run, from its tokens to its conclusion."""
+"""Execution of one run, from its tokens to its conclusion."""
 
 import shutil
 import threading
@@ -10,69 +10,71 @@ from github.runner.gates import Gates
 from github.runner.grants import grants
 from github.runner.groups import Groups
 from github.runner.hub import Hub
-from github.runner.record import Progress, Record
-from github.runner.rewrite import secret
+from github.runner.job_log import JobLog, JobProgress
+from github.runner.rewrite import secret_name
 from github.runner.workflow import Workflow
 
-GRACE = 20.0  # seconds that `always()` and `cancelled()` steps have after a cancellation; GitHub gives five minutes
-CALM = 0.3  # seconds after which act, if it began no other job, will begin none while one is stuck at its gate
+# Time that `always()` and `cancelled()` steps have after a cancellation; GitHub gives five minutes.
+GRACE_SECONDS = 20.0
+# If act starts no other job within this time while one is dropped at its gate, it starts none at all.
+CHECK_SECONDS = 0.3
 
 
 class Execution:
-    """A run at work, in a thread of its own.
+    """Execution of a run, in a separate thread.
 
     Attributes:
-        run: What it works on.
-        workflow: What it runs.
-        changed: Called at its end, and whenever one of its jobs waits or ends.
+        run: Run that it executes.
+        workflow: Workflow of the run.
+        changed: Callback at its end, and whenever one of its jobs waits or ends.
     """
 
     def __init__(
         self, hub: Hub, run: Run, workflow: Workflow, groups: Groups, state: threading.Condition,
         env: Mapping[str, str], changed: Callable[[], None],
     ) -> None:  # fmt: skip
-        """Nothing starts yet; `state` guards all that is shared."""
+        """Prepare the run without starting it; `state` guards all shared data."""
         self.hub, self.run, self.workflow = hub, run, workflow
         self.state, self.env, self.changed = state, env, changed
-        self.record = Record(workflow, run.jobs)
+        self.record = JobLog(workflow, run.jobs)
         self.process: act.Process | None = None
-        self.cancelling = self.over = False
+        self.is_cancelled = self.is_over = False
         self.tokens: dict[str, Token] = {}
-        self.gates = Gates(hub, run, workflow, groups, self.record, self._settle, self._calm, self.cancel)
+        self.gates = Gates(hub, run, workflow, groups, self.record, self._update_status, self._check_soon, self.cancel)
         self.thread = threading.Thread(target=self._work, name=f"run {run.id}", daemon=True)
 
     @property
-    def idle(self) -> bool:
-        """All that it has begun waits for others."""
-        begun = self.record.open
-        return bool(begun) and all(progress.waits for progress in begun)
+    def is_idle(self) -> bool:
+        """Return whether all jobs that it has started wait."""
+        unfinished = self.record.unfinished
+        return bool(unfinished) and all(progress.waits for progress in unfinished)
 
     def cancel(self) -> None:
-        """End it as a person's click on "Cancel" does."""
-        self.cancelling = True
-        if self.idle:
-            self._kill()  # what waits at its gate never started: none of its steps may run
-        elif self.process and not self.over:
+        """Cancel the run, like a click on "Cancel"."""
+        self.is_cancelled = True
+        if self.is_idle:
+            self._kill()  # jobs at their gates never started: none of their steps may run
+        elif self.process and not self.is_over:
             self.process.interrupt()
-            self._later(GRACE, self._kill)
+            self._later(GRACE_SECONDS, self._kill)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the run."""
         with self.state:
-            self.cancelling = True
+            self.is_cancelled = True
             self._kill()
 
     def _kill(self) -> None:
-        """End what still runs."""
-        if self.process and not self.over:
+        """Kill act, if it still runs."""
+        if self.process and not self.is_over:
             self.process.kill()
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something after a while, unless the run is over by then."""
+        """Call a function after a delay, unless the run has ended by then."""
 
         def act_then() -> None:
             with self.state:
-                if not self.over:
+                if not self.is_over:
                     action()
 
         timer = threading.Timer(seconds, act_then)
@@ -80,11 +82,11 @@ class Execution:
         timer.start()
 
     def _work(self) -> None:
-        """Run act and listen to it; whatever happens, the run is completed."""
+        """Run act and read its output; complete the run in any case."""
         try:
-            code = self._listen()
+            code = self._run_act()
         except Exception as error:
-            self.record.log.append(f"The local runner stumbled: {error!r}\n")
+            self.record.log.append(f"The local runner failed: {error!r}\n")
             code = 1
         if self.process:
             self.process.kill()
@@ -94,65 +96,65 @@ class Execution:
             self._complete(code != 0)
         self.changed()
 
-    def _listen(self) -> int:
-        """act's exit code, after its last word."""
+    def _run_act(self) -> int:
+        """Run act until it ends, and return its exit code."""
         self._issue_tokens()
         with self.state:
-            if self.cancelling:
+            if self.is_cancelled:
                 return 1
-            tokens = {secret(job): token.value for job, token in self.tokens.items()}
+            tokens = {secret_name(job): token.value for job, token in self.tokens.items()}
             values = {**self.hub.settings.secrets, **tokens}
             self.process = act.start(self.hub, self.run, self.workflow, values, self.env)
         with (self.run.folder / "act.jsonl").open("w") as log:
             for line in self.process.lines():
                 log.write(line)
                 with self.state:
-                    self._hear(line)
+                    self._process_line(line)
         return self.process.popen.wait()
 
     def _issue_tokens(self) -> None:
-        """A token for each job, with its own grants; not under our lock, for the server has locks of its own."""
+        """Issue a token for each job, with its grants; outside the runner's lock, because the server has its own."""
         default = self.hub.settings.default_workflow_permissions
         for job in self.workflow.jobs:
             self.tokens[job] = self.hub.issue_token(grants(self.workflow, job, default))
 
-    def _hear(self, line: str) -> None:
-        """Act on what a line tells."""
-        heard = self.record.read(line)
-        if heard and heard[1] == "gate":
-            self.gates.arrive(heard[0])
-        elif heard and heard[1] == "end":
-            self._end(heard[0])
+    def _process_line(self, line: str) -> None:
+        """Process a line of act's log."""
+        change = self.record.parse_line(line)
+        if change and change[1] == "gate":
+            self.gates.arrive(change[0])
+        elif change and change[1] == "end":
+            self._end(change[0])
 
-    def _settle(self) -> None:
-        """Let it be known whether the run only waits, and that this may have changed."""
-        self.run.status = "waiting" if self.idle else "in_progress"
+    def _update_status(self) -> None:
+        """Update the run's status, and report the change."""
+        self.run.status = "waiting" if self.is_idle else "in_progress"
         self.changed()
 
-    def _calm(self) -> None:
-        """A job has ended: see after a moment whether the run has more to do."""
-        self._later(CALM, self._give_up)
+    def _check_soon(self) -> None:
+        """Check after a moment whether the run can continue."""
+        self._later(CHECK_SECONDS, self._end_if_stuck)
 
-    def _give_up(self) -> None:
-        """act cannot be told that a job will never start; so once nothing else runs, it is ended."""
-        dropped = [progress for progress in self.record.begun.values() if progress.dropped]
-        if dropped and not any(progress.busy or progress.waits for progress in self.record.open):
-            self.cancelling = True
+    def _end_if_stuck(self) -> None:
+        """End act if only dropped jobs are left: act cannot learn that a job will never start."""
+        dropped = [progress for progress in self.record.started.values() if progress.dropped]
+        if dropped and not any(progress.is_busy or progress.waits for progress in self.record.unfinished):
+            self.is_cancelled = True
             self._kill()
 
-    def _end(self, progress: Progress) -> None:
-        """A job is over: others may have its place."""
-        self.gates.conclude(progress, "cancelled" if self.cancelling else progress.said)
-        self._settle()
-        self._calm()
+    def _end(self, progress: JobProgress) -> None:
+        """Conclude a job that has ended."""
+        self.gates.conclude(progress, "cancelled" if self.is_cancelled else progress.act_conclusion)
+        self._update_status()
+        self._check_soon()
 
     def _complete(self, act_failed: bool) -> None:
-        """Settle every job, and keep only what is worth reading."""
+        """Conclude every job, and keep only logs, summaries and artifacts."""
         run = self.run
-        self.over = True
-        for progress in self.record.open:
-            self.gates.conclude(progress, "cancelled" if self.cancelling else "failure")
-        self.record.close(self.cancelling)
+        self.is_over = True
+        for progress in self.record.unfinished:
+            self.gates.conclude(progress, "cancelled" if self.is_cancelled else "failure")
+        self.record.close(self.is_cancelled)
         (run.folder / "log.txt").write_text("".join(self.record.log))
         for id, job in run.jobs.items():
             (run.folder / f"{id.replace('/', '-')}.log").write_text(job.log)

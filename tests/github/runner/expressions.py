@@ -1,4 +1,4 @@
-"""The few expressions that the runner itself must evaluate; act evaluates the others."""
+"""Evaluation of the few expressions that the runner needs; act evaluates the others."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,28 +6,28 @@ from typing import Any, NoReturn
 
 TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(-?\d+(?:\.\d+)?)|([A-Za-z_][\w-]*)|(\|\||&&|==|!=|[!().,]))")
 EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-WORDS = {"true": True, "false": False, "null": None}
-# A missing key of these is our own omission, not the workflow's: it is refused instead of read as empty.
-CLOSED = {"github"}
+CONSTANTS = {"true": True, "false": False, "null": None}
+# Contexts in which an unknown key is an error of this runner, not of the workflow: it is refused, not read as empty.
+STRICT_CONTEXTS = {"github"}
 
 
-class NotUnderstood(Exception):
-    """An expression beyond what the runner evaluates"""
+class UnsupportedExpression(Exception):
+    """Error for an expression that the runner does not evaluate."""
 
 
 def interpolate(text: str, contexts: Mapping[str, Any]) -> str:
-    """The text with each `${{ }}` in it replaced by its value."""
-    return EMBEDDED.sub(lambda found: shown(evaluate(found[1], contexts)), text)
+    """Return the text with each `${{ }}` replaced by its value."""
+    return EMBEDDED.sub(lambda match: to_text(evaluate(match[1], contexts)), text)
 
 
 def evaluate(text: str, contexts: Mapping[str, Any]) -> Any:
-    """The value of an expression, with or without its `${{ }}`."""
-    inner = EMBEDDED.fullmatch(text.strip())
-    return _Parser(inner[1] if inner else text, contexts).whole()
+    """Return the value of an expression, with or without `${{ }}`."""
+    match = EMBEDDED.fullmatch(text.strip())
+    return _Parser(match[1] if match else text, contexts).evaluate_all()
 
 
-def shown(value: Any) -> str:
-    """A value as GitHub writes it into a text."""
+def to_text(value: Any) -> str:
+    """Return a value as GitHub writes it into a text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -36,124 +36,124 @@ def shown(value: Any) -> str:
 
 
 class _Parser:
-    """A recursive descent that evaluates as it goes; nothing here has an effect, so nothing is skipped."""
+    """Recursive descent parser that evaluates while it parses; no expression has side effects."""
 
     def __init__(self, text: str, contexts: Mapping[str, Any]) -> None:
-        """Cut the text into tokens."""
+        """Split the text into tokens."""
         self.text = text.strip()
         self.contexts = contexts
-        self.tokens = self._cut()
+        self.tokens = self._tokenize()
 
-    def _refuse(self, why: str) -> NoReturn:
-        """Say what is beyond us, rather than guess."""
-        raise NotUnderstood(f"The local runner does not evaluate {self.text!r}: {why}.")
+    def _fail(self, reason: str) -> NoReturn:
+        """Raise UnsupportedExpression."""
+        raise UnsupportedExpression(f"The local runner does not evaluate {self.text!r}: {reason}.")
 
-    def _cut(self) -> list[str]:
-        """The tokens, last first, so that the next one is popped."""
-        tokens, place = [], 0
-        while place < len(self.text):
-            found = TOKEN.match(self.text, place)
-            if not found:
-                self._refuse(f"strange at {self.text[place:]!r}")
-            tokens.append(found[0].strip())
-            place = found.end()
+    def _tokenize(self) -> list[str]:
+        """Return the tokens, last first, so that `pop` returns the next one."""
+        tokens, position = [], 0
+        while position < len(self.text):
+            match = TOKEN.match(self.text, position)
+            if not match:
+                self._fail(f"unexpected text at {self.text[position:]!r}")
+            tokens.append(match[0].strip())
+            position = match.end()
         return tokens[::-1]
 
-    def _next(self, *wanted: str) -> str:
-        """The next token if it is one of these, else an empty text."""
-        return self.tokens.pop() if self.tokens and self.tokens[-1] in wanted else ""
+    def _accept(self, *expected: str) -> str:
+        """Remove and return the next token if it is one of these; else return an empty text."""
+        return self.tokens.pop() if self.tokens and self.tokens[-1] in expected else ""
 
-    def whole(self) -> Any:
-        """The value of all of it."""
+    def evaluate_all(self) -> Any:
+        """Return the value of the whole expression."""
         value = self._or()
         if self.tokens:
-            self._refuse(f"{self.tokens[-1]!r} was not expected")
+            self._fail(f"{self.tokens[-1]!r} was not expected")
         return value
 
     def _or(self) -> Any:
-        """The first that is true, else the last."""
+        """Return the first true value, else the last."""
         value = self._and()
-        while self._next("||"):
+        while self._accept("||"):
             other = self._and()
             value = value or other
         return value
 
     def _and(self) -> Any:
-        """The first that is false, else the last."""
+        """Return the first false value, else the last."""
         value = self._equal()
-        while self._next("&&"):
+        while self._accept("&&"):
             other = self._equal()
             value = value and other
         return value
 
     def _equal(self) -> Any:
-        """Two values compared, or one alone."""
+        """Return the comparison of two values, or a single value."""
         value = self._unary()
-        while sign := self._next("==", "!="):
+        while sign := self._accept("==", "!="):
             value = _same(value, self._unary()) == (sign == "==")
         return value
 
     def _unary(self) -> Any:
-        """A value, perhaps negated or in brackets."""
-        if self._next("!"):
+        """Return a value, possibly negated or in parentheses."""
+        if self._accept("!"):
             return not self._unary()
-        if self._next("("):
+        if self._accept("("):
             value = self._or()
             self._close()
             return value
         return self._atom()
 
     def _close(self) -> None:
-        """A closing bracket must come."""
-        if not self._next(")"):
-            self._refuse("a bracket is not closed")
+        """Require a closing parenthesis."""
+        if not self._accept(")"):
+            self._fail("a bracket is not closed")
 
     def _atom(self) -> Any:
-        """A literal, a call or a name."""
-        token = self.tokens.pop() if self.tokens else self._refuse("it ends too early")
+        """Return the value of a literal, a call or a name."""
+        token = self.tokens.pop() if self.tokens else self._fail("it ends too early")
         if token.startswith("'"):
             return token[1:-1].replace("''", "'")
         if token[0].isdigit() or token[0] == "-":
             return float(token)
-        if token in WORDS:
-            return WORDS[token]
-        return self._call(token) if self._next("(") else self._name(token)
+        if token in CONSTANTS:
+            return CONSTANTS[token]
+        return self._call(token) if self._accept("(") else self._name(token)
 
     def _call(self, name: str) -> Any:
-        """The value of a function."""
+        """Return the value of a function call."""
         values = []
-        while not self._next(")"):
+        while not self._accept(")"):
             values.append(self._or())
-            if not self._next(","):
+            if not self._accept(","):
                 self._close()
                 break
         if name not in FUNCTIONS:
-            self._refuse(f"it knows no function {name!r}")
+            self._fail(f"it knows no function {name!r}")
         return FUNCTIONS[name](*values)
 
     def _name(self, name: str) -> Any:
-        """What a context holds under a dotted name."""
+        """Return the value of a dotted name in a context."""
         if name not in self.contexts:
-            self._refuse(f"it knows no {name!r}")
+            self._fail(f"it knows no {name!r}")
         value: Any = self.contexts[name]
-        closed = name in CLOSED
-        while self._next("."):
-            key = self.tokens.pop() if self.tokens else self._refuse("it ends too early")
-            if closed and key not in value:
-                self._refuse(f"its github context has no {key!r}")
-            closed, value = False, value.get(key) if isinstance(value, Mapping) else None
+        is_strict = name in STRICT_CONTEXTS
+        while self._accept("."):
+            key = self.tokens.pop() if self.tokens else self._fail("it ends too early")
+            if is_strict and key not in value:
+                self._fail(f"its github context has no {key!r}")
+            is_strict, value = False, value.get(key) if isinstance(value, Mapping) else None
         return value
 
 
 def _same(left: Any, right: Any) -> bool:
-    """GitHub's loose equality: texts without case, unlike kinds as numbers."""
+    """Return GitHub's loose equality: texts ignoring case, different types as numbers."""
     if isinstance(left, str) and isinstance(right, str):
         return left.casefold() == right.casefold()
     return _number(left) == _number(right)
 
 
 def _number(value: Any) -> float:
-    """A value as a number; what is none equals nothing."""
+    """Return a value as a number; NaN if it is none."""
     try:
         return float(value or 0)
     except (TypeError, ValueError):
@@ -161,8 +161,8 @@ def _number(value: Any) -> float:
 
 
 def _format(pattern: str, *values: Any) -> str:
-    """GitHub's format()."""
-    return pattern.format(*map(shown, values))
+    """Return the value of GitHub's format()."""
+    return pattern.format(*map(to_text, values))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {"format": _format}

@@ -1,4 +1,4 @@
-"""Where the jobs of a run wait before they start: for a person who lets them deploy, then for others to make room."""
+"""Gates at which jobs wait before they start: first for a review of a deployment, then for a concurrency group."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from github.model import Run
-from github.runner import deploying
-from github.runner.concurrency import ticket
+from github.runner import job_deployment
+from github.runner.concurrency import make_ticket
 from github.runner.context import contexts
-from github.runner.deploying import Deploying
 from github.runner.groups import Groups, Ticket
 from github.runner.hub import Hub
-from github.runner.record import Progress, Record
+from github.runner.job_deployment import JobDeployment
+from github.runner.job_log import JobLog, JobProgress
 from github.runner.workflow import Workflow
 
 
@@ -23,86 +23,86 @@ class Gates:
     """The gates of one run; the caller holds the runner's lock.
 
     Attributes:
-        settle: Called when a job begins to wait, and when it goes on.
-        left: Called when a job has ended at its gate.
-        cancel: Called when the whole run must make room.
+        settle: Callback when a job begins or ends its wait.
+        left: Callback when a job has ended at its gate.
+        cancel: Callback when the whole run is cancelled for another.
     """
 
     hub: Hub
     run: Run
     workflow: Workflow
     groups: Groups
-    record: Record
+    record: JobLog
     settle: Callable[[], None]
     left: Callable[[], None]
     cancel: Callable[[], None]
     tickets: dict[str, Ticket] = field(default_factory=dict)
-    deploying: dict[str, Deploying] = field(default_factory=dict)
+    job_deployments: dict[str, JobDeployment] = field(default_factory=dict)
 
-    def arrive(self, progress: Progress) -> None:
-        """A job stands at its gate."""
+    def arrive(self, progress: JobProgress) -> None:
+        """Handle a job that has reached its gate."""
         progress.waits = True
         declared = self.workflow.jobs[progress.id].get("environment")
-        begun = deploying.begin(self.hub, self.run, declared, self._known(progress))
-        if begun:
-            self.deploying[progress.job.id] = begun
-            progress.reviewed = begun.waits
+        deployment = job_deployment.start_deployment(self.hub, self.run, declared, self._contexts(progress))
+        if deployment:
+            self.job_deployments[progress.job.id] = deployment
+            progress.reviewed = deployment.waits
         if not progress.reviewed:
             self._lock(progress)
         self.settle()
 
     def review(self, approved: bool) -> None:
-        """A person has decided on some of the jobs that wait for it."""
-        asked = [progress for progress in self.record.open if progress.reviewed]
-        for progress in [one for one in asked if not self.deploying[one.job.id].waits]:
+        """Continue or end the jobs that a reviewer has decided on."""
+        waiting = [progress for progress in self.record.unfinished if progress.reviewed]
+        for progress in [one for one in waiting if not self.job_deployments[one.job.id].waits]:
             progress.reviewed = False
             if approved:
                 self._lock(progress)
             else:
-                self._leave_out(progress, "failure")
+                self._end_at_gate(progress, "failure")
 
-    def conclude(self, progress: Progress, conclusion: str) -> None:
-        """Note how a job ended, and its deployment with it; others may have its place."""
+    def conclude(self, progress: JobProgress, conclusion: str) -> None:
+        """Record the conclusion of a job and its deployment, and release its concurrency group."""
         self.record.end(progress, conclusion)
         key = progress.job.id
-        if key in self.deploying:
-            self.deploying.pop(key).ended(conclusion, self._known(progress))
+        if key in self.job_deployments:
+            self.job_deployments.pop(key).finish(conclusion, self._contexts(progress))
         if key in self.tickets:
             self.groups.leave(self.tickets[key])
 
-    def _known(self, progress: Progress) -> dict[str, Any]:
-        """What the expressions of a job may read."""
+    def _contexts(self, progress: JobProgress) -> dict[str, Any]:
+        """Return the contexts that a job's expressions can read."""
         return {**contexts(self.hub, self.run, self.workflow), **self.record.contexts(progress)}
 
-    def _lock(self, progress: Progress) -> None:
-        """Ask for a job's group, if it has one."""
+    def _lock(self, progress: JobProgress) -> None:
+        """Request a job's concurrency group, if it has one."""
         declared = self.workflow.jobs[progress.id].get("concurrency")
         if declared is None:
             self._grant(progress)
             return
         granted, cancelled = partial(self._grant, progress), partial(self._drop, progress)
-        asks = self.tickets[progress.job.id] = ticket(declared, self._known(progress), granted, cancelled)
-        self.groups.enter(asks)
+        ticket = self.tickets[progress.job.id] = make_ticket(declared, self._contexts(progress), granted, cancelled)
+        self.groups.enter(ticket)
         self.settle()
 
-    def _grant(self, progress: Progress) -> None:
-        """Open a job's gate; its seconds count from now."""
+    def _grant(self, progress: JobProgress) -> None:
+        """Open a job's gate; its duration counts from now."""
         progress.waits = False
         progress.since = time.monotonic()
-        if progress.job.id in self.deploying:
-            self.deploying[progress.job.id].begun()
+        if progress.job.id in self.job_deployments:
+            self.job_deployments[progress.job.id].start()
         Path(progress.gate).touch()
         self.settle()
 
-    def _drop(self, progress: Progress) -> None:
-        """Another takes a job's place: what waits never starts; what runs is cancelled, and with it all of the run."""
+    def _drop(self, progress: JobProgress) -> None:
+        """Cancel a job that another replaces: a waiting job never starts; a running job ends its whole run."""
         if progress.waits:
-            self._leave_out(progress, "cancelled")
+            self._end_at_gate(progress, "cancelled")
         else:
             self.cancel()
 
-    def _leave_out(self, progress: Progress, conclusion: str) -> None:
-        """A job ends at its gate."""
+    def _end_at_gate(self, progress: JobProgress, conclusion: str) -> None:
+        """End a job at its gate."""
         progress.dropped = True
         self.conclude(progress, conclusion)
         self.left()

@@ -1,9 +1,9 @@
-"""What a job's token may do."""
+"""Grants of a job's token."""
 
 from typing import Any
 
 from github.model import Grant
-from github.runner.workflow import Invalid, Workflow
+from github.runner.workflow import InvalidWorkflow, Workflow
 
 KNOWN = (
     "actions", "artifact-metadata", "attestations", "checks", "contents", "deployments", "discussions", "id-token",
@@ -14,7 +14,7 @@ READ_DEFAULT = ("contents", "metadata", "packages")
 
 
 def grants(workflow: Workflow, job: str, default: str) -> dict[str, Grant]:
-    """A job's grants by the API's names: its own, else the workflow's, else the repository's default."""
+    """Return a job's grants by the API's names: from the job, else the workflow, else the repository's default."""
     declared = workflow.jobs[job].get("permissions", workflow.data.get("permissions", default))
     if declared == "read":
         return dict.fromkeys(READ_DEFAULT, "read")
@@ -24,12 +24,12 @@ def grants(workflow: Workflow, job: str, default: str) -> dict[str, Grant]:
 
 
 def _api(name: str) -> str:
-    """A permission's name in the API."""
+    """Return a permission's name in the API."""
     return name.replace("-", "_")
 
 
 def _known(name: str, level: Any) -> str:
-    """The level, if GitHub knows it and the name."""
+    """Return the level; raise an error if GitHub does not know it or the name."""
     if name not in KNOWN or level not in ("read", "write", "none"):
-        raise Invalid(f"Unknown permission `{name}: {level}`.")
+        raise InvalidWorkflow(f"Unknown permission `{name}: {level}`.")
     return str(level)

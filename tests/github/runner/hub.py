@@ -1,4 +1,4 @@
-"""What the runner needs of the server."""
+"""Interface of the server that the runner uses."""
 
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -12,52 +12,52 @@ class Settings(Protocol):
 
     @property
     def default_workflow_permissions(self) -> str:
-        """What a job may do that declares nothing: read or write."""
+        """Default permissions of jobs: read or write."""
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """What jobs may read, by name."""
+        """Secrets of jobs, by name."""
 
     @property
     def disabled(self) -> Set[str]:
-        """Workflows that nothing starts, by their files."""
+        """Files of disabled workflows."""
 
 
 class Deployments(Protocol):
-    """What the server knows of deployments; it takes no lock for any of this."""
+    """Deployments on the server; these methods take no lock."""
 
     def start(self, run: Run, environment: str, /) -> int:
-        """Begin one, for a job that is about to start; its number."""
+        """Create the deployment of a job that is about to start, and return its id."""
 
     def waits(self, number: int, /) -> bool:
-        """Whether a person must allow it first."""
+        """Return whether a reviewer must approve it first."""
 
-    def tell(self, number: int, state: str, url: str = "", log: str = "", /) -> None:
-        """Say how it goes."""
+    def report(self, number: int, state: str, url: str = "", log: str = "", /) -> None:
+        """Add a status to a deployment."""
 
 
 class Hub(Protocol):
-    """The server, as far as the runner uses it."""
+    """The part of the server that the runner uses."""
 
     @property
     def url(self) -> str:
-        """What stands for https://github.com."""
+        """URL that replaces https://github.com."""
 
     @property
     def api(self) -> str:
-        """What stands for https://api.github.com."""
+        """URL that replaces https://api.github.com."""
 
     @property
     def bare(self) -> Path:
-        """The repository itself."""
+        """Path of the bare repository."""
 
     @property
     def repository(self) -> str:
-        """Owner and name."""
+        """Owner and name of the repository."""
 
     @property
     def runs(self) -> dict[int, Run]:
-        """Every run so far, by number; the runner adds to it."""
+        """All runs by id; the runner adds to them."""
 
     @property
     def settings(self) -> Settings:
@@ -65,10 +65,10 @@ class Hub(Protocol):
 
     @property
     def deployments(self) -> Deployments:
-        """Every deployment so far; the runner adds to them."""
+        """All deployments; the runner adds to them."""
 
     def issue_token(self, permissions: Mapping[str, Grant], /) -> Token:
-        """A token of Actions with these grants."""
+        """Issue a token of Actions with these grants."""
 
     def revoke(self, token: Token, /) -> object:
-        """Take a token back."""
+        """Revoke a token."""

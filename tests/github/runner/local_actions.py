@@ -1,7 +1,7 @@
-"""Finding the actions that a repository has for its own workflows, at the commit that runs.
+"""Local actions of a repository, at the commit that runs.
 
-act reads a local action from the workspace when its step comes, as GitHub does. The commit's own copy is read before
-the run, because the actions that it uses need stand-ins as well.
+act reads a local action from the workspace when its step starts, as GitHub does. This module reads the commit's copy
+before the run, because the actions that it uses need stand-ins as well.
 """
 
 import posixpath
@@ -10,7 +10,7 @@ import yaml
 
 from github.runner.repository import Repository
 from github.runner.rewrite import reads_token
-from github.runner.workflow import Invalid, LocalAction, Workflow, used
+from github.runner.workflow import InvalidWorkflow, LocalAction, Workflow, used_actions
 
 FILES = ("action.yml", "action.yaml")
 
@@ -18,28 +18,28 @@ FILES = ("action.yml", "action.yaml")
 def find(workflow: Workflow, repository: Repository, sha: str) -> dict[str, LocalAction]:
     """Return the local actions that a workflow uses at a commit, and those that they use, by their paths.
 
-    An action that the commit does not have is left out: its step fails, as on GitHub.
+    An action that the commit does not contain is omitted: its step fails, as on GitHub.
 
     Raises:
-        Invalid: The file of one is not an action.
+        InvalidWorkflow: The file of an action is invalid.
     """
-    found: dict[str, LocalAction] = {}
-    wanted = used(workflow.steps)
-    while wanted:
-        uses = wanted.pop()
-        if uses in found or not is_local(uses):
+    actions: dict[str, LocalAction] = {}
+    pending = used_actions(workflow.steps)
+    while pending:
+        uses = pending.pop()
+        if uses in actions or not is_local(uses):
             continue
         text = _text(repository, sha, uses)
         if text is not None:
-            found[uses] = _parse(uses, text)
-            wanted += used(found[uses].steps)
-    return found
+            actions[uses] = _parse(uses, text)
+            pending += used_actions(actions[uses].steps)
+    return actions
 
 
 def third_party(workflow: Workflow) -> set[str]:
     """Return the actions of other repositories that a workflow's steps use, directly or in local actions."""
-    inside = [uses for action in workflow.actions.values() for uses in used(action.steps)]
-    return {uses for uses in (*used(workflow.steps), *inside) if not is_local(uses)}
+    nested = [uses for action in workflow.actions.values() for uses in used_actions(action.steps)]
+    return {uses for uses in (*used_actions(workflow.steps), *nested) if not is_local(uses)}
 
 
 def is_local(uses: str) -> bool:
@@ -58,7 +58,7 @@ def _parse(uses: str, text: str) -> LocalAction:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise Invalid(f"The action {uses!r} is not YAML: {error}") from error
+        raise InvalidWorkflow(f"The action {uses!r} is not YAML: {error}") from error
     if not isinstance(data, dict):
-        raise Invalid(f"The action {uses!r} is not a mapping.")
+        raise InvalidWorkflow(f"The action {uses!r} is not a mapping.")
     return LocalAction(uses, data, reads_token(text))

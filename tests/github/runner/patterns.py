@@ -7,7 +7,7 @@ PIECE = re.compile(r"(\*\*/)|(\*\*)|(\*)|([?+])|(\[[^\]]+\])|\\(.)|(.)", re.DOTA
 
 
 def matches(patterns: Iterable[str], name: str) -> bool:
-    """Whether a name passes a list in which the last pattern that fits decides, and `!` takes away."""
+    """Return whether a name passes a list of patterns: the last match decides, and `!` excludes."""
     passes = False
     for pattern in patterns:
         if _regex(pattern.removeprefix("!")).fullmatch(name):
@@ -16,12 +16,12 @@ def matches(patterns: Iterable[str], name: str) -> bool:
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression: only `**` crosses a slash; `?` and `+` repeat what stands before them."""
-    return re.compile("".join(_piece(*found.groups("")) for found in PIECE.finditer(pattern)))
+    """Return a pattern as a regular expression: only `**` matches slashes; `?` and `+` repeat a character."""
+    return re.compile("".join(_piece(*match.groups("")) for match in PIECE.finditer(pattern)))
 
 
 def _piece(folders: str, anything: str, star: str, repeat: str, letters: str, escaped: str, other: str) -> str:
-    """One piece of a pattern as a regular expression."""
+    """Return one piece of a pattern as a regular expression."""
     if folders:
         return "(?:.*/)?"
     if anything or star:

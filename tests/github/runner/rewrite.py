@@ -1,11 +1,11 @@
 """The copy of a workflow file that act runs.
 
-act has one token for a run, knows no locks, and refuses keys newer than itself. So, and nothing else is changed:
+act has one token for a run, no locks, and refuses keys that it does not know. The copy differs only in this:
  - in each job `github.token` and `secrets.GITHUB_TOKEN` read `secrets.TOKEN_<JOB>`, which is also what an action's
    `token` is unless the step says otherwise; variables of the whole workflow that hold a token move into each job;
- - a job with `concurrency` or an `environment` gets a first step that waits until the runner says that it may start;
- - these two, `permissions` and `cache-mode`, which the runner has read already, are left out.
-The copy is made from YAML's nodes, not from its values: every scalar is written as it was read.
+ - a job with `concurrency` or an `environment` gets a first step that waits until the runner lets it start;
+ - these two keys, `permissions` and `cache-mode`, which the runner handles itself, are removed.
+The copy is written from YAML's nodes, not from its values: every scalar stays as it was read.
 """
 
 import copy
@@ -19,11 +19,11 @@ GATE = "local-gate"
 EMBEDDED = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 TOKEN = re.compile(r"\b(?:github\.token|secrets\.GITHUB_TOKEN)\b", re.IGNORECASE)
 GATED = ("concurrency", "environment")
-LEFT_OUT = (*GATED, "permissions", "cache-mode")
+REMOVED = (*GATED, "permissions", "cache-mode")
 
 
-def secret(job: str) -> str:
-    """The name of the secret that holds a job's token."""
+def secret_name(job: str) -> str:
+    """Return the name of the secret with a job's token."""
     return "TOKEN_" + job.upper().replace("-", "_")
 
 
@@ -33,7 +33,7 @@ def reads_token(text: str) -> bool:
 
 
 def for_act(text: str) -> str:
-    """The copy."""
+    """Return the copy of a workflow file for act."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
     jobs = _get(root, "jobs")
@@ -43,15 +43,15 @@ def for_act(text: str) -> str:
     jobs.value = [(key, copy.deepcopy(job)) for key, job in jobs.value]
     for key, job in jobs.value:
         _rewrite_job(key.value, job, shared)
-    _leave_out(root)
+    _remove_keys(root)
     return str(yaml.serialize(root, Dumper=yaml.SafeDumper, allow_unicode=True, width=2**20))
 
 
 def _rewrite_job(name: str, job: yaml.MappingNode, shared: list[tuple[yaml.Node, yaml.Node]]) -> None:
-    """One job with its own token and its gate."""
+    """Give one job its own token and its gate."""
     steps = _get(job, "steps")
     gated = any(_get(job, key) is not None for key in GATED)
-    _leave_out(job)
+    _remove_keys(job)
     if shared:
         own = _get_or_add(job, "env")
         own.value = copy.deepcopy(shared) + own.value
@@ -60,32 +60,32 @@ def _rewrite_job(name: str, job: yaml.MappingNode, shared: list[tuple[yaml.Node,
             _give_token(step)
         if gated:
             steps.value.insert(0, _gate())
-    _replace(job, f"secrets.{secret(name)}")
+    _replace(job, f"secrets.{secret_name(name)}")
 
 
 def _take_token_variables(root: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Take the variables that hold a token out of the workflow's `env`."""
+    """Remove the variables with a token from the workflow's `env`, and return them."""
     env = _get(root, "env")
     if not isinstance(env, yaml.MappingNode):
         return []
-    taken = [(key, value) for key, value in env.value if TOKEN.search(str(value.value))]
-    env.value = [pair for pair in env.value if pair not in taken]
-    return taken
+    removed = [(key, value) for key, value in env.value if TOKEN.search(str(value.value))]
+    env.value = [pair for pair in env.value if pair not in removed]
+    return removed
 
 
 def _give_token(step: yaml.MappingNode) -> None:
-    """Say what is GitHub's default: an action's `token` is the job's."""
+    """Set GitHub's default explicitly: an action's `token` is that of the job."""
     uses = _get(step, "uses")
-    if uses is not None and standins.takes_token(uses.value):
-        given = _get_or_add(step, "with")
-        if _get(given, "token") is None:
-            given.value.append((_scalar("token"), _scalar("${{ github.token }}")))
+    if uses is not None and standins.uses_job_token(uses.value):
+        inputs = _get_or_add(step, "with")
+        if _get(inputs, "token") is None:
+            inputs.value.append((_scalar("token"), _scalar("${{ github.token }}")))
 
 
 def _gate() -> yaml.MappingNode:
-    """A step that waits for the runner's leave, wherever the job's own steps run and in whatever shell.
+    """Return a step that waits until the runner lets the job start, independent of the job's folder and shell.
 
-    It says where it waits, for the legs of a matrix each have their own gate.
+    It prints the path of its gate, because each leg of a matrix has its own.
     """
     wait = 'gate=$(mktemp -u "$LOCAL_GATES/XXXXXXXX"); echo "$gate"; until [ -e "$gate" ]; do sleep 0.05; done'
     step = {"id": GATE, "run": wait, "shell": "sh", "working-directory": "${{ github.workspace }}"}
@@ -95,9 +95,9 @@ def _gate() -> yaml.MappingNode:
 
 
 def _replace(node: yaml.Node, token: str) -> None:
-    """Let every expression below a node read this token instead."""
+    """Replace the token in every expression below a node."""
     if isinstance(node, yaml.ScalarNode):
-        node.value = EMBEDDED.sub(lambda found: TOKEN.sub(token, found[0]), node.value)
+        node.value = EMBEDDED.sub(lambda value: TOKEN.sub(token, value[0]), node.value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _replace(value, token)
@@ -106,26 +106,26 @@ def _replace(node: yaml.Node, token: str) -> None:
             _replace(value, token)
 
 
-def _leave_out(node: yaml.MappingNode) -> None:
-    """Drop the keys that the runner has read already."""
-    node.value = [(key, value) for key, value in node.value if key.value not in LEFT_OUT]
+def _remove_keys(node: yaml.MappingNode) -> None:
+    """Remove the keys that the runner itself handles."""
+    node.value = [(key, value) for key, value in node.value if key.value not in REMOVED]
 
 
 def _get(node: yaml.MappingNode, name: str) -> yaml.Node | None:
-    """The value of a key."""
+    """Return the value of a key; None if it is missing."""
     return next((value for key, value in node.value if key.value == name), None)
 
 
 def _get_or_add(node: yaml.MappingNode, name: str) -> yaml.MappingNode:
-    """The mapping under a key, made where it is missing."""
-    found = _get(node, name)
-    if isinstance(found, yaml.MappingNode):
-        return found
-    made = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=False)
-    node.value = [pair for pair in node.value if pair[0].value != name] + [(_scalar(name), made)]
-    return made
+    """Return the mapping under a key; add it if it is missing."""
+    value = _get(node, name)
+    if isinstance(value, yaml.MappingNode):
+        return value
+    mapping = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=False)
+    node.value = [pair for pair in node.value if pair[0].value != name] + [(_scalar(name), mapping)]
+    return mapping
 
 
 def _scalar(value: str) -> yaml.ScalarNode:
-    """A text."""
+    """Return a scalar node with a text."""
     return yaml.ScalarNode("tag:yaml.org,2002:str", value)

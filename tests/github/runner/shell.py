@@ -1,15 +1,15 @@
-"""Runs a shell as GitHub's runner does, with no terminal: act gives each step one, and programs behave otherwise."""
+"""Run a shell without a terminal, as GitHub's runner does; act gives each step one."""
 
 import os
 import select
 import subprocess
 import sys
 
-TICK = 0.02  # seconds between two looks at whether the shell has ended
+TICK = 0.02  # seconds between two checks whether the shell has ended
 
 
 def main(command: list[str]) -> int:
-    """Pass on what the command prints until it ends; what it leaves running keeps nobody waiting."""
+    """Forward the command's output until it ends; processes that it leaves running do not block."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         assert child.stdout is not None
         stream, is_open = child.stdout.fileno(), True
@@ -22,12 +22,12 @@ def main(command: list[str]) -> int:
 
 
 def _ready(stream: int, seconds: float) -> bool:
-    """Whether something comes within the time."""
+    """Return whether output is available within the time."""
     return bool(select.select([stream], [], [], seconds)[0])
 
 
 def _pass_on(stream: int) -> bool:
-    """Pass on what is there; False once everybody has closed the stream."""
+    """Forward available output; return False once the stream is closed."""
     text = os.read(stream, 65536)
     sys.stdout.buffer.write(text)
     sys.stdout.buffer.flush()

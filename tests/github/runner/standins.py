@@ -1,4 +1,4 @@
-"""What stands in for third-party actions."""
+"""Stand-ins for third-party actions."""
 
 from pathlib import Path
 from typing import Any
@@ -8,20 +8,20 @@ import yaml
 ACTIONS = Path(__file__).parents[1] / "actions"
 
 
-def folder(uses: str) -> Path | None:
-    """The folder of an action's stand-in; None where there is none."""
+def find_folder(uses: str) -> Path | None:
+    """Return the folder of an action's stand-in; None if there is none."""
     name, _, ref = uses.partition("@")
-    found = ACTIONS / name
-    return found if ref and not name.startswith(".") and (found / "action.yml").is_file() else None
+    folder = ACTIONS / name
+    return folder if ref and not name.startswith(".") and (folder / "action.yml").is_file() else None
 
 
-def inputs(uses: str) -> dict[str, Any]:
-    """The inputs that a stand-in honours."""
-    found = folder(uses)
-    declared: dict[str, Any] = yaml.safe_load((found / "action.yml").read_text())["inputs"] if found else {}
+def declared_inputs(uses: str) -> dict[str, Any]:
+    """Return the inputs that a stand-in supports."""
+    folder = find_folder(uses)
+    declared: dict[str, Any] = yaml.safe_load((folder / "action.yml").read_text())["inputs"] if folder else {}
     return declared
 
 
-def takes_token(uses: str) -> bool:
-    """Whether an action's `token` is the job's own unless told otherwise."""
-    return "github.token" in str(inputs(uses).get("token", {}).get("default"))
+def uses_job_token(uses: str) -> bool:
+    """Return whether an action's `token` is the job's token by default."""
+    return "github.token" in str(declared_inputs(uses).get("token", {}).get("default"))

@@ -1,4 +1,4 @@
-"""A workflow file, read as GitHub reads it."""
+"""Workflow files, parsed as GitHub parses them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 
-class Invalid(Exception):
-    """A workflow that cannot run here; the message says why"""
+class InvalidWorkflow(Exception):
+    """Error for a workflow that cannot run here; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class LocalAction:
     Attributes:
         uses: Path by which steps name it.
         data: Content of its file.
-        reads_token: Whether an expression in its file reads the token of the job.
+        reads_token: Flag of actions whose file has an expression that reads the token of the job.
     """
 
     uses: str
@@ -28,17 +28,17 @@ class LocalAction:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Inputs that it declares, by name."""
+        """Declared inputs by name."""
         return self.data.get("inputs") or {}
 
     @property
     def is_composite(self) -> bool:
-        """Whether it consists of steps."""
+        """Return whether it consists of steps."""
         return bool((self.data.get("runs") or {}).get("using") == "composite")
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """Its steps; none where it is not composite."""
+        """Steps of a composite action; empty for other actions."""
         return list(self.data["runs"].get("steps") or ()) if self.is_composite else []
 
 
@@ -47,10 +47,10 @@ class Workflow:
     """A workflow file.
 
     Attributes:
-        file: Its name, such as train.yml.
-        text: What stands in it.
-        data: The same, as data.
-        actions: Local actions that its steps use, directly or in turn, by their paths.
+        file: File name, such as train.yml.
+        text: Content of the file.
+        data: Parsed content.
+        actions: Local actions that its steps use, directly or indirectly, by their paths.
     """
 
     file: str
@@ -60,23 +60,23 @@ class Workflow:
 
     @property
     def name(self) -> str:
-        """What it calls itself, else its path."""
+        """Its name, or else its path."""
         return str(self.data.get("name") or f".github/workflows/{self.file}")
 
     @property
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """Its jobs, by id."""
+        """Jobs by id."""
         jobs: dict[str, dict[str, Any]] = self.data["jobs"]
         return jobs
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """Steps of all its jobs."""
+        """Steps of all jobs."""
         return [step for job in self.jobs.values() for step in job.get("steps") or ()]
 
     @cached_property
     def triggers(self) -> dict[str, dict[str, Any]]:
-        """What it runs on: each event with its filters."""
+        """Events that start it, each with its filters."""
         on = self.data["on"]
         if isinstance(on, str):
             on = [on]
@@ -85,44 +85,44 @@ class Workflow:
         return {event: rule if isinstance(rule, dict) else {"list": rule or []} for event, rule in on.items()}
 
 
-def read(file: str, text: str) -> Workflow:
-    """The workflow in a file; Invalid where it is none."""
+def parse_workflow(file: str, text: str) -> Workflow:
+    """Parse a workflow file; raise InvalidWorkflow if it is not valid."""
     try:
         data = yaml.safe_load(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise Invalid(f"{file} is not YAML: {error}") from error
+        raise InvalidWorkflow(f"{file} is not YAML: {error}") from error
     if not isinstance(data, dict) or root is None:
-        raise Invalid(f"{file} is not a mapping.")
-    for key in _repeated(root):
-        raise Invalid(f"{file} has the key {key!r} twice.")
-    if True in data:  # YAML 1.1 reads the key `on` so
+        raise InvalidWorkflow(f"{file} is not a mapping.")
+    for key in _repeated_keys(root):
+        raise InvalidWorkflow(f"{file} has the key {key!r} twice.")
+    if True in data:  # YAML 1.1 parses the key `on` as a boolean
         data["on"] = data.pop(True)
-    _demand(file, data)
+    _require_jobs(file, data)
     return Workflow(file, text, data)
 
 
-def used(steps: Iterable[dict[str, Any]]) -> list[str]:
+def used_actions(steps: Iterable[dict[str, Any]]) -> list[str]:
     """Return the actions that steps name."""
     return [step["uses"] for step in steps if "uses" in step]
 
 
-def _demand(file: str, data: dict[str, Any]) -> None:
-    """It must have triggers, and jobs with an id and a content."""
+def _require_jobs(file: str, data: dict[str, Any]) -> None:
+    """Require triggers, and jobs with an id and a content."""
     if not data.get("on"):
-        raise Invalid(f"{file} has no `on`.")
+        raise InvalidWorkflow(f"{file} has no `on`.")
     jobs = data.get("jobs")
     if not isinstance(jobs, dict) or not jobs or not all(isinstance(job, dict) for job in jobs.values()):
-        raise Invalid(f"{file} has no jobs.")
+        raise InvalidWorkflow(f"{file} has no jobs.")
 
 
-def _repeated(node: yaml.Node) -> Iterator[str]:
-    """The keys that a mapping has twice, which PyYAML lets pass and GitHub does not."""
+def _repeated_keys(node: yaml.Node) -> Iterator[str]:
+    """Yield the keys that a mapping has twice, which PyYAML accepts and GitHub does not."""
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
         yield from {str(key) for key in keys if keys.count(key) > 1}
         for _, value in node.value:
-            yield from _repeated(value)
+            yield from _repeated_keys(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _repeated(value)
+            yield from _repeated_keys(value)

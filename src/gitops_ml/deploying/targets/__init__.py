@@ -1,1 +1,1 @@
-"""One module for each kind of place where a version may serve."""
+"""The targets of deployment, one module for each kind in model.toml."""

@@ -1,110 +1,131 @@
-"""Argo CD: the digest in Git is all. Here a version is waited for and asked; the cluster follows main by itself."""
+"""Target of kind "argocd": the promotion writes the image's digest to Git, and Argo CD deploys it.
+
+This target waits until the new version serves, and tests it.
+"""
 
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops_ml.config import Repository
-from gitops_ml.deploying.target import Rollout, Running
-from gitops_ml.deploying.targets.kustomization import FILE, kustomization, layer
+from gitops_ml.deploying.target import Rollout, RunningVersion
+from gitops_ml.deploying.targets.kustomization import FILE, kustomization_base, render_kustomization
 from gitops_ml.errors import ConfigError, ContainerError
 
 FOLDER = "registry/argocd"
 TIMEOUT = 10
-# While pods are replaced old ones answer too: so often in a row the address must say the same.
-TIMES = 5
-# What Argo CD is told where nothing may serve: without the file it would keep what it has.
-NOTHING = '{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": []}\n'
+# Number of consecutive responses that must name the same version, because old pods still respond during a rollout.
+CONFIRMATIONS = 5
+# Content of the file if no version may serve. Without the file, Argo CD would keep the old resources.
+EMPTY_KUSTOMIZATION = '{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": []}\n'
 
 
-def path(environment: str) -> str:
-    """The file that a promotion writes beside the record; the Application in deploy/argocd points at its folder."""
+def argocd_kustomization_path(environment: str) -> str:
+    """Return the path of the file that a promotion writes beside the record.
+
+    The Application in deploy/argocd points at the file's folder.
+
+    Args:
+        environment: Name of the environment.
+    """
     return f"{FOLDER}/{environment}/{FILE}"
 
 
-def content(wanted: Rollout, repository: Repository) -> str:
-    """What the promotion of a version writes there; its files need not be at hand."""
-    up = "../" * path(wanted.environment).count("/")
-    return kustomization(wanted, repository.config, up + layer(repository.root, wanted.environment))
+def render_argocd_kustomization(rollout: Rollout, repository: Repository) -> str:
+    """Return the content of the file for a version.
+
+    Args:
+        rollout: The version; the folder of its files may be missing.
+        repository: The clone.
+    """
+    up = "../" * argocd_kustomization_path(rollout.environment).count("/")
+    return render_kustomization(
+        rollout, repository.config, up + kustomization_base(repository.root, rollout.environment)
+    )
 
 
 class ArgoCD:
-    """One environment that Argo CD keeps; a Target."""
+    """Target in a cluster that Argo CD syncs with Git."""
 
     def __init__(self, repository: Repository, environment: str) -> None:
-        """Nothing is asked yet.
+        """Prepare the target; no server is asked yet.
+
+        Args:
+            repository: The clone.
+            environment: Name of the environment.
 
         Raises:
-            ConfigError: model.toml does not say where callers find it.
+            ConfigError: model.toml has no URL of the server.
         """
-        self._settings = repository.config.target(environment)
-        if self._settings.url is None:
+        self._config = repository.config.target(environment)
+        if self._config.url is None:
             raise ConfigError(
-                f"[targets.{environment}] has no `url`.", "Argo CD deploys; where callers find the result must be said."
+                f"[targets.{environment}] has no `url`.",
+                "Set it to the URL of the server: Argo CD deploys, and the smoke test needs the URL.",
             )
-        self._url = self._settings.url.rstrip("/")
+        self._url = self._config.url.rstrip("/")
 
-    def running(self) -> Running | None:
-        """What alone answers at the address; None where nothing of ours does, or pods are just being replaced."""
+    def running(self) -> RunningVersion | None:
+        """Return the version that serves alone at the URL; None if there is none, or pods are being replaced."""
         digest = self._digest()
-        return Running(digest, None, self._url) if digest and self._heard(digest) == digest else None
+        return RunningVersion(digest, None, self._url) if digest and self._confirm(digest) == digest else None
 
-    def start(self, wanted: Rollout) -> str:
-        """Wait until Argo CD has synced it, and the address answers with it, and with nothing else.
+    def start(self, rollout: Rollout) -> str:
+        """Wait until Argo CD has synced the version, and no other version answers at the URL.
 
         Raises:
-            ContainerError: It has not, in the time that a version may take to become ready.
+            ContainerError: The version does not serve within `ready_seconds`.
         """
-        waiting = Retrying(
-            stop=stop_after_delay(self._settings.ready_seconds), wait=wait_fixed(2),
-            retry=retry_if_result(lambda digest: digest != wanted.digest),
+        retrying = Retrying(
+            stop=stop_after_delay(self._config.ready_seconds), wait=wait_fixed(2),
+            retry=retry_if_result(lambda digest: digest != rollout.digest),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )  # fmt: skip
-        found = waiting(self._heard, wanted.digest)
-        if found != wanted.digest:
-            answers = f"answers with {found[:19]}" if found else "does not answer"
+        digest = retrying(self._confirm, rollout.digest)
+        if digest != rollout.digest:
+            answers = f"answers with {digest[:19]}" if digest else "does not answer"
             raise ContainerError(
-                f"{self._url} {answers}, not with {wanted.digest[:19]} (version {wanted.version}), after "
-                f"{self._settings.ready_seconds} s.",
+                f"{self._url} {answers}, not with {rollout.digest[:19]} (version {rollout.version}), after "
+                f"{self._config.ready_seconds} s.",
                 "Look at the Application in Argo CD: it has not synced, or the pods do not become ready. "
-                "A cluster that needs longer gets more `ready_seconds` in model.toml.",
+                "If the cluster needs longer, raise `ready_seconds` in model.toml.",
             )
         return self._url
 
-    def alive(self) -> bool:
-        """Nobody can tell from here that it has died: what does not answer may be the way to it."""
+    def is_alive(self) -> bool:
+        """Return True, because a missing response may be a fault of the network."""
         return True
 
-    def well(self) -> bool:
-        """We ask at the address where callers ask."""
+    def is_ready(self) -> bool:
+        """Return False, because the smoke test uses the URL of the callers."""
         return False
 
-    def switch(self, wanted: Rollout) -> None:
-        """Nothing to do: it serves already, for Kubernetes sent callers to it when it was ready."""
+    def switch(self, rollout: Rollout) -> None:
+        """Do nothing, because Kubernetes sends callers to the version as soon as it is ready."""
 
     def logs(self) -> str:
-        """The cluster has them."""
+        """Return an empty text, because the logs are in the cluster."""
         return ""
 
-    def end(self) -> None:
-        """Nothing can be stopped from here: Argo CD follows main."""
+    def stop(self) -> None:
+        """Do nothing, because Argo CD follows main."""
 
-    def abandon(self) -> str:
-        """Nothing to stop from here; what stops it, in words."""
+    def discard(self) -> str:
+        """Return a sentence that says how the version is stopped; it cannot be stopped from here."""
         return "Argo CD runs what main says: merging the pull request that reverts the record stops this version."
 
-    def _heard(self, wanted: str) -> str | None:
-        """What it answers with; what is wanted only where it says so several times in a row."""
-        found = None
-        for _ in range(TIMES):
-            found = self._digest()
-            if found != wanted:
+    def _confirm(self, expected: str) -> str | None:
+        """Return the digest that the server names; the expected one only after several consecutive responses."""
+        digest = None
+        for _ in range(CONFIRMATIONS):
+            digest = self._digest()
+            if digest != expected:
                 break
-        return found
+        return digest
 
     def _digest(self) -> str | None:
         try:
-            answer = requests.get(f"{self._url}/metadata", timeout=TIMEOUT)
-            digest = answer.json().get("digest") if answer.ok else None
-        except (requests.RequestException, ValueError, AttributeError):  # nobody there, or somebody else
+            response = requests.get(f"{self._url}/metadata", timeout=TIMEOUT)
+            digest = response.json().get("digest") if response.ok else None
+        except (requests.RequestException, ValueError, AttributeError):  # no response, or from another server
             return None
         return str(digest) if digest else None

@@ -1,4 +1,7 @@
-"""A Docker host: nginx in front of two colours; the version that serves stays up until the next one has been heard."""
+"""Target of kind "compose": a Docker host with nginx in front of a blue and a green server.
+
+The version that serves stays up until the next one has passed its smoke test.
+"""
 
 import os
 import re
@@ -12,209 +15,216 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops_ml import bundled
 from gitops_ml.config import Repository
-from gitops_ml.deploying import refused
+from gitops_ml.deploying import misconfiguration
+from gitops_ml.deploying.build_context import find_log_sink
 from gitops_ml.deploying.container import Container
-from gitops_ml.deploying.context import named_sink
-from gitops_ml.deploying.engine import TRAVEL, Engine
+from gitops_ml.deploying.engine import TRANSFER, Engine
 from gitops_ml.deploying.login import logged_in
-from gitops_ml.deploying.settings import MARK, mark
-from gitops_ml.deploying.state import identity
-from gitops_ml.deploying.target import Rollout, Running
-from gitops_ml.deploying.targets.front import Front
-from gitops_ml.deploying.targets.watchers import PROFILE, WATCHERS, lay_out
+from gitops_ml.deploying.settings_digest import LABEL, settings_digest
+from gitops_ml.deploying.state_folder import repository_id
+from gitops_ml.deploying.target import Rollout, RunningVersion
+from gitops_ml.deploying.targets.monitoring_services import PROFILE, SERVICES, write_configuration
+from gitops_ml.deploying.targets.reverse_proxy import ReverseProxy
 from gitops_ml.errors import ContainerError
 
 PART = "compose"
 PROJECT, SERVICE, DIGEST = "com.docker.compose.project", "com.docker.compose.service", "gitops.digest"
 FRONT = "front"
-# What is read too where the prediction log lies in a folder of this machine.
+# Additional compose file if the prediction log is in a folder of this machine.
 LOG = "log.yaml"
-# So many digits of the repository tell apart two models of the same name on one host.
-DIGITS = 6
+# Digits of the repository's id in the project's name, because two models on a host may have the same name.
+ID_DIGITS = 6
 PORT = "GITOPS_PORT"
-# What a machine may choose by variables of its own; the second is nginx's alone.
-CHOSEN = ("GITOPS_MEMORY", "GITOPS_FRONT_IMAGE")
-# Programs that do what `docker compose` does, where the engine has no such command.
-OTHERS = ("docker-compose", "podman-compose")
-# Seconds: until callers must be answered by what was switched to; until a request that was let in has reached its
-# colour; and what a server may take to end beyond the longest request.
+# Environment variables with which a machine may change the deployment; the second is for nginx only.
+MACHINE_VARIABLES = ("GITOPS_MEMORY", "GITOPS_FRONT_IMAGE")
+# Programs for engines without the command `compose`.
+ALTERNATIVES = ("docker-compose", "podman-compose")
+# Seconds until an address must answer with the new version; for an accepted request to reach its server; and for a
+# server to end after its longest request.
 ANSWER, ARRIVE, ENDING = 30, 2, 15
 
 
 class Compose:
-    """One environment on this machine; a Target."""
+    """Target on this machine, with docker or podman."""
 
     def __init__(self, repository: Repository, environment: str, engine: Engine, folder: Path) -> None:
-        """Nothing is asked or changed yet.
+        """Prepare the target; no container is asked or started yet.
 
         Args:
-            repository: Its deploy/compose replaces the library's files, as far as it is there.
-            environment: Such as "production".
-            engine: docker or podman.
-            folder: Of this environment alone, where nginx finds its settings for as long as it runs; not in the clone,
-                which a runner sweeps before each job.
+            repository: The clone; files in its deploy/compose replace the library's.
+            environment: Name of the environment.
+            engine: Container engine: docker or podman.
+            folder: Folder of this environment for nginx's configuration, outside of the clone, because a runner cleans
+                up the clone before each job.
         """
         self._repository, self._environment, self._engine = repository, environment, engine
         self._project = project(repository, environment)
         port = repository.config.target(environment).port
-        self._front = Front(folder / FRONT, self._project, port, engine.network)
+        self._proxy = ReverseProxy(folder / FRONT, self._project, port, engine.network)
         self._url = f"http://127.0.0.1:{port}"
-        self._watched = folder / PROFILE
+        self._monitoring_folder = folder / PROFILE
 
-    def running(self) -> Running | None:
-        """The colour that nginx sends callers to, and whether both are as they should be."""
-        found = self._containers()
-        serving = found.get(self._front.serving)
+    def running(self) -> RunningVersion | None:
+        """Return the version of the colour to which nginx sends callers."""
+        containers = self._containers()
+        serving = containers.get(self._proxy.serving_colour)
         if serving is None or not serving.running:
             return None
-        return Running(serving.labels[DIGEST], serving.image, self._url, self._drift(found.get(FRONT), serving))
+        drift = self._drift(containers.get(FRONT), serving)
+        return RunningVersion(serving.labels[DIGEST], serving.image, self._url, drift)
 
-    def _drift(self, front: Container | None, serving: Container) -> str:
-        """What would have to be otherwise, in words."""
-        if front is None or not front.running or front.unwell:
+    def _drift(self, nginx: Container | None, serving: Container) -> str:
+        """Return a phrase that lists what differs from the desired deployment."""
+        if nginx is None or not nginx.running or nginx.unhealthy:
             return "nginx is not up"
         settings = self._settings()
-        stale = self._front.stale(self._file("nginx.conf"))
-        found = {
-            "callers come by another port": front.url not in (None, self._url),
-            "its own check fails, or it ends again and again": serving.unwell,
-            "its settings or the token have changed": serving.labels.get(MARK) != settings["GITOPS_SETTINGS"],
-            "nginx's settings have changed": stale or front.labels.get(MARK) != settings["GITOPS_FRONT_SETTINGS"],
+        is_outdated = self._proxy.is_outdated(self._file("nginx.conf"))
+        differences = {
+            "the port for callers has changed": nginx.url not in (None, self._url),
+            "its health check fails, or it restarts repeatedly": serving.unhealthy,
+            "its settings or the token have changed": serving.labels.get(LABEL) != settings["GITOPS_SETTINGS"],
+            "nginx's settings have changed": is_outdated
+            or nginx.labels.get(LABEL) != settings["GITOPS_FRONT_SETTINGS"],
         }
-        return ", ".join(what for what, so in found.items() if so)
+        return ", ".join(phrase for phrase, differs in differences.items() if differs)
 
     def _settings(self) -> dict[str, str]:
-        """Marks of everything but the version that a colour, and nginx, are brought up with."""
+        """Return digests of everything but the version that a server, and nginx, are started with."""
         texts = [file.read_text(encoding="utf-8") for file in (*self._files, self._file(LOG))]
-        said = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s"}
-        port = said.pop(PORT)
-        chosen = [os.environ.get(name, "") for name in CHOSEN]
-        return {"GITOPS_SETTINGS": mark(texts, said, chosen[0]),
-                "GITOPS_FRONT_SETTINGS": mark(texts, said, port, chosen, token=False)}  # fmt: skip
+        variables = {**self._proxy.variables(), "GITOPS_GRACE": f"{self._grace}s"}
+        port = variables.pop(PORT)
+        machine = [os.environ.get(name, "") for name in MACHINE_VARIABLES]
+        return {
+            "GITOPS_SETTINGS": settings_digest(texts, variables, machine[0]),
+            "GITOPS_FRONT_SETTINGS": settings_digest(texts, variables, port, machine, with_secrets=False),
+        }
 
-    def start(self, wanted: Rollout) -> str:
-        """Bring it up as the colour that does not serve."""
-        colour = self._front.idle
-        assert wanted.image  # noqa: S101 (this target is for records that have one)
-        self._fetch(wanted.image)
-        left = self._containers().get(colour)
-        if left and not self._never_ended(left):
-            self._remove(colour)  # what ended once is not what was wanted
-        self._up(colour, wanted)
-        found = self._containers().get(colour)
-        if found is None or found.url is None:
-            said = self._engine.logs(found.id) if found else "there is no such container."
-            raise ContainerError(f"{colour} of {self._project} has no address: {said}", "Look at the engine.")
-        return found.url
+    def start(self, rollout: Rollout) -> str:
+        """Start the version as the idle colour."""
+        colour = self._proxy.idle_colour
+        assert rollout.image  # noqa: S101 (the target is chosen only for records with an image)
+        self._pull(rollout.image)
+        existing = self._containers().get(colour)
+        if existing and not self._never_ended(existing):
+            self._remove(colour)  # so that a container that ended once is not tested again
+        self._up(colour, rollout)
+        container = self._containers().get(colour)
+        if container is None or container.url is None:
+            logs = self._engine.logs(container.id) if container else "there is no such container."
+            raise ContainerError(f"{colour} of {self._project} has no address: {logs}", "Check the container engine.")
+        return container.url
 
-    def alive(self) -> bool:
-        """Whether the colour that does not serve is up, and never ended.
+    def is_alive(self) -> bool:
+        """Return whether the idle colour is running, and never ended.
 
         Raises:
-            ContainerError: It ended over its configuration.
+            ContainerError: It ended because of its configuration.
         """
-        found = self._containers().get(self._front.idle)
-        if found is None or self._never_ended(found):
-            return found is not None
-        refused.insist(self._code(found.id), self._engine.logs(found.id))
+        container = self._containers().get(self._proxy.idle_colour)
+        if container is None or self._never_ended(container):
+            return container is not None
+        misconfiguration.raise_if_misconfigured(self._exit_code(container.id), self._engine.logs(container.id))
         return False
 
-    def _never_ended(self, found: Container) -> bool:
-        return found.running and self._restarts(found) == "0"
+    def _never_ended(self, container: Container) -> bool:
+        return container.running and self._restarts(container) == "0"
 
-    def _restarts(self, found: Container) -> str:
-        return self._engine.call("container", "inspect", "--format", "{{.RestartCount}}", found.id).strip()
+    def _restarts(self, container: Container) -> str:
+        return self._engine.call("container", "inspect", "--format", "{{.RestartCount}}", container.id).strip()
 
-    def _code(self, id: str) -> int | None:
-        """What a container ends with that is started again and again: it is up in between, and then has no code."""
-        waiting = Retrying(
+    def _exit_code(self, id: str) -> int | None:
+        """Return the exit code of a container that restarts repeatedly; while it is running, it has none."""
+        retrying = Retrying(
             stop=stop_after_delay(ENDING), wait=wait_fixed(0.2), retry_error_callback=lambda state: None,
             retry=retry_if_result(lambda code: code is None),
         )  # fmt: skip
-        code: int | None = waiting(lambda: self._engine.inspect(id).ended)
+        code: int | None = retrying(lambda: self._engine.inspect(id).exit_code)
         return code
 
-    def well(self) -> bool:
-        """Whether the check inside the colour that does not serve passes."""
-        found = self._containers().get(self._front.idle)
-        return found is not None and found.healthy
+    def is_ready(self) -> bool:
+        """Return whether the health check in the idle colour passes."""
+        container = self._containers().get(self._proxy.idle_colour)
+        return container is not None and container.healthy
 
-    def switch(self, wanted: Rollout) -> None:
-        """Let nginx send callers to it; the old one ends when it has finished what it began."""
-        new, old = self._front.idle, self._front.serving
-        found = self._containers()
-        self._insist(found[new].url if new in found else None, wanted)
-        if self._front.write(self._file("nginx.conf")) and FRONT in found:
+    def switch(self, rollout: Rollout) -> None:
+        """Let nginx send callers to the idle colour, and end the old one after its requests."""
+        new, old = self._proxy.idle_colour, self._proxy.serving_colour
+        containers = self._containers()
+        self._wait_for_version(containers[new].url if new in containers else None, rollout)
+        if self._proxy.write_files(self._file("nginx.conf")) and FRONT in containers:
             self._compose("kill", "--signal", "HUP", FRONT)
-        self._up(FRONT, wanted)
-        self._front.point(new)
+        self._up(FRONT, rollout)
+        self._proxy.route_to(new)
         try:
-            self._insist(self._url, wanted)
+            self._wait_for_version(self._url, rollout)
         except ContainerError:
-            self._front.point(old)
+            self._proxy.route_to(old)
             raise
         time.sleep(ARRIVE)
         self._remove(old)
 
     def logs(self) -> str:
-        """What the colour printed that callers are sent to."""
-        found = self._containers().get(self._front.serving)
-        return self._engine.logs(found.id) if found else ""
+        """Return the output of the colour to which nginx sends callers."""
+        container = self._containers().get(self._proxy.serving_colour)
+        return self._engine.logs(container.id) if container else ""
 
-    def watch(self, rules: str) -> dict[str, str]:
-        """Bring up Prometheus, Alertmanager and Grafana beside it, where they are not as they should be.
+    def start_monitoring(self, rules: str) -> dict[str, str]:
+        """Start Prometheus, Alertmanager and Grafana, or restart those whose settings have changed.
 
         Args:
-            rules: That Prometheus follows.
+            rules: Alert rules of Prometheus.
 
         Returns:
-            Where people find each.
+            The URL of each service, by its name.
 
         Raises:
-            ContainerError: They could not be brought up; what serves, serves.
+            ContainerError: They could not be started; the server is not affected.
         """
-        self._front.folder.mkdir(parents=True, exist_ok=True)  # Prometheus waits there for nginx's places
-        says = {
-            "GITOPS_MONITORING": str(self._watched),
-            "GITOPS_MONITORING_SETTINGS": lay_out(self._watched, self._repository.root, rules),
+        self._proxy.folder.mkdir(parents=True, exist_ok=True)  # Prometheus reads nginx's targets.json there
+        variables = {
+            "GITOPS_MONITORING": str(self._monitoring_folder),
+            "GITOPS_MONITORING_SETTINGS": write_configuration(self._monitoring_folder, self._repository.root, rules),
             "GITOPS_WEBHOOK": os.environ.get(self._repository.config.monitoring.webhook_env, ""),
         }
-        self._compose("--profile", PROFILE, "up", "--detach", "--no-deps", "--no-build", *WATCHERS, says=says)
-        ports = {name: os.environ.get(f"GITOPS_{name.upper()}_PORT") or port for name, port in WATCHERS.items()}
+        arguments = ("--profile", PROFILE, "up", "--detach", "--no-deps", "--no-build")
+        self._compose(*arguments, *SERVICES, variables=variables)
+        ports = {name: os.environ.get(f"GITOPS_{name.upper()}_PORT") or port for name, port in SERVICES.items()}
         return {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
 
-    def end(self) -> None:
-        """Remove both colours and nginx, and what watches them."""
-        watched = ("--profile", PROFILE) if WATCHERS.keys() & self._containers().keys() else ()
-        self._compose(*watched, "down", "--timeout", str(self._grace), seconds=self._grace + TRAVEL)
+    def stop(self) -> None:
+        """Remove both colours, nginx, and the monitoring services."""
+        profile = ("--profile", PROFILE) if SERVICES.keys() & self._containers().keys() else ()
+        self._compose(*profile, "down", "--timeout", str(self._grace), seconds=self._grace + TRANSFER)
 
-    def abandon(self) -> str:
-        """Remove the colour that does not serve; what it wrote."""
-        found = self._containers().get(self._front.idle)
-        if found is None:
+    def discard(self) -> str:
+        """Remove the idle colour and return its logs."""
+        container = self._containers().get(self._proxy.idle_colour)
+        if container is None:
             return ""
-        logs = self._engine.logs(found.id)
-        self._remove(self._front.idle)
+        logs = self._engine.logs(container.id)
+        self._remove(self._proxy.idle_colour)
         return logs
 
-    def _insist(self, url: str | None, wanted: Rollout) -> None:
-        """Wait until an address answers with this version, which it must soon."""
-        waiting = Retrying(
+    def _wait_for_version(self, url: str | None, rollout: Rollout) -> None:
+        """Wait until an address answers with a version, and raise if it does not soon."""
+        retrying = Retrying(
             stop=stop_after_delay(ANSWER), wait=wait_fixed(0.2), retry_error_callback=lambda state: None,
-            retry=retry_if_result(lambda said: said != wanted.digest),
+            retry=retry_if_result(lambda digest: digest != rollout.digest),
         )  # fmt: skip
-        if url is None or waiting(_digest, url) is None:
+        if url is None or retrying(_served_digest, url) is None:
             raise ContainerError(
-                f"{url or self._front.idle} does not answer with version {wanted.version}.",
-                f"`{self._engine.name} logs {self._project}-{FRONT}-1` may say why, or another program has the port.",
+                f"{url or self._proxy.idle_colour} does not answer with version {rollout.version}.",
+                f"Look at `{self._engine.name} logs {self._project}-{FRONT}-1`, and check whether another program uses "
+                "the port.",
             )
 
     def _containers(self) -> dict[str, Container]:
-        """What compose started for this environment, by service."""
-        return {found.labels[SERVICE]: found for found in self._engine.containers(f"{PROJECT}={self._project}")}
+        """Return this environment's containers, by the name of the service."""
+        containers = self._engine.containers(f"{PROJECT}={self._project}")
+        return {container.labels[SERVICE]: container for container in containers}
 
-    def _fetch(self, image: str) -> None:
-        """An image that is here already is not asked for: the registry may be down while we go back to it."""
+    def _pull(self, image: str) -> None:
+        """Pull an image unless it is here, because the registry may be down during a rollback."""
         try:
             self._engine.image_labels(image)
         except ContainerError:
@@ -222,65 +232,70 @@ class Compose:
                 engine.pull(image)
 
     def _remove(self, colour: str) -> None:
-        """End a colour gracefully, and forget it."""
-        self._compose("stop", "--timeout", str(self._grace), colour, seconds=self._grace + TRAVEL)
+        """End a colour after its requests, and remove it."""
+        self._compose("stop", "--timeout", str(self._grace), colour, seconds=self._grace + TRANSFER)
         self._compose("rm", "--force", colour)
 
-    def _up(self, service: str, wanted: Rollout) -> None:
-        """Start a service as it is wanted; one that is up like that is left alone."""
-        says = {"GITOPS_IMAGE": wanted.image or "", **wanted.variables, **self._settings()}
-        sink = named_sink(self._repository, wanted.commit)
+    def _up(self, service: str, rollout: Rollout) -> None:
+        """Start a service for a version; a service with these settings that is up already is not changed."""
+        variables = {"GITOPS_IMAGE": rollout.image or "", **rollout.variables, **self._settings()}
+        sink = find_log_sink(self._repository, rollout.commit)
         files = []
-        # Where the folder is missing, the server serves all the same, and says that it cannot write.
+        # If the folder is missing, the server serves without it, and reports that it cannot write the log.
         if sink.startswith("/") and Path(sink).is_dir():
-            says["GITOPS_LOG_SINK"] = sink
+            variables["GITOPS_LOG_SINK"] = sink
             files = ["--file", str(self._file(LOG))]
-        self._compose(*files, "up", "--detach", "--no-deps", "--no-build", service, says=says)
+        self._compose(*files, "up", "--detach", "--no-deps", "--no-build", service, variables=variables)
 
-    def _compose(self, *arguments: str, seconds: int = TRAVEL, says: dict[str, str] | None = None) -> None:
-        program, first = self._program
-        env = {**self._front.variables(), "GITOPS_GRACE": f"{self._grace}s", **(says or {})}
+    def _compose(self, *arguments: str, seconds: int = TRANSFER, variables: dict[str, str] | None = None) -> None:
+        program, prefix = self._program
+        env = {**self._proxy.variables(), "GITOPS_GRACE": f"{self._grace}s", **(variables or {})}
         files = [part for file in self._files for part in ("--file", str(file))]
-        program.call(*first, "--project-name", self._project, *files, *arguments, seconds=seconds, env=env)
+        program.call(*prefix, "--project-name", self._project, *files, *arguments, seconds=seconds, env=env)
 
     @property
     def _files(self) -> list[Path]:
-        """What compose reads, beside the variables."""
+        """Compose files."""
         return [self._file("compose.yaml"), self._file(f"{self._engine.network}.yaml")]
 
     def _file(self, name: str) -> Path:
-        return bundled.file(self._repository.root, PART, name)
+        return bundled.find_file(self._repository.root, PART, name)
 
     @cached_property
     def _program(self) -> tuple[Engine, tuple[str, ...]]:
-        """What is called, and the first word of each call."""
-        others = [(replace(self._engine, name=name), ()) for name in OTHERS]
-        for program, first in [(self._engine, ("compose",)), *others]:
+        """The program to call, and the first arguments of each call."""
+        alternatives = [(replace(self._engine, name=name), ()) for name in ALTERNATIVES]
+        for program, prefix in [(self._engine, ("compose",)), *alternatives]:
             try:
-                program.call(*first, "version")
+                program.call(*prefix, "version")
             except ContainerError:
                 continue
-            return program, first
+            return program, prefix
         raise ContainerError(
-            f"`{self._engine.name} compose` does not answer, and neither {' nor '.join(OTHERS)} is installed.",
+            f"`{self._engine.name} compose` does not answer, and neither {' nor '.join(ALTERNATIVES)} is installed.",
             "Install Docker's compose plugin (on Debian and Ubuntu: docker-compose-v2 or docker-compose-plugin).",
         )
 
     @property
     def _grace(self) -> int:
-        """Seconds that a colour may take to end."""
+        """Seconds after which a server that should end is killed."""
         return self._repository.config.serving.timeout_seconds + ENDING
 
 
 def project(repository: Repository, environment: str) -> str:
-    """What compose calls one environment of one repository."""
-    named = f"{repository.config.project.name}-{environment}-{identity(repository)[:DIGITS]}"
-    return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", named.lower())
+    """Return the name of the compose project of an environment.
+
+    Args:
+        repository: The clone.
+        environment: Name of the environment.
+    """
+    name = f"{repository.config.project.name}-{environment}-{repository_id(repository)[:ID_DIGITS]}"
+    return "gitops-" + re.sub(r"[^a-z0-9_-]+", "-", name.lower())
 
 
-def _digest(url: str) -> str | None:
+def _served_digest(url: str) -> str | None:
     try:
-        answer = requests.get(f"{url}/metadata", timeout=5)
-        return str(answer.json()["digest"]) if answer.ok else None
-    except (requests.RequestException, ValueError, KeyError, TypeError):  # nobody there yet, or somebody else
+        response = requests.get(f"{url}/metadata", timeout=5)
+        return str(response.json()["digest"]) if response.ok else None
+    except (requests.RequestException, ValueError, KeyError, TypeError):  # no response yet, or from another server
         return None

@@ -1,4 +1,4 @@
-"""A cluster: a version is tried as a pod that no Service knows, then the Deployment takes its image over."""
+"""Target of kind "kubernetes": a version is tested in a pod without a Service, then the Deployment gets its image."""
 
 import subprocess
 from pathlib import Path
@@ -8,8 +8,8 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gitops_ml.config import Repository
 from gitops_ml.deploying.container import PORT
-from gitops_ml.deploying.settings import mark
-from gitops_ml.deploying.target import Rollout, Running
+from gitops_ml.deploying.settings_digest import settings_digest
+from gitops_ml.deploying.target import Rollout, RunningVersion
 from gitops_ml.deploying.targets.kubectl import QUICK, Kubectl
 from gitops_ml.deploying.targets.kustomization import (
     BASE,
@@ -19,219 +19,240 @@ from gitops_ml.deploying.targets.kustomization import (
     MANIFESTS,
     NEXT,
     SETTINGS,
-    kustomization,
-    layer,
-    name,
+    kustomization_base,
+    render_kustomization,
+    resource_prefix,
 )
 from gitops_ml.errors import ContainerError
 
-NOBODY = "http://127.0.0.1:9"  # where an address is asked for although nothing will ever answer
-# The condition of a pod that is evicted, preempted, or ended with its node.
+UNREACHABLE = "http://127.0.0.1:9"  # URL of a pod that has ended, at which no server answers
+# Condition of a pod that is evicted, preempted, or deleted with its node.
 DISRUPTED = "DisruptionTarget"
-# The most replicas that are waited for one after the other.
-MANY = 10
+# Least number of replicas for which the time limit of a rollout allows, one after the other.
+MIN_ROLLOUT_REPLICAS = 10
 
 
 class Kubernetes:
-    """One environment on a cluster; a Target. kubectl's own configuration says which cluster, and who we are."""
+    """Target in a cluster; kubectl's own configuration names the cluster and the user."""
 
     def __init__(self, repository: Repository, environment: str) -> None:
-        """Nothing is asked or changed yet."""
+        """Prepare the target; the cluster is not asked yet.
+
+        Args:
+            repository: The clone.
+            environment: Name of the environment.
+        """
         self._repository, self._environment = repository, environment
-        self._settings = repository.config.target(environment)
-        self._kubectl = Kubectl(self._settings.namespace)
-        self._name = name(repository.config.project.name, environment)
-        self._beside = f"{INSTANCE}={self._name}-{NEXT}"
-        self._way: subprocess.Popen[str] | None = None
-        self._tried: str | None = None
+        self._config = repository.config.target(environment)
+        self._kubectl = Kubectl(self._config.namespace)
+        self._name = resource_prefix(repository.config.project.name, environment)
+        self._next_label = f"{INSTANCE}={self._name}-{NEXT}"
+        self._forwarding: subprocess.Popen[str] | None = None
+        self._pod_name: str | None = None
 
-    def running(self) -> Running | None:
-        """The version of the Deployment, and whether all pods are of it, with the settings of today."""
-        found = self._kubectl.find("deployment", f"{self._name}-{BASE}")
-        said = found["spec"]["template"]["metadata"].get("annotations", {}) if found else {}
-        if found is None or DIGEST not in said:
+    def running(self) -> RunningVersion | None:
+        """Return the version of the Deployment."""
+        deployment = self._kubectl.get_object("deployment", f"{self._name}-{BASE}")
+        annotations = deployment["spec"]["template"]["metadata"].get("annotations", {}) if deployment else {}
+        if deployment is None or DIGEST not in annotations:
             return None
-        wrong = {"its pods are not all of it, or none is up": not _rolled_out(found),
-                 "its settings or the token have changed": said.get(SETTINGS) != self._mark()}  # fmt: skip
-        drift = ", ".join(what for what, so in wrong.items() if so)
-        image = found["spec"]["template"]["spec"]["containers"][0]["image"]
-        return Running(said[DIGEST], image, self._settings.url, drift)
+        differences = {
+            "not all of its pods are of this version, or none is available": not _is_rolled_out(deployment),
+            "its settings or the token have changed": annotations.get(SETTINGS) != self._settings(),
+        }
+        drift = ", ".join(phrase for phrase, differs in differences.items() if differs)
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        return RunningVersion(annotations[DIGEST], image, self._config.url, drift)
 
-    def _mark(self) -> str:
-        """Of everything but the version that pods are brought up with."""
+    def _settings(self) -> str:
+        """Return a digest of everything but the version that pods are started with."""
         root, config = self._repository.root, self._repository.config
-        folders = {f"{MANIFESTS}/base", layer(root, self._environment)}
+        folders = {f"{MANIFESTS}/base", kustomization_base(root, self._environment)}
         files = sorted(file for folder in folders for file in (root / folder).rglob("*") if file.is_file())
         texts = [file.read_text(encoding="utf-8", errors="replace") for file in files]
-        return mark(texts, self._settings.replicas, self._settings.ready_seconds, config.serving.timeout_seconds)
+        return settings_digest(texts, self._config.replicas, self._config.ready_seconds, config.serving.timeout_seconds)
 
-    def start(self, wanted: Rollout) -> str:
-        """Run one pod of it beside the others; the address of a way to it that lasts until switch or abandon."""
-        self._close()
-        self._kubectl.apply(self.write(wanted, beside=True))
-        pod = self._pod(wanted)
-        self._tried = str(pod["metadata"]["name"])
-        if _died(pod):
-            return NOBODY
-        address, self._way = self._kubectl.forward(self._tried, PORT)
-        return address
+    def start(self, rollout: Rollout) -> str:
+        """Start one pod of the version; a port of this machine is forwarded to it until `switch` or `discard`."""
+        self._stop_forwarding()
+        self._kubectl.apply(self.write(rollout, for_smoke_test=True))
+        pod = self._wait_for_pod(rollout)
+        self._pod_name = str(pod["metadata"]["name"])
+        if _has_ended(pod):
+            return UNREACHABLE
+        url, self._forwarding = self._kubectl.forward_port(self._pod_name, PORT)
+        return url
 
-    def alive(self) -> bool:
-        """Whether the pod runs, and never ended.
+    def is_alive(self) -> bool:
+        """Return whether the pod is running, and its container never ended.
 
         Raises:
-            ContainerError: The cluster took it away: an eviction, a preemption, or a node that is drained.
+            ContainerError: The cluster removed the pod: an eviction, a preemption, or a drained node.
         """
-        if self._tried is None:
+        if self._pod_name is None:
             return False
-        found = self._kubectl.find("pod", self._tried)
-        if found is None or _taken(found):
+        pod = self._kubectl.get_object("pod", self._pod_name)
+        if pod is None or _is_disrupted(pod):
             raise ContainerError(
-                f"The cluster took {self._tried} away while it was tried: {_reason(found)}.",
-                "Nobody knows more about the version than before; run Deploy again.",
+                f"The cluster removed {self._pod_name} during its smoke test: {_disruption_text(pod)}.",
+                "This says nothing about the version. Run Deploy again.",
             )
-        return not _died(found)
+        return not _has_ended(pod)
 
-    def well(self) -> bool:
-        """Whether the cluster's own probe finds the pod ready."""
-        found = self._kubectl.find("pod", self._tried) if self._tried else None
-        states = _states(found) if found else []
-        return bool(states) and all(status.get("ready") for status in states)
+    def is_ready(self) -> bool:
+        """Return whether the cluster's probe finds the pod ready."""
+        pod = self._kubectl.get_object("pod", self._pod_name) if self._pod_name else None
+        statuses = _container_statuses(pod) if pod else []
+        return bool(statuses) and all(status.get("ready") for status in statuses)
 
-    def switch(self, wanted: Rollout) -> None:
-        """Give the Deployment its image, wait until every pod has it, and remove the one that was tried."""
+    def switch(self, rollout: Rollout) -> None:
+        """Give the Deployment the image, wait until every pod has it, and remove the pod of the smoke test."""
         deployment = f"deployment/{self._name}-{BASE}"
-        before = self._kubectl.find("deployment", f"{self._name}-{BASE}")
-        self._kubectl.apply(self.write(wanted))
-        seconds = (self._settings.ready_seconds + QUICK) * max(self._settings.replicas, MANY)
+        before = self._kubectl.get_object("deployment", f"{self._name}-{BASE}")
+        self._kubectl.apply(self.write(rollout))
+        seconds = (self._config.ready_seconds + QUICK) * max(self._config.replicas, MIN_ROLLOUT_REPLICAS)
         try:
             self._kubectl.call("rollout", "status", deployment, f"--timeout={seconds}s", seconds=seconds + QUICK)
         except ContainerError:
             if before is not None:
-                self._kubectl.call("rollout", "undo", deployment)  # else every later pod would be the one that hangs
+                # Otherwise every new pod would be of the version that does not become ready.
+                self._kubectl.call("rollout", "undo", deployment)
             raise
         self._remove()
 
     def logs(self) -> str:
-        """What one of the pods printed that callers reach."""
-        return self._logs(f"deployment/{self._name}-{BASE}")
+        """Return the output of one of the pods that serve callers."""
+        return self._read_logs(f"deployment/{self._name}-{BASE}")
 
-    def end(self) -> None:
-        """Delete the Deployment; what else there is starts no pod."""
+    def stop(self) -> None:
+        """Delete the Deployment; the other resources start no pod."""
         self._kubectl.call("delete", "deployment", f"{self._name}-{BASE}", "--ignore-not-found")
         self._remove()
 
-    def abandon(self) -> str:
-        """Remove the pod that was tried; what it wrote."""
+    def discard(self) -> str:
+        """Remove the pod of the smoke test and return its logs."""
         logs = ""
-        for pod in self._kubectl.each("pods", self._beside):
-            logs += self._logs(str(pod["metadata"]["name"]))
+        for pod in self._kubectl.list_objects("pods", self._next_label):
+            logs += self._read_logs(str(pod["metadata"]["name"]))
         self._remove()
         return logs
 
-    def write(self, wanted: Rollout, *, beside: bool = False) -> Path:
-        """Write what runs a version, in a folder for `kubectl apply -k`; `beside`: the pod that is tried."""
+    def write(self, rollout: Rollout, *, for_smoke_test: bool = False) -> Path:
+        """Write the kustomization of a version, and return its folder for `kubectl apply -k`.
+
+        Args:
+            rollout: The version.
+            for_smoke_test: Write the single pod of the smoke test.
+        """
         root = self._repository.root
-        folder = self._repository.scratch / "kubernetes" / self._environment / (NEXT if beside else BASE)
+        folder = self._repository.scratch / "kubernetes" / self._environment / (NEXT if for_smoke_test else BASE)
         folder.mkdir(parents=True, exist_ok=True)
         up = "../" * len(folder.relative_to(root).parts)
-        text = kustomization(wanted, self._repository.config, up + layer(root, self._environment),
-                             beside=beside, settings=self._mark())  # fmt: skip
+        text = render_kustomization(rollout, self._repository.config, up + kustomization_base(root, self._environment),
+                                    for_smoke_test=for_smoke_test, settings=self._settings())  # fmt: skip
         (folder / FILE).write_text(text, encoding="utf-8")
         return folder
 
-    def _pod(self, wanted: Rollout) -> dict[str, Any]:
-        """The pod of a version, once its container runs or has run.
+    def _wait_for_pod(self, rollout: Rollout) -> dict[str, Any]:
+        """Return the pod of a version, once its container is running or has ended.
 
         Raises:
-            ContainerError: It was not even started in time: no node has room for it, or its image cannot be pulled.
+            ContainerError: The container was not started in time: no node has room for the pod, or the image cannot be
+                pulled.
         """
-        waiting = Retrying(
-            stop=stop_after_delay(self._settings.ready_seconds), wait=wait_fixed(1),
-            retry=retry_if_result(lambda pod: pod is None or not _started(pod)),
+        retrying = Retrying(
+            stop=stop_after_delay(self._config.ready_seconds), wait=wait_fixed(1),
+            retry=retry_if_result(lambda pod: pod is None or not _has_started(pod)),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )  # fmt: skip
-        pod: dict[str, Any] | None = waiting(self._newest, wanted)
-        if pod is None or not _started(pod):
+        pod: dict[str, Any] | None = retrying(self._newest_pod, rollout)
+        if pod is None or not _has_started(pod):
             raise ContainerError(
-                f"The pod of version {wanted.version} was not started in {self._settings.ready_seconds} s: "
-                f"{_why(pod)}.",
-                f"`kubectl --namespace {self._settings.namespace} describe pods -l {self._beside}` says more.",
+                f"The pod of version {rollout.version} was not started in {self._config.ready_seconds} s: "
+                f"{_waiting_text(pod)}.",
+                f"Run `kubectl --namespace {self._config.namespace} describe pods -l {self._next_label}` for details.",
             )
         return pod
 
-    def _newest(self, wanted: Rollout) -> dict[str, Any] | None:
-        pods = [pod for pod in self._kubectl.each("pods", self._beside)
-                if pod["metadata"].get("annotations", {}).get(DIGEST) == wanted.digest
-                and not _taken(pod)]  # fmt: skip
+    def _newest_pod(self, rollout: Rollout) -> dict[str, Any] | None:
+        pods = [pod for pod in self._kubectl.list_objects("pods", self._next_label)
+                if pod["metadata"].get("annotations", {}).get(DIGEST) == rollout.digest
+                and not _is_disrupted(pod)]  # fmt: skip
         return pods[-1] if pods else None
 
-    def _logs(self, pod: str) -> str:
-        """The last lines of a pod, or of the life before, where it ended and was started again."""
+    def _read_logs(self, pod: str) -> str:
+        """Return the last lines of a pod; if its container ended and was started again, those before the end."""
         try:
             return self._kubectl.call("logs", pod, "--tail=200", "--previous")
-        except ContainerError:  # it never ended
+        except ContainerError:  # the container never ended
             try:
                 return self._kubectl.call("logs", pod, "--tail=200")
             except ContainerError as error:
-                return f"{error.what}\n"
+                return f"{error.problem}\n"
 
     def _remove(self) -> None:
-        self._close()
+        self._stop_forwarding()
         kinds = "deployment,networkpolicy,serviceaccount"
-        self._kubectl.call("delete", kinds, f"--selector={self._beside}", "--ignore-not-found", "--wait=false")
-        self._tried = None
+        self._kubectl.call("delete", kinds, f"--selector={self._next_label}", "--ignore-not-found", "--wait=false")
+        self._pod_name = None
 
-    def _close(self) -> None:
-        if self._way is not None:
-            self._way.kill()
-            self._way.communicate()
-            self._way = None
+    def _stop_forwarding(self) -> None:
+        if self._forwarding is not None:
+            self._forwarding.kill()
+            self._forwarding.communicate()
+            self._forwarding = None
 
 
-def _rolled_out(deployment: dict[str, Any]) -> bool:
-    """Whether the cluster has seen what was asked, every pod is of it, and one at least can be called."""
+def _is_rolled_out(deployment: dict[str, Any]) -> bool:
+    """Return whether the cluster has processed the last change, all pods are of it, and at least one is available."""
     status, generation = deployment.get("status", {}), deployment["metadata"].get("generation", 0)
     pods = status.get("replicas", 0)
-    seen = status.get("observedGeneration", 0) >= generation
-    return bool(seen and pods and status.get("updatedReplicas", 0) == pods and status.get("availableReplicas", 0))
+    processed = status.get("observedGeneration", 0) >= generation
+    return bool(processed and pods and status.get("updatedReplicas", 0) == pods and status.get("availableReplicas", 0))
 
 
-def _states(pod: dict[str, Any]) -> list[dict[str, Any]]:
+def _container_statuses(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return pod.get("status", {}).get("containerStatuses") or []
 
 
-def _started(pod: dict[str, Any]) -> bool:
-    return any("running" in status.get("state", {}) for status in _states(pod)) or _died(pod)
+def _has_started(pod: dict[str, Any]) -> bool:
+    return any("running" in status.get("state", {}) for status in _container_statuses(pod)) or _has_ended(pod)
 
 
-def _died(pod: dict[str, Any]) -> bool:
-    return any(status.get("restartCount") or "terminated" in status.get("state", {}) for status in _states(pod))
+def _has_ended(pod: dict[str, Any]) -> bool:
+    return any(
+        status.get("restartCount") or "terminated" in status.get("state", {}) for status in _container_statuses(pod)
+    )
 
 
-def _taken(pod: dict[str, Any]) -> bool:
-    """Whether the cluster ends it, or has ended it, for reasons of its own."""
-    told = pod.get("status", {})
+def _is_disrupted(pod: dict[str, Any]) -> bool:
+    """Return whether the cluster removes or has removed a pod for reasons of its own."""
+    status = pod.get("status", {})
     disrupted = any(each.get("type") == DISRUPTED and each.get("status") == "True" for each in _conditions(pod))
-    return "deletionTimestamp" in pod["metadata"] or bool(told.get("reason")) or disrupted
+    return "deletionTimestamp" in pod["metadata"] or bool(status.get("reason")) or disrupted
 
 
-def _reason(pod: dict[str, Any] | None) -> str:
-    told = pod.get("status", {}) if pod else {}
+def _disruption_text(pod: dict[str, Any] | None) -> str:
+    """Return the cluster's reasons for the removal of a pod."""
+    status = pod.get("status", {}) if pod else {}
     disrupted = [each for each in _conditions(pod or {}) if each.get("type") == DISRUPTED]
-    said = [f"{each.get('reason', '')} {each.get('message', '')}".strip() for each in (told, *disrupted)]
-    return "; ".join(word for word in said if word) or "it is gone"
+    return _reasons(status, *disrupted) or "it does not exist any more"
 
 
 def _conditions(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return pod.get("status", {}).get("conditions") or []
 
 
-def _why(pod: dict[str, Any] | None) -> str:
-    """What keeps a pod from being started, in the cluster's words."""
+def _waiting_text(pod: dict[str, Any] | None) -> str:
+    """Return the cluster's reasons why a pod is not started."""
     if pod is None:
-        return "there is none, so something forbids it"
-    waits = [status["state"]["waiting"] for status in _states(pod) if "waiting" in status.get("state", {})]
+        return "there is no pod, perhaps because a policy or a quota forbids it"
+    statuses = _container_statuses(pod)
+    waiting = [status["state"]["waiting"] for status in statuses if "waiting" in status.get("state", {})]
     unmet = [entry for entry in _conditions(pod) if entry.get("status") == "False"]
-    said = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in (*waits, *unmet)]
-    return "; ".join(word for word in said if word) or "nobody says why"
+    return _reasons(*waiting, *unmet) or "the cluster gives no reason"
+
+
+def _reasons(*entries: dict[str, Any]) -> str:
+    texts = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in entries]
+    return "; ".join(text for text in texts if text)

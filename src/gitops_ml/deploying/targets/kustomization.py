@@ -1,4 +1,4 @@
-"""What a version adds to the manifests in deploy/kubernetes: names, image, and how long things may take."""
+"""Kustomizations: the names, the image and the time limits that a version adds to deploy/kubernetes."""
 
 import hashlib
 import json
@@ -9,111 +9,124 @@ from typing import Any
 from gitops_ml.config import Config
 from gitops_ml.deploying.target import Rollout
 from gitops_ml.errors import ContainerError
-from gitops_ml.logged import TRIAL
-from gitops_ml.private import OF_SERVERS
+from gitops_ml.prediction_log import SMOKE_TEST
+from gitops_ml.secrets import SERVER_SECRETS
 
 FILE = "kustomization.yaml"
 MANIFESTS = "deploy/kubernetes"
 INSTANCE = "app.kubernetes.io/instance"
 DIGEST, SETTINGS = "gitops/digest", "gitops/settings"
 NEXT = "next"
-# Of a cluster's own Secret, in the order of what a server is given.
+# Keys of the Secret in the cluster, in the order of SERVER_SECRETS.
 KEYS = ("token", "outcomes-token", "log-key")
-# What everything in the base is called.
+# Name of all resources in the base.
 BASE = "serving"
-LONGEST = 63 - len(f"-{NEXT}-{BASE}")
-# Seconds: until no node sends requests to a pod that leaves, and what uvicorn may take beyond the last request.
-LEAVING, ENDING = 5, 15
+MAX_LENGTH = 63 - len(f"-{NEXT}-{BASE}")
+# Seconds until no node sends requests to a terminating pod, and for uvicorn to end after the last request.
+DRAINING, ENDING = 5, 15
 
 
-def name(model: str, environment: str) -> str:
-    """What the names of one environment begin with in the cluster: as Kubernetes likes names.
+def resource_prefix(model: str, environment: str) -> str:
+    """Return the prefix of an environment's resource names in the cluster, which is valid in Kubernetes.
 
-    A name that had to be changed carries a mark, so that two that differ stay two.
+    If the name had to be changed to be valid, a hash is appended, so that two different names stay different.
+
+    Args:
+        model: Name of the registered model.
+        environment: Name of the environment.
     """
-    said = f"{model}-{environment}"
-    plain = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
-    plain = plain if plain[0].isalpha() else f"m-{plain}"
-    if plain == said and len(plain) <= LONGEST and not plain.endswith(f"-{NEXT}"):
-        return plain
-    mark = hashlib.sha256(said.encode()).hexdigest()[:6]
-    return f"{plain[: LONGEST - 7].rstrip('-')}-{mark}"
+    original = f"{model}-{environment}"
+    valid = re.sub(r"[^a-z0-9]+", "-", original.lower()).strip("-")
+    valid = valid if valid[0].isalpha() else f"m-{valid}"
+    if valid == original and len(valid) <= MAX_LENGTH and not valid.endswith(f"-{NEXT}"):
+        return valid
+    suffix = hashlib.sha256(original.encode()).hexdigest()[:6]
+    return f"{valid[: MAX_LENGTH - 7].rstrip('-')}-{suffix}"
 
 
-def layer(root: Path, environment: str) -> str:
-    """The folder that a version is put on top of: the environment's own, or else the base."""
+def kustomization_base(root: Path, environment: str) -> str:
+    """Return the folder that a version's kustomization extends: the environment's own, or else the base.
+
+    Args:
+        root: Root folder of the repository.
+        environment: Name of the environment.
+    """
     own = f"{MANIFESTS}/{environment}"
     return own if (root / own / FILE).is_file() else f"{MANIFESTS}/base"
 
 
-def kustomization(
-    wanted: Rollout, config: Config, under: str, *, beside: bool = False, settings: str = ""
+def render_kustomization(
+    rollout: Rollout, config: Config, base: str, *, for_smoke_test: bool = False, settings: str = ""
 ) -> str:  # fmt: skip
-    """The text of a kustomization that runs a version; JSON, as everything that commands write, which YAML includes.
+    """Return the text of a kustomization that runs a version, in JSON, which is valid YAML.
 
     Args:
-        wanted: The version.
-        config: Whose target table has namespace, replicas and patience.
-        under: The folder that it is put on top of, seen from where the text will lie.
-        beside: A single pod that no Service sends callers to, so that it can be asked before it may serve.
-        settings: Their mark, where somebody will ask for it; a new one is a new rollout.
+        rollout: The version.
+        config: Configuration with the target's namespace, replicas and time limit.
+        base: Folder to extend, relative to the folder of the text.
+        for_smoke_test: Run a single pod to which no Service sends callers.
+        settings: Digest of the settings, as an annotation; another digest starts new pods.
 
     Raises:
         ContainerError: The version has no image.
     """
-    if wanted.image is None:
+    if rollout.image is None:
         raise ContainerError(
-            f"Version {wanted.version} has no image, and a cluster runs nothing else.",
+            f"Version {rollout.version} has no image, which a cluster needs.",
             "Run `gitops image` for it, or train again: the workflow builds one before it proposes a version.",
         )
-    repository, digest = wanted.image.split("@")
-    own = name(wanted.model, wanted.environment)
-    named = f"{own}-{NEXT}" if beside else own
-    target = config.target(wanted.environment)
-    alone = [_removed(kind) for kind in ("Service", "PodDisruptionBudget", "HorizontalPodAutoscaler")]
-    said = {
+    repository, digest = rollout.image.split("@")
+    prefix = resource_prefix(rollout.model, rollout.environment)
+    instance = f"{prefix}-{NEXT}" if for_smoke_test else prefix
+    target = config.target(rollout.environment)
+    removals = [_remove(kind) for kind in ("Service", "PodDisruptionBudget", "HorizontalPodAutoscaler")]
+    content = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [under],
+        "resources": [base],
         "namespace": target.namespace,
-        "namePrefix": f"{named}-",
+        "namePrefix": f"{instance}-",
         "labels": [
-            {"includeSelectors": True, "pairs": {INSTANCE: named}},
-            {"includeTemplates": True, "pairs": {"app.kubernetes.io/version": wanted.release}},
+            {"includeSelectors": True, "pairs": {INSTANCE: instance}},
+            {"includeTemplates": True, "pairs": {"app.kubernetes.io/version": rollout.release}},
         ],
         "images": [{"name": BASE, "newName": repository, "digest": digest}],
         "patches": [
-            _patch("Deployment", _deployment(wanted, config, f"{own}-token", settings, beside=beside)),
-            *(alone if beside else [_patch("HorizontalPodAutoscaler", _replicas(target.replicas))]),
+            _patch(
+                "Deployment", _deployment(rollout, config, f"{prefix}-token", settings, for_smoke_test=for_smoke_test)
+            ),
+            *(removals if for_smoke_test else [_patch("HorizontalPodAutoscaler", _replicas(target.replicas))]),
         ],
     }
-    return json.dumps(said, indent=2) + "\n"
+    return json.dumps(content, indent=2) + "\n"
 
 
-def _deployment(wanted: Rollout, config: Config, secret: str, settings: str, *, beside: bool) -> dict[str, Any]:
-    """What differs from version to version inside a Deployment."""
-    env: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in wanted.variables.items()]
-    env += [{"name": TRIAL, "value": "1"}] if beside else []
-    env += [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": at, "optional": True}}}
-            for key, at in zip(OF_SERVERS, KEYS, strict=True)]  # fmt: skip
-    patience = config.target(wanted.environment).ready_seconds
-    container = {"name": BASE, "env": env, "startupProbe": {"failureThreshold": patience}}
-    marked = {"annotations": {DIGEST: wanted.digest, **({SETTINGS: settings} if settings else {})}}
-    grace = LEAVING + config.serving.timeout_seconds + ENDING
+def _deployment(
+    rollout: Rollout, config: Config, secret: str, settings: str, *, for_smoke_test: bool
+) -> dict[str, Any]:
+    """Return the parts of the Deployment that differ between versions."""
+    env: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in rollout.variables.items()]
+    env += [{"name": SMOKE_TEST, "value": "1"}] if for_smoke_test else []
+    env += [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": secret_key, "optional": True}}}
+            for key, secret_key in zip(SERVER_SECRETS, KEYS, strict=True)]  # fmt: skip
+    ready_seconds = config.target(rollout.environment).ready_seconds
+    container = {"name": BASE, "env": env, "startupProbe": {"failureThreshold": ready_seconds}}
+    metadata = {"annotations": {DIGEST: rollout.digest, **({SETTINGS: settings} if settings else {})}}
+    grace = DRAINING + config.serving.timeout_seconds + ENDING
     pod = {"terminationGracePeriodSeconds": grace, "containers": [container]}
-    return {"metadata": marked, "spec": {"progressDeadlineSeconds": patience + 60,
-                                         "template": {"metadata": marked, "spec": pod}}}  # fmt: skip
+    return {"metadata": metadata, "spec": {"progressDeadlineSeconds": ready_seconds + 60,
+                                         "template": {"metadata": metadata, "spec": pod}}}  # fmt: skip
 
 
-def _replicas(least: int) -> dict[str, Any]:
-    """At least as many as model.toml says; the upper bound is the manifests' own, unless it would be below that."""
-    return {"spec": {"minReplicas": least, **({"maxReplicas": least} if least > 10 else {})}}
+def _replicas(minimum: int) -> dict[str, Any]:
+    """Return the minimum of model.toml; the maximum is that of the manifests (10), unless the minimum is larger."""
+    return {"spec": {"minReplicas": minimum, **({"maxReplicas": minimum} if minimum > 10 else {})}}
 
 
 def _patch(kind: str, change: dict[str, Any]) -> dict[str, Any]:
-    whole = {**change, "kind": kind, "metadata": {"name": BASE, **change.get("metadata", {})}}
-    return {"target": {"kind": kind, "name": BASE}, "patch": json.dumps(whole)}
+    patch = {**change, "kind": kind, "metadata": {"name": BASE, **change.get("metadata", {})}}
+    return {"target": {"kind": kind, "name": BASE}, "patch": json.dumps(patch)}
 
 
-def _removed(kind: str) -> dict[str, Any]:
+def _remove(kind: str) -> dict[str, Any]:
     return _patch(kind, {"$patch": "delete"})

@@ -1,1 +1,1 @@
-"""Where the counts of a window come from: the servers themselves, a Prometheus that asks them, or the log."""
+"""Sources of a window's counts: the servers, a Prometheus that scrapes them, or the prediction log."""

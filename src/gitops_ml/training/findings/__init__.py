@@ -1,1 +1,1 @@
-"""What there is to find out about a challenger: a module for each question, answered once, as figures for the gates."""
+"""Findings: figures about the challenger for the gates, one module for each question."""

@@ -1,4 +1,4 @@
-"""What its owner expects of the model whatever its metrics are: the tests in tests/behaviour.py."""
+"""Results of the user's behaviour tests in tests/behaviour.py."""
 
 import importlib.util
 import inspect
@@ -11,19 +11,19 @@ import pandas as pd
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict, to_frame
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
 FILE = "tests/behaviour.py"
 LONGEST = 400
 
 
-class Behaviour(Document):
-    """One test.
+class BehaviourTest(Document):
+    """Result of one test.
 
     Attributes:
-        name: Of its function.
-        promise: The first line of its docstring.
-        broken: What it says is wrong; None where nothing is.
+        name: Name of the test function.
+        promise: First line of the test's docstring.
+        broken: Message of the failure; None if the test passes.
     """
 
     name: str
@@ -31,42 +31,48 @@ class Behaviour(Document):
     broken: str | None
 
 
-def behaviour(trial: Trial) -> tuple[Behaviour, ...] | None:
-    """Ask every test about the challenger; None where there are none, or in a trial of predictions alone.
+def run_behaviour_tests(inputs: ComparisonInput) -> tuple[BehaviourTest, ...] | None:
+    """Run every behaviour test on the challenger.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The results; None if there are no tests, or if the model is not loaded.
 
     Raises:
         ConfigError: The file cannot be imported.
     """
-    model, repository = trial.challenger.model, trial.repository
+    model, repository = inputs.challenger.model, inputs.repository
     if model is None or repository is None or not (repository.root / FILE).is_file():
         return None
 
-    def answer(rows: pd.DataFrame) -> pd.DataFrame:
+    def predict_rows(rows: pd.DataFrame) -> pd.DataFrame:
         return to_frame(predict(model, rows)).set_axis(rows.index)
 
-    rows = trial.inputs[list(trial.challenger.run.columns)]
-    return tuple(_ask(name, test, rows.copy(), answer) for name, test in _tests(repository.root / FILE))
+    rows = inputs.features[list(inputs.challenger.run.columns)]
+    return tuple(_run_test(name, test, rows.copy(), predict_rows) for name, test in _load_tests(repository.root / FILE))
 
 
-def _tests(file: Path) -> list[tuple[str, Callable[..., object]]]:
-    """Its functions whose names begin with `test_`, in the order in which they stand."""
+def _load_tests(file: Path) -> list[tuple[str, Callable[..., object]]]:
+    """Return the functions whose names begin with `test_`, in the order of the file."""
     spec = importlib.util.spec_from_file_location("behaviour", file)
     assert spec is not None  # noqa: S101 (a .py file has a loader)
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever your code raises
-        raise ConfigError(f"{FILE} cannot be imported: {type(error).__name__}: {error}", "Mend it.") from error
+    except Exception as error:  # user code can raise any exception
+        raise ConfigError(f"{FILE} cannot be imported: {type(error).__name__}: {error}", f"Fix {FILE}.") from error
     return [(name, each) for name, each in vars(module).items() if name.startswith("test_") and callable(each)]
 
 
-def _ask(name: str, test: Callable[..., object], rows: pd.DataFrame, answer: Any) -> Behaviour:
+def _run_test(name: str, test: Callable[..., object], rows: pd.DataFrame, predict_rows: Any) -> BehaviourTest:
     promise = (inspect.getdoc(test) or name.removeprefix("test_").replace("_", " ")).splitlines()[0]
     try:
-        test(rows, answer)
-    except Exception as error:  # a broken promise, or a broken test; neither may pass
-        said = " ".join(str(error).split()) or "it is not so"
+        test(rows, predict_rows)
+    except Exception as error:  # a failed assertion or an error in the test: neither may pass
+        message = " ".join(str(error).split()) or "the assertion fails"
         kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-        return Behaviour(name=name, promise=promise, broken=f"{kind}{said}"[:LONGEST])
-    return Behaviour(name=name, promise=promise, broken=None)
+        return BehaviourTest(name=name, promise=promise, broken=f"{kind}{message}"[:LONGEST])
+    return BehaviourTest(name=name, promise=promise, broken=None)

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say."""
+"""Calibration of the predicted probabilities."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
+from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.gain import Interval, gain
-from gitops_ml.training.trial import Trial
 
 BINS = 10
 
 
 class Calibration(Document):
-    """How honest the probabilities are.
+    """Calibration of champion and challenger.
 
     Attributes:
         ece: Expected calibration error of the challenger, in [0, 1].
-        champion: The same of the champion; None where there is none.
-        brier: The gain in Brier score over the champion, with its interval; None where there is none.
+        champion: Expected calibration error of the champion; None without a champion.
+        brier: Gain in Brier score over the champion, with its interval; None without a champion.
     """
 
     ece: float
@@ -26,30 +26,44 @@ class Calibration(Document):
     brier: Interval | None
 
 
-def calibration(trial: Trial) -> Calibration | None:
-    """Measure both; None where the challenger gives no probabilities, or some that are no numbers."""
-    said = trial.challenger.predictions
-    if said.probabilities is None or said.not_finite:
+def measure_calibration(inputs: ComparisonInput) -> Calibration | None:
+    """Measure the calibration of champion and challenger.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The calibration; None if the challenger has no probabilities, or some that are not finite.
+    """
+    predictions = inputs.challenger.predictions
+    if predictions.probabilities is None or predictions.not_finite:
         return None
-    other = trial.champion.predictions if trial.champion else None
-    comparable = other is not None and other.probabilities is not None and not other.not_finite
-    rules = trial.config.evaluation.model_copy(update={"metric": "brier"})
-    config = trial.config.model_copy(update={"evaluation": rules})
+    champion = inputs.champion.predictions if inputs.champion else None
+    comparable = champion is not None and champion.probabilities is not None and not champion.not_finite
+    evaluation = inputs.config.evaluation.model_copy(update={"metric": "brier"})
+    config = inputs.config.model_copy(update={"evaluation": evaluation})
     return Calibration(
-        ece=expected_error(trial.truth, said),
-        champion=expected_error(trial.truth, other) if other is not None and comparable else None,
-        brier=gain(config, trial.truth, said, other) if other is not None and comparable else None,
+        ece=expected_calibration_error(inputs.labels, predictions),
+        champion=expected_calibration_error(inputs.labels, champion) if champion is not None and comparable else None,
+        brier=gain(config, inputs.labels, predictions, champion) if champion is not None and comparable else None,
     )
 
 
-def expected_error(truth: "np.ndarray[Any, Any]", said: Predictions) -> float:
-    """The expected calibration error of the answers given, over ten bins of equally many rows (M. Naeini, G. Cooper
-    and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015)."""
-    assert said.probabilities is not None  # noqa: S101 (the caller asks)
-    sure = said.probabilities.max(axis=1)
-    right = np.asarray(said.classes, dtype=object)[said.probabilities.argmax(axis=1)] == truth.astype(object)
-    # Rows that are equally sure stay together, or the order of the rows would decide.
-    edges = np.unique(np.quantile(sure, np.linspace(0, 1, BINS + 1)[1:-1]))
-    places = np.searchsorted(edges, sure, side="right")
-    parts = [places == place for place in np.unique(places)]
-    return float(sum(part.sum() * abs(sure[part].mean() - right[part].mean()) for part in parts) / len(truth))
+def expected_calibration_error(labels: "np.ndarray[Any, Any]", predictions: Predictions) -> float:
+    """Return the expected calibration error of the predicted labels, over ten bins with equal numbers of rows.
+
+    M. Naeini, G. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+
+    Args:
+        labels: True values; shape (n,).
+        predictions: Predictions with probabilities for the same rows.
+    """
+    assert predictions.probabilities is not None  # noqa: S101 (the caller asks)
+    confidence = predictions.probabilities.max(axis=1)
+    classes = np.asarray(predictions.classes, dtype=object)
+    correct = classes[predictions.probabilities.argmax(axis=1)] == labels.astype(object)
+    # Rows with equal confidence share a bin; otherwise the order of the rows would decide.
+    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, BINS + 1)[1:-1]))
+    bins = np.searchsorted(edges, confidence, side="right")
+    masks = [bins == bin_number for bin_number in np.unique(bins)]
+    return float(sum(mask.sum() * abs(confidence[mask].mean() - correct[mask].mean()) for mask in masks) / len(labels))

@@ -1,21 +1,21 @@
-"""Whether training told the truth: its own figures beside what is measured here."""
+"""Comparison of the metrics that training recorded with those measured here."""
 
 import math
 
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
-# Another processor rounds otherwise; a lie is larger.
+# Another processor may round differently; a wrong figure differs by more.
 TOLERANCE = 1e-3
 
 
 class Claim(Document):
-    """One metric.
+    """A metric that training recorded wrongly.
 
     Attributes:
-        metric: Its name.
-        claimed: What training said.
-        measured: What it is.
+        metric: Name of the metric.
+        claimed: Value that training recorded.
+        measured: Value measured here.
     """
 
     metric: str
@@ -23,15 +23,18 @@ class Claim(Document):
     measured: float
 
 
-def claims(trial: Trial, measured: dict[str, float]) -> tuple[Claim, ...] | None:
-    """The metrics in which training and this comparison differ; None where training held out other rows.
+def check_claims(inputs: ComparisonInput, measured: dict[str, float]) -> tuple[Claim, ...] | None:
+    """Compare the recorded metrics with the measured ones.
 
     Args:
-        trial: Whose challenger made the claims.
-        measured: Its metrics on the holdout.
+        inputs: Versions to compare.
+        measured: The challenger's metrics on the holdout.
+
+    Returns:
+        The metrics that differ; None if training held out other rows.
     """
-    run = trial.challenger.run
-    if run.lineage.holdout != trial.prepared.lineage.holdout:
+    run = inputs.challenger.run
+    if run.lineage.holdout != inputs.prepared.lineage.holdout:
         return None
     return tuple(
         Claim(metric=name, claimed=claimed, measured=measured.get(name, math.nan))

@@ -1,44 +1,55 @@
-"""Whether training twice is training once."""
+"""Determinism: whether a second training gives the same predictions."""
 
 import numpy as np
 
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.run import Document
+from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.search import fit
-from gitops_ml.training.train import unfitted
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.train import build_pipeline
 
 
 class Determinism(Document):
-    """What a second training says of the holdout.
+    """Result of a second training.
 
     Attributes:
-        largest: How far its predictions are off at most; 1 for another label.
-        unknown: Why nobody could look; None where somebody did.
+        largest: Largest difference between the predictions; 1 for another label.
+        unknown: Reason why the training could not be repeated; None if it could.
     """
 
     largest: float
     unknown: str | None = None
 
 
-def determinism(trial: Trial) -> Determinism | None:
-    """Train again with the same inputs, and compare; None in a trial of predictions alone."""
-    if trial.repository is None or trial.yours is None:
+def check_determinism(inputs: ComparisonInput) -> Determinism | None:
+    """Train again with the same inputs and compare the predictions.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The largest difference; None if only predictions are compared.
+    """
+    if inputs.repository is None or inputs.user_package is None:
         return None
-    if trial.challenger.run.lineage.training != trial.prepared.lineage.training:
-        return Determinism(largest=0.0, unknown="it was trained on other data, code or settings than lie here")
-    if trial.challenger.own_code:
-        return Determinism(largest=0.0, unknown="today's code cannot run it")
-    rows = trial.prepared.rows
+    if inputs.challenger.run.lineage.training != inputs.prepared.lineage.training:
+        return Determinism(
+            largest=0.0, unknown="it was trained with other data, code or settings than the current ones"
+        )
+    if inputs.challenger.own_code:
+        return Determinism(largest=0.0, unknown="the current code cannot run it")
+    rows = inputs.prepared.rows
     try:
-        model, _ = fit(trial.repository, unfitted(trial.repository, trial.yours), trial.inputs_of(rows), rows)
+        model, _ = fit(
+            inputs.repository, build_pipeline(inputs.repository, inputs.user_package), inputs.features_of(rows), rows
+        )
     except ConfigError as error:
-        return Determinism(largest=1.0, unknown=f"a second training fails: {error.what}")
-    return Determinism(largest=_distance(trial.challenger.predictions, predict(model, trial.inputs)))
+        return Determinism(largest=1.0, unknown=f"the second training failed: {error.problem}")
+    return Determinism(largest=_largest_difference(inputs.challenger.predictions, predict(model, inputs.features)))
 
 
-def _distance(first: Predictions, second: Predictions) -> float:
+def _largest_difference(first: Predictions, second: Predictions) -> float:
     if first.classes != second.classes:
         return 1.0
     if first.probabilities is not None and second.probabilities is not None:

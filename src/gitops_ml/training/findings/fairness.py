@@ -1,4 +1,8 @@
-"""How unlike the model treats the groups that model.toml declares; fairlearn computes the measures."""
+"""Differences in how the model treats the groups that model.toml declares, measured by fairlearn.
+
+Equal opportunity and equalized odds: M. Hardt, E. Price and N. Srebro, "Equality of opportunity in supervised
+learning", NeurIPS 2016.
+"""
 
 from typing import Any
 
@@ -7,19 +11,19 @@ import pandas as pd
 
 from gitops_ml.errors import ConfigError
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
-MOST_GROUPS = 20
+MAXIMUM_GROUPS = 20
 
 
 class Disparity(Document):
-    """The largest difference between two groups.
+    """Largest difference between two groups.
 
     Attributes:
-        attribute: The column that says who belongs to which group.
-        measure: As model.toml names it.
-        value: The difference, in [0, 1]; of errors, as a share of the target's standard deviation.
-        groups: Those that are large enough, with their rows.
+        attribute: Column that defines the groups.
+        measure: Name of the measure, as in model.toml.
+        value: Difference, in [0, 1]; for errors, as a multiple of the target's standard deviation.
+        groups: Number of rows of each group that is large enough.
     """
 
     attribute: str
@@ -28,43 +32,49 @@ class Disparity(Document):
     groups: dict[str, int]
 
 
-def fairness(trial: Trial) -> tuple[Disparity, ...]:
+def measure_disparities(inputs: ComparisonInput) -> tuple[Disparity, ...]:
     """Measure every declared attribute.
 
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The disparities of all attributes; empty if some predictions are not finite.
+
     Raises:
-        ConfigError: An attribute is no column, or has too many values to be groups.
+        ConfigError: An attribute is not a column, or has too many values.
     """
     return tuple(
-        each for name in trial.config.gates.fairness.attributes
-        for each in _of(trial, name) if not trial.challenger.predictions.not_finite
+        each for name in inputs.config.gates.fairness.attributes
+        for each in _disparities_of(inputs, name) if not inputs.challenger.predictions.not_finite
     )  # fmt: skip
 
 
-def _of(trial: Trial, name: str) -> list[Disparity]:
-    held, least = trial.prepared.held_out, trial.config.gates.fairness.minimum_rows
-    if name not in held.columns:
+def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
+    held_out, minimum = inputs.prepared.held_out, inputs.config.gates.fairness.minimum_rows
+    if name not in held_out.columns:
         raise ConfigError(
-            f"model.toml: [gates.fairness] attributes names {name!r}, which is no column of the data.",
-            f"Perhaps one of these: {', '.join(map(str, held.columns))}.",
+            f"model.toml: [gates.fairness] attributes names {name!r}, which is not a column of the data.",
+            f"Perhaps one of these: {', '.join(map(str, held_out.columns))}.",
         )
-    groups = held[name].astype(str).where(held[name].notna(), "missing")
+    groups = held_out[name].astype(str).where(held_out[name].notna(), "missing")
     sizes = groups.value_counts()
-    if len(sizes) > MOST_GROUPS:
+    if len(sizes) > MAXIMUM_GROUPS:
         raise ConfigError(
-            f"model.toml: [gates.fairness] attributes: {name!r} has {len(sizes)} values; groups are few.",
+            f"model.toml: [gates.fairness] attributes: {name!r} has {len(sizes)} values, more than {MAXIMUM_GROUPS}.",
             "Declare a column with few values, such as an age group instead of an age.",
         )
-    large = {str(group): int(rows) for group, rows in sizes.items() if rows >= least}
+    large = {str(group): int(rows) for group, rows in sizes.items() if rows >= minimum}
     if len(large) < 2:
         return []
     rows = groups.isin(large).to_numpy()
     return [
         Disparity(attribute=name, measure=measure, value=value, groups=large)
-        for measure, value in _measured(trial, rows, groups[rows]).items()
+        for measure, value in _measure(inputs, rows, groups[rows]).items()
     ]
 
 
-def _measured(trial: Trial, rows: "np.ndarray[Any, Any]", groups: pd.Series) -> dict[str, float]:
+def _measure(inputs: ComparisonInput, rows: "np.ndarray[Any, Any]", groups: pd.Series) -> dict[str, float]:
     from fairlearn.metrics import (
         MetricFrame,
         demographic_parity_difference,
@@ -73,15 +83,20 @@ def _measured(trial: Trial, rows: "np.ndarray[Any, Any]", groups: pd.Series) -> 
     )
     from sklearn.metrics import mean_absolute_error
 
-    said, truth = trial.challenger.predictions.take(np.flatnonzero(rows)), trial.truth[rows]
-    if not said.classes:
-        frame = MetricFrame(metrics=mean_absolute_error, y_true=truth, y_pred=said.values, sensitive_features=groups)
-        return {"error": float(frame.difference()) / (float(np.std(trial.truth)) or 1.0)}
-    label = said.classes[-1] if trial.config.data.positive is None else trial.config.data.positive
-    sides: dict[str, Any] = {"y_true": (truth == label).astype(int), "y_pred": (said.values == label).astype(int),
-                             "sensitive_features": groups}  # fmt: skip
+    predictions, labels = inputs.challenger.predictions.take(np.flatnonzero(rows)), inputs.labels[rows]
+    if not predictions.classes:
+        frame = MetricFrame(
+            metrics=mean_absolute_error, y_true=labels, y_pred=predictions.values, sensitive_features=groups
+        )
+        return {"error": float(frame.difference()) / (float(np.std(inputs.labels)) or 1.0)}
+    label = predictions.classes[-1] if inputs.config.data.positive is None else inputs.config.data.positive
+    arguments: dict[str, Any] = {
+        "y_true": (labels == label).astype(int),
+        "y_pred": (predictions.values == label).astype(int),
+        "sensitive_features": groups,
+    }
     return {
-        "demographic_parity": float(demographic_parity_difference(**sides)),
-        "equal_opportunity": float(equal_opportunity_difference(**sides)),
-        "equalized_odds": float(equalized_odds_difference(**sides)),
+        "demographic_parity": float(demographic_parity_difference(**arguments)),
+        "equal_opportunity": float(equal_opportunity_difference(**arguments)),
+        "equalized_odds": float(equalized_odds_difference(**arguments)),
     }

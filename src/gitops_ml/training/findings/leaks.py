@@ -1,4 +1,4 @@
-"""Columns that predict the target alone: what nobody can know beforehand is not a feature."""
+"""Leaks: columns that predict the target by themselves, because they are recorded after the outcome is known."""
 
 from typing import Any
 
@@ -9,66 +9,72 @@ from sklearn.preprocessing import label_binarize
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
-# A small tree finds any dependency that matters, on numbers and on codes; a number needs more steps than a label. More
-# rows would only make it slower.
+# A small tree finds any strong dependency, on numbers and on codes; a numeric target needs more leaves than labels.
+# More rows would only make it slower.
 LEAVES = {"classification": 8, "regression": 32}
 ROWS = 50_000
-FEWEST_IN_A_LEAF = 5
+MINIMUM_LEAF_ROWS = 5
 
 
 class Leak(Document):
-    """How well one column predicts the held-out target, alone.
+    """Score of one column as the only feature.
 
     Attributes:
-        column: Its name.
-        strength: roc_auc (of several classes: their mean), or r2, of a small tree on the training rows.
+        column: Name of the column.
+        strength: Score of a small tree on the held-out rows: roc_auc (the mean over more than two classes), or r2.
     """
 
     column: str
     strength: float
 
 
-def leaks(trial: Trial) -> tuple[Leak, ...]:
-    """Every column by its strength, the strongest first."""
-    target = trial.config.data.target
-    fitted, judged = trial.prepared.rows.iloc[:ROWS], trial.prepared.held_out.iloc[:ROWS]
-    if len(np.unique(judged[target].to_numpy())) < 2 or len(np.unique(fitted[target].to_numpy())) < 2:
+def find_leaks(inputs: ComparisonInput) -> tuple[Leak, ...]:
+    """Return all columns with their scores, the highest first.
+
+    Args:
+        inputs: Versions to compare.
+    """
+    target = inputs.config.data.target
+    training, held_out = inputs.prepared.rows.iloc[:ROWS], inputs.prepared.held_out.iloc[:ROWS]
+    if len(np.unique(held_out[target].to_numpy())) < 2 or len(np.unique(training[target].to_numpy())) < 2:
         return ()
-    found = [
-        Leak(column=str(name), strength=_strength(trial, fitted, judged, name))
-        for name in trial.inputs.columns
+    leaks = [
+        Leak(column=str(name), strength=_measure_strength(inputs, training, held_out, name))
+        for name in inputs.features.columns
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda leak: (-leak.strength, leak.column)))
+    return tuple(sorted(leaks, key=lambda leak: (-leak.strength, leak.column)))
 
 
-def _strength(trial: Trial, fitted: pd.DataFrame, judged: pd.DataFrame, name: str) -> float:
-    target = trial.config.data.target
-    known, asked = _numbers(fitted[name], judged[name])
-    task = trial.config.project.task
-    seed: dict[str, Any] = {"random_state": trial.config.training.seed, "max_leaf_nodes": LEAVES[task],
-                            "min_samples_leaf": FEWEST_IN_A_LEAF}  # fmt: skip
+def _measure_strength(inputs: ComparisonInput, training: pd.DataFrame, held_out: pd.DataFrame, name: str) -> float:
+    target = inputs.config.data.target
+    training_values, held_out_values = _as_numbers(training[name], held_out[name])
+    task = inputs.config.project.task
+    options: dict[str, Any] = {"random_state": inputs.config.training.seed, "max_leaf_nodes": LEAVES[task],
+                            "min_samples_leaf": MINIMUM_LEAF_ROWS}  # fmt: skip
     if task == "regression":
-        said = DecisionTreeRegressor(**seed).fit(known, fitted[target]).predict(asked)
-        return float(r2_score(judged[target], said))
-    tree = DecisionTreeClassifier(**seed).fit(known, fitted[target])
-    truth = label_binarize(judged[target], classes=tree.classes_)
-    shares = tree.predict_proba(asked)
-    truth, shares = (truth, shares) if truth.shape[1] > 1 else (truth[:, 0], shares[:, 1])
-    if truth.ndim > 1:
-        there = truth.any(axis=0) & ~truth.all(axis=0)
-        truth, shares = truth[:, there], shares[:, there]
-    return float(roc_auc_score(truth, shares))
+        predictions = DecisionTreeRegressor(**options).fit(training_values, training[target]).predict(held_out_values)
+        return float(r2_score(held_out[target], predictions))
+    tree = DecisionTreeClassifier(**options).fit(training_values, training[target])
+    labels = label_binarize(held_out[target], classes=tree.classes_)
+    probabilities = tree.predict_proba(held_out_values)
+    labels, probabilities = (labels, probabilities) if labels.shape[1] > 1 else (labels[:, 0], probabilities[:, 1])
+    if labels.ndim > 1:
+        both_classes = labels.any(axis=0) & ~labels.all(axis=0)
+        labels, probabilities = labels[:, both_classes], probabilities[:, both_classes]
+    return float(roc_auc_score(labels, probabilities))
 
 
-def _numbers(fitted: pd.Series, judged: pd.Series) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """A column as numbers; other values by how often the training rows have them, what those lack as missing."""
-    if pd.api.types.is_numeric_dtype(fitted):
-        sides = [side.to_numpy(dtype=float, na_value=np.nan) for side in (fitted, judged)]
+def _as_numbers(training: pd.Series, held_out: pd.Series) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Return a column as numbers; text becomes its frequency rank in the training rows, and unseen text is missing."""
+    if pd.api.types.is_numeric_dtype(training):
+        columns = [column.to_numpy(dtype=float, na_value=np.nan) for column in (training, held_out)]
     else:
-        codes = {value: code for code, value in enumerate(fitted.astype(str).value_counts().index)}
-        sides = [side.astype(str).map(codes).to_numpy(dtype=float, na_value=np.nan) for side in (fitted, judged)]
+        codes = {value: code for code, value in enumerate(training.astype(str).value_counts().index)}
+        columns = [
+            column.astype(str).map(codes).to_numpy(dtype=float, na_value=np.nan) for column in (training, held_out)
+        ]
     with np.errstate(over="ignore"):  # trees compute with half the digits
-        small = [np.where(np.isinf(side), np.nan, side).astype(np.float32)[:, None] for side in sides]
-    return small[0], small[1]
+        float32 = [np.where(np.isinf(column), np.nan, column).astype(np.float32)[:, None] for column in columns]
+    return float32[0], float32[1]

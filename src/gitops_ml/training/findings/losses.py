@@ -1,9 +1,11 @@
-"""Slices on which the challenger loses: those that model.toml declares, those that the values of a column make, and
-those that a shallow tree finds where the two models differ.
+"""Slices on which the challenger loses: declared in model.toml, made by the values of a column, or found by a tree.
 
-The tree looks at one half of the holdout and its slices are judged on the other, and the reverse: what is found by
-looking at rows is true of those rows by chance (cross-fitting: V. Chernozhukov et al., "Double/debiased machine
-learning", Econometrics Journal, 2018). Every slice's interval is widened for the number of slices (Bonferroni).
+The tree is shallow, and finds where the losses of the two models differ.
+
+The tree is fitted on one half of the holdout and its slices are measured on the other half, and vice versa, since a
+slice chosen on some rows is biased on these rows (cross-fitting: V. Chernozhukov et al., "Double/debiased machine
+learning for treatment and structural parameters", Econometrics Journal 21, 2018). Every slice's interval is widened for
+the number of slices (Bonferroni).
 """
 
 import hashlib
@@ -17,21 +19,21 @@ from sklearn.tree import DecisionTreeRegressor
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
-from gitops_ml.training.slices import Mask, few_values, parts
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
+from gitops_ml.training.slices import Mask, split_by_value, split_column
 
 WORST = 5
 
 
-class Loss(Document):
-    """How much worse than the champion the challenger is on a slice.
+class SliceLoss(Document):
+    """Loss of the challenger, compared with the champion, on a slice.
 
     Attributes:
-        name: The condition that its rows meet.
-        rows: How many were judged.
-        loss: How much a row loses on average: between 0 and 1 for labels, in standard deviations for numbers.
-        low: Lower end of its interval, widened for the number of slices.
-        high: Upper end.
+        name: Condition of the slice.
+        rows: Number of rows.
+        loss: Mean loss of a row: between 0 and 1 for labels, in standard deviations of the target for numbers.
+        low: Lower end of the loss's interval, widened for the number of slices.
+        high: Upper end of the loss's interval.
     """
 
     name: str
@@ -41,133 +43,147 @@ class Loss(Document):
     high: float
 
 
-class Losses(Document):
-    """All slices.
+class SliceLosses(Document):
+    """Losses on all slices.
 
     Attributes:
-        measured: How many.
-        worst: Those whose loss is surest, at most five.
+        measured: Number of slices.
+        worst: Slices with the highest lower ends of their intervals, at most five.
     """
 
     measured: int
-    worst: tuple[Loss, ...]
+    worst: tuple[SliceLoss, ...]
 
 
-def losses(trial: Trial) -> Losses | None:
-    """Judge every slice; None where there is no champion, or one of the two says what is no number.
+def measure_slice_losses(inputs: ComparisonInput) -> SliceLosses | None:
+    """Measure the loss on every slice.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The losses; None without a champion, or if some predictions are not finite.
 
     Raises:
-        ConfigError: A declared slice is no condition on the columns.
+        ConfigError: A declared slice is not a condition on the columns.
     """
-    declared = _declared(trial)
-    champion, rules = trial.champion, trial.config.gates
-    if champion is None or trial.challenger.predictions.not_finite or champion.predictions.not_finite:
+    declared = _declared(inputs)
+    champion, gates = inputs.champion, inputs.config.gates
+    if champion is None or inputs.challenger.predictions.not_finite or champion.predictions.not_finite:
         return None
-    lost = _row_loss(trial, trial.challenger.predictions) - _row_loss(trial, champion.predictions)
-    masks = {**declared, **_by_column(trial), **_by_tree(trial, lost)}
-    large = {name: mask for name, mask in masks.items() if rules.slices.minimum_rows <= mask.sum() < len(lost)}
-    level = 1 - (1 - rules.confidence) / max(1, len(large))
-    found = [_loss(name, lost[mask], level) for name, mask in large.items()]
+    row_losses = _row_loss(inputs, inputs.challenger.predictions) - _row_loss(inputs, champion.predictions)
+    masks = {**declared, **_by_column(inputs), **_by_tree(inputs, row_losses)}
+    large = {name: mask for name, mask in masks.items() if gates.slices.minimum_rows <= mask.sum() < len(row_losses)}
+    level = 1 - (1 - gates.confidence) / max(1, len(large))
+    found = [_loss(name, row_losses[mask], level) for name, mask in large.items()]
     worst = sorted(found, key=lambda each: (-each.low, each.name))[:WORST]
-    return Losses(measured=len(found), worst=tuple(worst))
+    return SliceLosses(measured=len(found), worst=tuple(worst))
 
 
-def _row_loss(trial: Trial, said: Predictions) -> "np.ndarray[Any, Any]":
-    """The Brier score of each row, halved so that it lies between 0 and 1; without probabilities, whether it is wrong;
-    of numbers, the absolute error in standard deviations of the target."""
-    truth = trial.truth
-    if not said.classes:
-        return np.asarray(np.abs(said.values - truth) / (float(np.std(truth.astype(float))) or 1.0))
-    if said.probabilities is None:
-        return np.asarray(said.values != truth, dtype=float)
-    hits = np.asarray([truth == label for label in said.classes], dtype=float).T
-    unknown = 1 - hits.sum(axis=1)  # a label that the model does not know
-    return np.asarray((((said.probabilities - hits) ** 2).sum(axis=1) + unknown) / 2)
+def _row_loss(inputs: ComparisonInput, predictions: Predictions) -> "np.ndarray[Any, Any]":
+    """Return the loss of each row.
+
+    For probabilities it is the Brier score divided by two, so that it lies between 0 and 1 (G. Brier, "Verification of
+    forecasts expressed in terms of probability", Monthly Weather Review 78, 1950); for labels it is 1 if the label is
+    wrong; for numbers it is the absolute error in standard deviations of the target.
+    """
+    labels = inputs.labels
+    if not predictions.classes:
+        return np.asarray(np.abs(predictions.values - labels) / (float(np.std(labels.astype(float))) or 1.0))
+    if predictions.probabilities is None:
+        return np.asarray(predictions.values != labels, dtype=float)
+    one_hot = np.asarray([labels == label for label in predictions.classes], dtype=float).T
+    unknown = 1 - one_hot.sum(axis=1)  # a label that the model does not know
+    return np.asarray((((predictions.probabilities - one_hot) ** 2).sum(axis=1) + unknown) / 2)
 
 
-def _loss(name: str, lost: "np.ndarray[Any, Any]", level: float) -> Loss:
-    """The mean with Student's interval."""
-    mean, error = float(lost.mean()), float(lost.std(ddof=1)) / np.sqrt(len(lost))
-    reach = float(t.ppf((1 + level) / 2, len(lost) - 1)) * float(error)
-    return Loss(name=name, rows=len(lost), loss=mean, low=mean - reach, high=mean + reach)
+def _loss(name: str, row_losses: "np.ndarray[Any, Any]", level: float) -> SliceLoss:
+    """Return the mean loss with the interval of Student's t distribution."""
+    mean, error = float(row_losses.mean()), float(row_losses.std(ddof=1)) / np.sqrt(len(row_losses))
+    margin = float(t.ppf((1 + level) / 2, len(row_losses) - 1)) * float(error)
+    return SliceLoss(name=name, rows=len(row_losses), loss=mean, low=mean - margin, high=mean + margin)
 
 
-def _declared(trial: Trial) -> dict[str, Mask]:
-    held, found = trial.prepared.held_out, {}
-    for name, condition in trial.config.slices.items():
+def _declared(inputs: ComparisonInput) -> dict[str, Mask]:
+    held_out, found = inputs.prepared.held_out, {}
+    for name, condition in inputs.config.slices.items():
         try:
-            mask = np.asarray(held.eval(condition, engine="python", parser="pandas", local_dict={}, global_dict={}))
-        except Exception as error:  # pandas raises nearly everything for a condition that it cannot read
+            mask = np.asarray(held_out.eval(condition, engine="python", parser="pandas", local_dict={}, global_dict={}))
+        except Exception as error:  # pandas raises many kinds of exceptions for a condition that it cannot read
             raise ConfigError(
                 f"model.toml: [slices] {name!r}: {condition!r} cannot be read: {error}.",
                 "Write a condition on columns, such as \"age < 30 and sex == 'f'\".",
             ) from error
-        if mask.dtype != bool or mask.shape != (len(held),):
+        if mask.dtype != bool or mask.shape != (len(held_out),):
             raise ConfigError(
-                f"model.toml: [slices] {name!r}: {condition!r} does not say yes or no of each row.",
+                f"model.toml: [slices] {name!r}: {condition!r} does not give true or false for each row.",
                 "Write a condition on columns, such as \"age < 30 and sex == 'f'\".",
             )
         found[name] = mask
     return found
 
 
-def _by_column(trial: Trial) -> dict[str, Mask]:
-    inputs = trial.inputs
-    return {f"{name} {words}": mask for name in inputs.columns for words, mask in parts(inputs[name])}
+def _by_column(inputs: ComparisonInput) -> dict[str, Mask]:
+    features = inputs.features
+    return {
+        f"{name} {condition}": mask for name in features.columns for condition, mask in split_column(features[name])
+    }
 
 
-def _by_tree(trial: Trial, lost: "np.ndarray[Any, Any]") -> dict[str, Mask]:
-    """The leaves of a tree that predicts the loss, each on the half that the tree has not seen."""
-    rules, inputs = trial.config.gates.slices, _numbers(trial.inputs)
-    if inputs.shape[1] == 0:
+def _by_tree(inputs: ComparisonInput, row_losses: "np.ndarray[Any, Any]") -> dict[str, Mask]:
+    """Return the leaves of a tree that predicts the loss, each with the rows of the half that it was not fitted on."""
+    gates, features = inputs.config.gates.slices, _as_numbers(inputs.features)
+    if features.shape[1] == 0:
         return {}
-    half = _halves(trial)
+    half = _hash_half(inputs)
     found: dict[str, Mask] = {}
     for seen in (half, ~half):
-        if seen.sum() < 2 * rules.minimum_rows or (~seen).sum() < 2 * rules.minimum_rows:
+        if seen.sum() < 2 * gates.minimum_rows or (~seen).sum() < 2 * gates.minimum_rows:
             continue
-        tree = DecisionTreeRegressor(max_depth=rules.depth, min_samples_leaf=rules.minimum_rows, random_state=0)
-        tree.fit(inputs[seen].to_numpy(), lost[seen])
-        leaves = tree.apply(inputs.to_numpy())
-        for leaf, words in _paths(tree, list(inputs.columns)).items():
-            found[words] = found.get(words, np.zeros(len(lost), dtype=bool)) | (~seen & (leaves == leaf))
+        tree = DecisionTreeRegressor(max_depth=gates.depth, min_samples_leaf=gates.minimum_rows, random_state=0)
+        tree.fit(features[seen].to_numpy(), row_losses[seen])
+        leaves = tree.apply(features.to_numpy())
+        for leaf, condition in _paths(tree, list(features.columns)).items():
+            found[condition] = found.get(condition, np.zeros(len(row_losses), dtype=bool)) | (~seen & (leaves == leaf))
     return found
 
 
-def _halves(trial: Trial) -> Mask:
-    """The same half for ever, whatever the split hashed."""
-    keys = trial.prepared.held_out[trial.config.data.key].astype(str)
+def _hash_half(inputs: ComparisonInput) -> Mask:
+    """Return the mask of one half of the holdout, which depends on the keys only."""
+    keys = inputs.prepared.held_out[inputs.config.data.key].astype(str)
     return np.array([hashlib.sha256(f"half {key}".encode()).digest()[0] % 2 == 1 for key in keys])
 
 
-def _numbers(inputs: pd.DataFrame) -> pd.DataFrame:
-    """Columns that a tree can cut: numbers, and yes or no for each of few values."""
+def _as_numbers(features: pd.DataFrame) -> pd.DataFrame:
+    """Return columns that a tree can split: numbers, and one indicator for each value of a column with few values."""
     found = {}
-    for name in inputs.columns:
-        column = inputs[name]
+    for name in features.columns:
+        column = features[name]
         if pd.api.types.is_numeric_dtype(column):
             numbers = column.to_numpy(dtype=float, na_value=np.nan)
             found[str(name)] = np.where(np.isinf(numbers), np.nan, numbers).astype(np.float32)
         else:
-            for value, mask in few_values(column):
+            for value, mask in split_by_value(column):
                 found[f"{name} = {value}"] = mask.astype(np.float32)
-    return pd.DataFrame(found, index=inputs.index)
+    return pd.DataFrame(found, index=features.index)
 
 
 def _paths(tree: DecisionTreeRegressor, names: list[str]) -> dict[int, str]:
-    """The condition of each leaf, in words; no leaf where nothing was cut."""
-    inner = tree.tree_
+    """Return the condition of each leaf as text; nothing for a tree without splits."""
+    nodes = tree.tree_
     found: dict[int, str] = {}
 
-    def walk(node: int, words: tuple[str, ...]) -> None:
-        left, right = int(inner.children_left[node]), int(inner.children_right[node])
+    def walk(node: int, condition: tuple[str, ...]) -> None:
+        left, right = int(nodes.children_left[node]), int(nodes.children_right[node])
         if left == right:
-            found[node] = " and ".join(words)
+            found[node] = " and ".join(condition)
             return
-        name, edge = names[inner.feature[node]], float(inner.threshold[node])
-        less, more = (f"not {name}", name) if " = " in name else (f"{name} ≤ {edge:.4g}", f"{name} > {edge:.4g}")
-        walk(left, (*words, less))
-        walk(right, (*words, more))
+        name, threshold = names[nodes.feature[node]], float(nodes.threshold[node])
+        left_condition, right_condition = (
+            (f"not {name}", name) if " = " in name else (f"{name} ≤ {threshold:.4g}", f"{name} > {threshold:.4g}")
+        )
+        walk(left, (*condition, left_condition))
+        walk(right, (*condition, right_condition))
 
     walk(0, ())
-    return {leaf: words for leaf, words in found.items() if words}
+    return {leaf: condition for leaf, condition in found.items() if condition}

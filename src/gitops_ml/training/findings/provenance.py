@@ -1,25 +1,25 @@
-"""Whether somebody could make the challenger again: everything committed, and installed as the lock pins it."""
+"""Provenance: whether the challenger can be reproduced from committed files and pinned libraries."""
 
 import re
 
 from gitops_ml import git
-from gitops_ml.bound import LOCK
+from gitops_ml.evidence_inputs import LOCK
 from gitops_ml.library import NAME
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
-# What the library is called, and was called in lineages of 0.1; its wheel is pinned outside of the lock.
+# Names of the library, the second in lineages of 0.1; its wheel is pinned outside of the lock.
 LIBRARY = (NAME, "gitops")
 
 
 class Provenance(Document):
-    """What is known of where a version came from.
+    """Reproducibility of a version.
 
     Attributes:
-        dirty: Something that its training read was not committed.
-        commit: The commit is in this repository's history.
-        data: Its data is the data that lies here, or its training is another one than today's.
-        unpinned: Libraries that shaped it and are not what the lock pins, or that there is no lock.
+        dirty: True if a file that training read was not committed.
+        commit: True if the commit is in this repository's history.
+        data: True if its data is the current data, or if it was trained with other inputs than the current ones.
+        unpinned: Libraries of the training that are not as the lock pins them, or a note that there is no lock.
     """
 
     dirty: bool
@@ -29,21 +29,30 @@ class Provenance(Document):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
+        """True if the version can be reproduced."""
         return not self.dirty and self.commit and self.data and not self.unpinned
 
 
-def provenance(trial: Trial) -> Provenance | None:
-    """Look for the challenger's origins; None in a trial of predictions alone."""
-    if trial.repository is None:
+def check_provenance(inputs: ComparisonInput) -> Provenance | None:
+    """Check the challenger's lineage.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The result; None if only predictions are compared.
+    """
+    if inputs.repository is None:
         return None
-    lineage, here, root = trial.challenger.run.lineage, trial.prepared.lineage, trial.repository.root
-    known = bool(lineage.commit) and git.resolve(root, str(lineage.commit)) is not None
+    lineage, current, root = inputs.challenger.run.lineage, inputs.prepared.lineage, inputs.repository.root
+    commit_is_known = bool(lineage.commit) and git.resolve(root, str(lineage.commit)) is not None
     return Provenance(
         dirty=lineage.dirty,
-        commit=known,
-        data=lineage.training != here.training or lineage.data == here.data,
-        unpinned=_unpinned(git.show(root, str(lineage.commit), LOCK) if known else None, lineage.libraries),
+        commit=commit_is_known,
+        data=lineage.training != current.training or lineage.data == current.data,
+        unpinned=_unpinned(
+            git.read_file(root, str(lineage.commit), LOCK) if commit_is_known else None, lineage.libraries
+        ),
     )
 
 

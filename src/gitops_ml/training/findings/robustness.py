@@ -1,22 +1,22 @@
-"""Whether the answers depend on what they must not: the order of columns, or that one which may be missing is there."""
+"""Robustness: whether predictions depend on the order of columns, or fail on missing values."""
 
 import numpy as np
 import pandas as pd
 
-from gitops_ml.predictions import Predictions, predict, same
+from gitops_ml.predictions import Predictions, are_close, predict
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
 ROWS = 200
 
 
 class Robustness(Document):
-    """What was tried on a few hundred held-out rows.
+    """Results on a few hundred held-out rows.
 
     Attributes:
-        order: What is wrong when the columns come in another order; None where nothing is.
-        missing: What is wrong when a column is missing that may be, by column.
-        tried: How many columns may be missing.
+        order: Problem with the columns in another order; None if there is none.
+        missing: Problems with missing values, by column.
+        tried: Number of columns that may have missing values.
     """
 
     order: str | None
@@ -24,42 +24,51 @@ class Robustness(Document):
     tried: int
 
 
-def robustness(trial: Trial) -> Robustness | None:
-    """Try both; None in a trial of predictions alone."""
-    model, yours = trial.challenger.model, trial.yours
-    if model is None or yours is None:
+def check_robustness(inputs: ComparisonInput) -> Robustness | None:
+    """Predict rows with reordered columns, and with each nullable column missing.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The problems; None if the model is not loaded.
+    """
+    model, user_package = inputs.challenger.model, inputs.user_package
+    if model is None or user_package is None:
         return None
-    columns = list(trial.challenger.run.columns)
-    rows = trial.inputs[columns].head(ROWS)
-    before = trial.challenger.predictions.take(np.arange(len(rows)))
-    other = rows[columns[::-1]]
-    nullable = [name for name in columns if name in yours.schema.columns and yours.schema.columns[name].nullable]
-    wrong = {name: _unanswered(trial, _without(rows, name)) for name in nullable}
+    columns = list(inputs.challenger.run.columns)
+    rows = inputs.features[columns].head(ROWS)
+    expected = inputs.challenger.predictions.take(np.arange(len(rows)))
+    reordered = rows[columns[::-1]]
+    nullable = [
+        name for name in columns if name in user_package.schema.columns and user_package.schema.columns[name].nullable
+    ]
+    problems = {name: _test_missing(inputs, _blank_column(rows, name)) for name in nullable}
     return Robustness(
-        order=_order(trial, other, before),
-        missing={name: why for name, why in wrong.items() if why},
+        order=_test_order(inputs, reordered, expected),
+        missing={name: problem for name, problem in problems.items() if problem},
         tried=len(nullable),
     )
 
 
-def _order(trial: Trial, rows: pd.DataFrame, before: Predictions) -> str | None:
+def _test_order(inputs: ComparisonInput, rows: pd.DataFrame, expected: Predictions) -> str | None:
     try:
-        now = predict(trial.challenger.model, rows)
-    except Exception as error:  # whatever your pipeline raises
+        predictions = predict(inputs.challenger.model, rows)
+    except Exception as error:  # user code can raise any exception
         return f"{type(error).__name__}: {error}"[:300]
-    return None if before.not_finite or same(before, now) else "the answers are others"
+    return None if expected.not_finite or are_close(expected, predictions) else "the predictions differ"
 
 
-def _unanswered(trial: Trial, rows: pd.DataFrame) -> str | None:
+def _test_missing(inputs: ComparisonInput, rows: pd.DataFrame) -> str | None:
     try:
-        said = predict(trial.challenger.model, rows)
-    except Exception as error:  # whatever your pipeline raises
+        predictions = predict(inputs.challenger.model, rows)
+    except Exception as error:  # user code can raise any exception
         return f"{type(error).__name__}: {error}"[:300]
-    return f"{said.not_finite} answers are no numbers" if said.not_finite else None
+    return f"{predictions.not_finite} predictions are NaN or infinite" if predictions.not_finite else None
 
 
-def _without(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows with nothing in one column, in its own type where that can hold nothing."""
-    kind = rows[name].dtype
-    nothing = pd.Series([np.nan if kind.kind in "fiub" else None] * len(rows), index=rows.index)
-    return rows.assign(**{name: nothing.astype("float64" if kind.kind in "fiub" else kind)})
+def _blank_column(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows with missing values in one column, in its own type if that allows missing values."""
+    dtype = rows[name].dtype
+    blank = pd.Series([np.nan if dtype.kind in "fiub" else None] * len(rows), index=rows.index)
+    return rows.assign(**{name: blank.astype("float64" if dtype.kind in "fiub" else dtype)})

@@ -1,17 +1,17 @@
-"""Whether whoever calls the champion can call the challenger."""
+"""Compare the signatures of challenger and champion: can clients send the same requests?"""
 
 from gitops_ml.run import Document
-from gitops_ml.training.trial import Trial
+from gitops_ml.training.comparison_input import ComparisonInput
 
 
-class Signature(Document):
-    """What would be different for callers.
+class SignatureChanges(Document):
+    """Differences between the signatures, which are the columns with their types, and the labels.
 
     Attributes:
-        added: Columns that they would have to send.
-        removed: Columns that they may not send any more.
-        retyped: Columns of another type: before, and after.
-        labels: Labels that come or go.
+        added: Columns that only the challenger has; clients must add them to their requests.
+        removed: Columns that only the champion has; clients must remove them from their requests.
+        retyped: Columns whose new type does not accept the old values: the champion's type, the challenger's.
+        labels: Labels that only one of the two versions predicts.
     """
 
     added: tuple[str, ...]
@@ -20,28 +20,35 @@ class Signature(Document):
     labels: tuple[str, ...]
 
     @property
-    def same(self) -> bool:
-        """Whether nothing is."""
+    def is_compatible(self) -> bool:
+        """True if clients of the champion can use the challenger without changes."""
         return not (self.added or self.removed or self.retyped or self.labels)
 
 
-def signature(trial: Trial) -> Signature | None:
-    """Compare what the two take and give; None where there is no champion."""
-    if trial.champion is None:
+def compare_signatures(inputs: ComparisonInput) -> SignatureChanges | None:
+    """Compare the columns and labels of challenger and champion.
+
+    Args:
+        inputs: The versions to compare.
+
+    Returns:
+        The differences; None if there is no champion.
+    """
+    if inputs.champion is None:
         return None
-    ours, theirs = trial.challenger.run, trial.champion.run
-    before, after = theirs.columns, ours.columns
-    return Signature(
+    challenger, champion = inputs.challenger.run, inputs.champion.run
+    before, after = champion.columns, challenger.columns
+    return SignatureChanges(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         retyped={
             name: (before[name], kind) for name, kind in after.items()
-            if name in before and not _takes(kind, before[name])
+            if name in before and not _accepts(kind, before[name])
         },
-        labels=tuple(sorted(map(str, {*ours.classes} ^ {*theirs.classes}))),
+        labels=tuple(sorted(map(str, {*challenger.classes} ^ {*champion.classes}))),
     )  # fmt: skip
 
 
-def _takes(now: str, then: str) -> bool:
-    """Whether a column of this type takes what callers sent before: a whole number is a number."""
-    return now == then or (now.startswith("float") and then.startswith(("int", "float")))
+def _accepts(after: str, before: str) -> bool:
+    """Return whether a column of the new type accepts values of the old type: a float column accepts integers."""
+    return after == before or (after.startswith("float") and before.startswith(("int", "float")))

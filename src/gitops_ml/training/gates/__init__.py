@@ -1,18 +1,28 @@
-"""The gates, in the order in which people read them: what cannot be trusted at all comes before what is not good."""
+"""The gates, in the order of the report: gates about trust come before gates about quality.
 
-from gitops_ml.training.gates.alone import Baseline, Finite, Floor
-from gitops_ml.training.gates.champion import Champion as Champion
-from gitops_ml.training.gates.champion import Comparable, Jump
-from gitops_ml.training.gates.conduct import Behaviour, Determinism, Latency, Robustness, Size
+The docstring of a gate's class is text for users: its title, its message template, and its advice (see `gate.py`).
+"""
+
+from gitops_ml.training.gates.absolute import BaselineGate, FiniteGate, FloorGate
+from gitops_ml.training.gates.champion import ChampionGate as ChampionGate
+from gitops_ml.training.gates.champion import ComparableGate, JumpGate
 from gitops_ml.training.gates.gate import Gate as Gate
 from gitops_ml.training.gates.gate import Outcome as Outcome
 from gitops_ml.training.gates.gate import Verdict as Verdict
-from gitops_ml.training.gates.origin import Claims, Origin, Rules, Schema
-from gitops_ml.training.gates.people import Calibration, Fairness, Flips, Slices
-from gitops_ml.training.gates.rows import Duplicates, Holdout, Labels, Leakage
+from gitops_ml.training.gates.model_checks import (
+    BehaviourGate,
+    DeterminismGate,
+    LatencyGate,
+    RobustnessGate,
+    SizeGate,
+)
+from gitops_ml.training.gates.row_checks import DuplicatesGate, HoldoutGate, LabelsGate, LeakageGate
+from gitops_ml.training.gates.subgroups import CalibrationGate, FairnessGate, FlipsGate, SlicesGate
+from gitops_ml.training.gates.version_checks import ClaimsGate, ProvenanceGate, RulesGate, SchemaGate
 
 GATES: tuple[Gate, ...] = (
-    Finite(), Schema(), Origin(), Claims(), Rules(), Holdout(), Labels(), Duplicates(), Leakage(), Floor(), Baseline(),
-    Comparable(), Champion(), Jump(), Slices(), Fairness(), Calibration(), Flips(), Behaviour(), Robustness(),
-    Determinism(), Latency(), Size(),
+    FiniteGate(), SchemaGate(), ProvenanceGate(), ClaimsGate(), RulesGate(), HoldoutGate(), LabelsGate(),
+    DuplicatesGate(), LeakageGate(), FloorGate(), BaselineGate(), ComparableGate(), ChampionGate(), JumpGate(),
+    SlicesGate(), FairnessGate(), CalibrationGate(), FlipsGate(), BehaviourGate(), RobustnessGate(), DeterminismGate(),
+    LatencyGate(), SizeGate(),
 )  # fmt: skip

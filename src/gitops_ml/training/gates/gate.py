@@ -1,7 +1,8 @@
-"""What a gate is: a small class with an id, whose docstring is what a person reads when it has judged.
+"""The base class of the gates.
 
-The first line of the docstring is the title; the paragraph below it is the message, filled with the figures that were
-judged; a second paragraph is advice, for whoever is refused.
+The docstring of each gate's class is text for users, which `Gate.outcome` reads: its first line is the title, the lines
+directly below it are the message template (a format string for the figures that were judged), and the paragraph after
+the empty line is advice, which is shown only when the gate refuses.
 """
 
 import inspect
@@ -18,19 +19,19 @@ NO_CHAMPION = "There is no champion yet."
 
 
 class Outcome(Document):
-    """How a gate judged.
+    """The outcome of one gate.
 
     Attributes:
-        id: The gate's.
-        title: What it promises.
-        verdict: "not applicable" where there is nothing to judge by, such as no champion yet, "off" where model.toml
-            says so; neither hinders anything.
-        message: For people.
-        value: What was judged; None where it is no number.
-        threshold: What it had to reach; None where it is no number.
-        low: Lower end of the value's interval, where it has one.
-        high: Upper end.
-        aloud: Nothing was refused, and a reviewer must know all the same.
+        id: Id of the gate.
+        title: The rule, as a sentence.
+        verdict: "not applicable" without the figures that the gate needs, such as before the first champion; "off" if
+            model.toml switches the gate off. Neither stops the challenger.
+        message: Explanation with the figures.
+        value: The figure that was judged; None if it is not finite.
+        threshold: The limit for the value; None if it is not finite.
+        low: Lower end of the value's interval, if it has one.
+        high: Upper end of the value's interval, if it has one.
+        aloud: True if reviewers must read the message although the gate does not refuse.
     """
 
     id: str
@@ -50,18 +51,34 @@ class Gate(ABC):
     id: ClassVar[GateId]
 
     def outcome_of(self, evidence: Evidence) -> Outcome:
-        """Judge, unless model.toml switches this gate off."""
+        """Return the outcome for the evidence; the verdict is "off" if model.toml switches the gate off.
+
+        Args:
+            evidence: Figures about the challenger and the champion.
+        """
         if self.id in evidence.rules.off:
             return self.outcome("off", message="Switched off: [gates] off in model.toml.", aloud=True)
-        return self.judge(evidence)
+        return self.evaluate(evidence)
 
     @abstractmethod
-    def judge(self, evidence: Evidence) -> Outcome:
-        """Say yes or no, with the figures."""
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Evaluate the rule.
 
-    def idle(self, why: str, *, aloud: bool = False) -> Outcome:
-        """There is nothing to judge by."""
-        return self.outcome("not applicable", message=why, aloud=aloud)
+        Args:
+            evidence: Figures about the challenger and the champion.
+
+        Returns:
+            The verdict with its figures.
+        """
+
+    def not_applicable(self, reason: str, *, aloud: bool = False) -> Outcome:
+        """Return the outcome of a gate that lacks the figures it needs.
+
+        Args:
+            reason: Sentence that names the missing figures.
+            aloud: True if reviewers must read it.
+        """
+        return self.outcome("not applicable", message=reason, aloud=aloud)
 
     def outcome(
         self,
@@ -70,16 +87,16 @@ class Gate(ABC):
         message: str = "",
         *,
         aloud: bool = False,
-        **words: object,
+        **values: object,
     ) -> Outcome:
-        """The outcome with this gate's own words.
+        """Return an outcome with the text of the class's docstring.
 
         Args:
-            verdict: True for passed, False for refused.
-            figures: value, threshold, low, high.
-            message: Instead of the docstring's.
-            aloud: A reviewer must know.
-            **words: What fills the docstring.
+            verdict: True for passed, False for refused, or the verdict itself.
+            figures: The outcome's value, threshold, low and high, by name.
+            message: Message to use instead of the docstring's.
+            aloud: True if reviewers must read the message.
+            **values: Values for the format string in the docstring.
         """
         title, _, rest = inspect.cleandoc(str(type(self).__doc__)).partition("\n")
         template, _, advice = rest.partition("\n\n")
@@ -87,5 +104,5 @@ class Gate(ABC):
             verdict = "passed" if verdict else "refused"
         finite = {name: value for name, value in (figures or {}).items() if value is not None and math.isfinite(value)}
         template = f"{template} {advice}" if verdict == "refused" else template
-        text = message or template.format(**words)
+        text = message or template.format(**values)
         return Outcome(id=self.id, title=title, verdict=verdict, message=" ".join(text.split()), aloud=aloud, **finite)

@@ -1,0 +1,82 @@
+"""Check rows against your schema, for training and serving: every violated rule, with the rows that violate it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from gitops_ml.coerce import coerce_numbers, relax_schema
+
+MEANINGS = {
+    "not_nullable": "must not be missing",
+    "column_in_dataframe": "column is missing",
+    "column_in_schema": "column is not in the schema",
+    "unique": "must be unique",
+    "finite": "must be finite",
+    "present": "is missing in every row",
+}
+
+
+@dataclass(frozen=True)
+class RuleViolation:
+    """A rule that some rows violate.
+
+    Attributes:
+        column: Name of the column, or pandera's name for a rule about whole rows.
+        rule: The rule, as pandera names it; MEANINGS explains some of them.
+        values: Value of each row that violates the rule, by the row's index; empty if the rule is about the column.
+    """
+
+    column: str
+    rule: str
+    values: pd.Series
+
+
+def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[RuleViolation]]:
+    """Check one chunk of rows.
+
+    Args:
+        schema: Your schema.
+        key: Name of the key column, which the rows may lack.
+        rows: Rows as they were read.
+
+    Returns:
+        The rows with the schema's types, as far as their values allow, and every rule that they violate.
+    """
+    frame, wrong = coerce_numbers(schema, rows)
+    violations = []
+    for name, bad in wrong.items():
+        values = pd.to_numeric(rows.loc[bad, name], errors="coerce").astype(object)
+        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", values.fillna(rows[name])))
+    try:
+        checked: pd.DataFrame = relax_schema(schema, key).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        coerced = set(cases.loc[cases["check"].str.startswith("coerce_dtype"), "column"])
+        for (column, rule), group in cases.groupby(["column", "check"], dropna=False, sort=False):
+            if column in coerced and not rule.startswith("coerce_dtype"):
+                continue  # the column has the wrong type already; other rules about it add nothing
+            if column in wrong:
+                group = group[~group["index"].isin(rows.index[wrong[column]])]
+            if len(group):
+                violations += _violations(frame, str(column), str(rule), group)
+        checked = errors.data  # the columns that could be coerced
+    return checked, violations + _infinite_values(checked)
+
+
+def _violations(frame: pd.DataFrame, column: str, rule: str, cases: pd.DataFrame) -> list[RuleViolation]:
+    if rule in {"column_in_dataframe", "column_in_schema"}:
+        return [RuleViolation(str(name), rule, pd.Series(dtype=object)) for name in cases["failure_case"]]
+    rule = "must be " + rule.split("'")[1] if rule.startswith("coerce_dtype") else rule
+    indexed = cases.dropna(subset="index").drop_duplicates("index").set_index("index")["failure_case"]
+    return [RuleViolation(column, rule, frame.loc[indexed.index, column] if column in frame else indexed)]
+
+
+def _infinite_values(checked: pd.DataFrame) -> list[RuleViolation]:
+    violations = []
+    for name in checked.select_dtypes("float"):
+        infinite = np.isinf(checked[name].to_numpy())
+        if infinite.any():
+            violations.append(RuleViolation(str(name), "finite", checked[name][infinite]))
+    return violations

@@ -1,0 +1,120 @@
+"""The endpoint for outcomes: the true values of predicted rows; a request is accepted whole or not at all."""
+
+import math
+import sys
+import time
+from typing import Any
+
+from gitops_ml.run import Run
+from gitops_ml.serving import body
+from gitops_ml.serving.api_error import MAX_PROBLEMS, ApiError, RequestProblem, check_row_count
+from gitops_ml.serving.log_entries import OutcomeEntry
+from gitops_ml.serving.log_recorder import LogRecorder
+from gitops_ml.serving.middleware import VALID_ID
+
+FIELDS = ("request_id", "row", "outcome")
+FORMAT = 'The body must be {"outcomes": [{"request_id": ..., "row": 0, "outcome": ...}, ...]}, without other keys.'
+NO_LOG = ApiError(
+    409, "Outcomes cannot be stored, because this server keeps no prediction log. Set `sink` under [log] in model.toml."
+)
+# Some JSON parsers do not keep larger numbers exactly.
+MAX_ROW_NUMBER = 2**53
+
+
+def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcomes: int) -> OutcomeEntry:
+    """Parse the outcomes of a body.
+
+    Args:
+        content_type: Content type of the body.
+        content: Body of the request.
+        metadata: Metadata of the version; its classes are the allowed outcomes.
+        max_outcomes: Largest number of outcomes in one request.
+
+    Returns:
+        The outcomes.
+
+    Raises:
+        ApiError: The body cannot be read, or an outcome is invalid; each invalid outcome is named.
+    """
+    if content_type != body.JSON:
+        raise ApiError(415, f"The Content-Type {content_type!r} is not supported here. Use {body.JSON}.")
+    items = _parse_items(content)
+    check_row_count(len(items), max_outcomes)
+    problems: list[RequestProblem] = []
+    for number, item in enumerate(items, 1):
+        problems += [RequestProblem(number, field, rule) for field, rule in _broken_rules(item, metadata)]
+        if len(problems) > MAX_PROBLEMS * 20:
+            break  # the list of so many problems need not be complete
+    if problems:
+        raise ApiError(422, f"The outcomes break {len(problems)} rule(s); no outcome was accepted.", problems)
+    outcomes: Any = [str(item["outcome"]) if metadata.classes else float(item["outcome"]) for item in items]
+    requests = [item["request_id"] for item in items]
+    return OutcomeEntry(time.time_ns(), requests, [item["row"] for item in items], outcomes)
+
+
+def record_outcomes(log: LogRecorder, outcomes: OutcomeEntry) -> None:
+    """Queue outcomes to be written.
+
+    Args:
+        log: Prediction log.
+        outcomes: Outcomes of one request.
+
+    Raises:
+        ApiError: 503, the queue is full.
+    """
+    if not log.record_outcomes(outcomes):
+        seconds = str(math.ceil(log.settings.flush_seconds))
+        message = f"The queue of the prediction log is full. Send the outcomes again after {seconds} s."
+        raise ApiError(503, message, headers={"Retry-After": seconds}, code="busy")
+
+
+def max_outcomes(log: LogRecorder, max_rows: int) -> int:
+    """Return the largest number of outcomes in one request: more than the queue holds would never be accepted.
+
+    Args:
+        log: Prediction log.
+        max_rows: Largest number of rows in one request.
+    """
+    return min(max_rows, log.settings.queue_rows)
+
+
+def _parse_items(content: bytes) -> list[Any]:
+    from pydantic_core import from_json
+
+    try:
+        document = from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        raise ApiError(400, f"The body is not valid JSON: {str(error)[:200]}.") from None
+    if not isinstance(document, dict) or document.keys() != {"outcomes"} or not isinstance(document["outcomes"], list):
+        raise ApiError(422, FORMAT, [RequestProblem(None, None, "needs `outcomes` (a list)")])
+    if not document["outcomes"]:
+        raise ApiError(422, "There are no outcomes.", [RequestProblem(None, None, "needs at least one outcome")])
+    return document["outcomes"]
+
+
+def _broken_rules(item: Any, metadata: Run) -> list[tuple[str | None, str]]:
+    """Return the rules that an outcome breaks: the field and the text of each rule."""
+    if not isinstance(item, dict) or item.keys() != set(FIELDS):
+        return [(None, f"must have {', '.join(FIELDS)}, and nothing else")]
+    request, row, outcome = (item[field] for field in FIELDS)
+    rules: list[tuple[str | None, str]] = []
+    if not (isinstance(request, str) and VALID_ID.fullmatch(request.encode())):
+        rules.append(("request_id", "must be the id that /predict returned"))
+    if not (isinstance(row, int) and not isinstance(row, bool) and 0 <= row < MAX_ROW_NUMBER):
+        rules.append(("row", "must be the number of a row in that request, from 0"))
+    if not _is_possible(outcome, metadata):
+        rules.append(("outcome", _outcome_rule(metadata)))
+    return rules
+
+
+def _is_possible(outcome: Any, metadata: Run) -> bool:
+    if metadata.classes:
+        return isinstance(outcome, str | int | bool) and str(outcome) in map(str, metadata.classes)
+    largest = sys.float_info.max
+    return isinstance(outcome, int | float) and not isinstance(outcome, bool) and -largest <= outcome <= largest
+
+
+def _outcome_rule(metadata: Run) -> str:
+    shown = metadata.classes[:20]
+    more = ", ..." if len(metadata.classes) > len(shown) else ""
+    return f"must be one of {', '.join(map(str, shown))}{more}" if shown else "must be a finite number"

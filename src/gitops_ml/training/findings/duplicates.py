@@ -1,0 +1,43 @@
+"""Held-out rows that are also training rows, under another key."""
+
+import numpy as np
+
+from gitops_ml.run import Document
+from gitops_ml.training.comparison_input import ComparisonInput
+from gitops_ml.training.data import row_hashes
+
+EXAMPLES = 3
+
+
+class DuplicateRows(Document):
+    """Held-out rows with the content of a training row.
+
+    Attributes:
+        count: Number of these rows.
+        share: Share of the held-out rows, in [0, 1].
+        examples: Keys of some of these rows.
+    """
+
+    count: int
+    share: float
+    examples: tuple[str, ...]
+
+
+def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
+    """Find duplicates by the hashes of their features.
+
+    Args:
+        inputs: Versions to compare.
+
+    Returns:
+        The number of duplicates, with examples.
+    """
+    held_out, prepared = inputs.prepared.held_out, inputs.prepared
+    features = inputs.features
+    if features.shape[1] == 0:
+        return DuplicateRows(count=0, share=0.0, examples=())
+    is_duplicate = np.isin(row_hashes(features), row_hashes(inputs.features_of(prepared.rows)))
+    keys = held_out[inputs.config.data.key][is_duplicate]
+    return DuplicateRows(
+        count=int(is_duplicate.sum()), share=float(is_duplicate.mean()), examples=tuple(map(str, keys[:EXAMPLES]))
+    )

@@ -1,0 +1,116 @@
+"""Gates that run the model: behaviour, robustness, repeatability and cost."""
+
+from gitops_ml.training.evidence import Evidence
+from gitops_ml.training.gates.gate import Gate, Outcome
+
+NOT_LOADED = "The model cannot be loaded here: only its own commit can load it."
+
+
+class BehaviourGate(Gate):
+    """The model passes your behaviour tests
+    {failures}.
+
+    These tests are in tests/behaviour.py. Fix the model, or the test if its expectation is wrong."""
+
+    id = "BEHAVIOUR"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if every behaviour test passes."""
+        tests = evidence.behaviour
+        if tests is None:
+            return self.not_applicable("There is no tests/behaviour.py, or the model cannot be loaded here.")
+        failed = [each for each in tests if each.broken]
+        figures: dict[str, float | None] = {"value": len(failed), "threshold": 0}
+        if not failed:
+            return self.outcome(True, figures, message=f"All {len(tests)} tests pass.")
+        return self.outcome(
+            False, figures, failures="; ".join(f"{each.promise.rstrip('.')}: {each.broken}" for each in failed)
+        )
+
+
+class RobustnessGate(Gate):
+    """Predictions do not depend on the order of columns and do not fail on missing values
+    {problems}.
+
+    Select columns by name, and impute the columns that schema.py allows to be missing."""
+
+    id = "ROBUSTNESS"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if reordered columns change nothing and each nullable column may be missing."""
+        robustness = evidence.robustness
+        if robustness is None:
+            return self.not_applicable(NOT_LOADED)
+        problems = [f"With {name!r} missing: {problem}" for name, problem in robustness.missing.items()]
+        if robustness.order:
+            problems.insert(0, f"With the columns in another order: {robustness.order}")
+        figures: dict[str, float | None] = {"value": len(problems), "threshold": 0}
+        if not problems:
+            tested = f"another order of the columns, and {robustness.tried} columns that may be missing, one by one"
+            return self.outcome(True, figures, message=f"Tested: {tested}.")
+        return self.outcome(False, figures, problems="; ".join(problems))
+
+
+class DeterminismGate(Gate):
+    """Training twice gives the same model
+    The predictions after a second training with the same inputs differ by up to {largest:.3g}; at most {tolerance:g} is
+    allowed.
+
+    Pass `seed` to everything that is random."""
+
+    id = "DETERMINISM"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if a second training gives the same predictions."""
+        determinism, tolerance = evidence.determinism, evidence.rules.determinism.tolerance
+        if determinism is None:
+            return self.not_applicable(NOT_LOADED)
+        if determinism.unknown:
+            return self.not_applicable(f"The training could not be repeated: {determinism.unknown}.")
+        return self.outcome(
+            determinism.largest <= tolerance, {"value": determinism.largest, "threshold": tolerance},
+            largest=determinism.largest, tolerance=tolerance,
+        )  # fmt: skip
+
+
+class LatencyGate(Gate):
+    """Predictions are fast enough
+    95 of 100 single-row predictions take at most {latency:.1f} ms{comparison}. Allowed are {limit:g} ms and {times:g}
+    times the champion's time.
+
+    Use a faster model, or change the limits under [gates.latency] in model.toml."""
+
+    id = "LATENCY"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if the 95th percentile is within both limits; both versions were timed in turns on one machine."""
+        cost, rules = evidence.budgets, evidence.rules.latency
+        if cost is None:
+            return self.not_applicable(NOT_LOADED)
+        slower = cost.champion_ms is not None and cost.p95_ms > rules.times * cost.champion_ms
+        comparison = f", the champion's {cost.champion_ms:.1f} ms" if cost.champion_ms is not None else ""
+        return self.outcome(
+            cost.p95_ms <= rules.p95_ms and not slower, {"value": cost.p95_ms, "threshold": rules.p95_ms},
+            latency=cost.p95_ms, comparison=comparison, limit=rules.p95_ms, times=rules.times,
+        )  # fmt: skip
+
+
+class SizeGate(Gate):
+    """The model is small enough
+    The model file has {file:.1f} MiB ({file_limit:g} MiB are allowed); in memory, the model takes {memory:.1f} MiB
+    ({memory_limit:g} MiB are allowed).
+
+    Use a smaller model, or change the limits under [gates.size] in model.toml."""
+
+    id = "SIZE"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if the file and the model in memory are within their limits."""
+        cost, rules = evidence.budgets, evidence.rules.size
+        if cost is None:
+            return self.not_applicable(NOT_LOADED)
+        return self.outcome(
+            cost.file_mib <= rules.file_mib and cost.memory_mib <= rules.memory_mib,
+            {"value": cost.memory_mib, "threshold": rules.memory_mib},
+            file=cost.file_mib, file_limit=rules.file_mib, memory=cost.memory_mib, memory_limit=rules.memory_mib,
+        )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Fast setup of workflow jobs in tests that are about something else.
+
+test_demo tests the installation of packages, which each job does as on GitHub; test_journey tests CI's checks of code.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from repositories import bake, find_pythons, replace_in_file, run
+
+# CI's checks of code, which are skipped.
+CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest --quiet")
+# Each job links the packages that one real setup has installed, in the folder READY. Every lock is a part of the lock
+# that was installed there, and the library's wheel must be the same. Linking takes 0.1 seconds, installing 3.
+INSTALL = (r"\t\$\(PYTHON\) -m venv .*-r requirements/\$\(LOCK\)\.txt\n", r"""
+	cmp requirements/gitops.txt $(READY)/../requirements/gitops.txt
+	$(PYTHON) -m venv --without-pip .venv
+	ln -s $(READY)/lib/python*/site-packages/* .venv/lib/python*/site-packages/
+	ln -s $(READY)/bin/uv $(READY)/bin/ruff .venv/bin/
+	cd .venv/bin && for tool in gitops gitops-uv mypy pytest; do \
+		sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/$$tool > $$tool && chmod +x $$tool || exit 1; done
+""")  # fmt: skip
+
+
+def set_up_once(folder: Path, env: Mapping[str, str]) -> None:
+    """Set up a generated repository with its own Makefile; jobs link its packages.
+
+    Args:
+        folder: Folder of the repository.
+        env: Variables of the package caches.
+    """
+    root = bake(folder / "made").rename(folder / "repository")
+    python = find_pythons()[(root / ".python-version").read_text().strip()]
+    run(root, "make", "setup", f"PYTHON={python}", env=env)
+
+
+def skip_setup_and_checks(makefile: Path) -> None:
+    """Change a generated repository's jobs to install nothing and to skip code checks; they need the variable READY."""
+    link_installed_packages(makefile)
+    replace_in_file(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
+
+
+def link_installed_packages(makefile: Path) -> None:
+    """Change the jobs to link installed packages instead of installing them."""
+    text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
+    assert count == 1, f"{makefile} has another setup recipe than this module expects"
+    makefile.write_text(text)
