@@ -117,12 +117,13 @@ def machine(shared: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def fast_machine(shared: Path, machine: dict[str, str]) -> dict[str, str]:
+def fast_machine(shared: Path, machine: dict[str, str]) -> Iterator[dict[str, str]]:
     """The same, with an environment of installed packages, for repositories with fast setup."""
-    from fast_setup import set_up_once
+    from fast_setup import set_up_once, start_fork_server
 
     made = create_once(memory_folder.path_or(shared) / "ready", lambda folder: set_up_once(folder, machine))
-    return {**machine, "READY": str(made / "repository" / ".venv")}
+    with start_fork_server(made / "repository" / ".venv") as variables:
+        yield {**machine, **variables}
 
 
 @pytest.fixture(scope="session")

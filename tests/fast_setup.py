@@ -1,10 +1,14 @@
 """Fast setup of workflow jobs in tests that are about something else.
 
-test_demo tests the installation of packages, which each job does as on GitHub; test_journey tests CI's checks of code.
+test_demo tests the installation of packages, which each job does as on GitHub, and commands that import what they need;
+test_journey tests CI's checks of code.
 """
 
 import re
-from collections.abc import Mapping
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from repositories import bake, find_pythons, replace_in_file, run
@@ -12,14 +16,17 @@ from repositories import bake, find_pythons, replace_in_file, run
 # CI's checks of code, which are skipped.
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest --quiet")
 # Each job links the packages that one real setup has installed, in the folder READY. Every lock is a part of the lock
-# that was installed there, and the library's wheel must be the same. Linking takes 0.1 seconds, installing 3.
+# that was installed there, and the library's wheel must be the same. Linking takes 0.1 seconds, installing 3. Commands
+# run in processes that a server forks, which has done the imports: they take 1 to 4 seconds of a processor.
 INSTALL = (r"\t\$\(PYTHON\) -m venv .*-r requirements/\$\(LOCK\)\.txt\n", r"""
 	cmp requirements/gitops.txt $(READY)/../requirements/gitops.txt
 	$(PYTHON) -m venv --without-pip .venv
 	ln -s $(READY)/lib/python*/site-packages/* .venv/lib/python*/site-packages/
 	ln -s $(READY)/bin/uv $(READY)/bin/ruff .venv/bin/
-	cd .venv/bin && for tool in gitops gitops-uv mypy pytest; do \
+	cd .venv/bin && for tool in gitops-uv mypy pytest; do \
 		sed '1s|.*|#!$(CURDIR)/.venv/bin/python|' $(READY)/bin/$$tool > $$tool && chmod +x $$tool || exit 1; done
+	printf '#!/bin/sh\nexec $(READY)/bin/python -IS $(FORK_CLIENT) $(FORK_SERVER) $(CURDIR)/.venv/bin/python "$$@"\n' \
+		> .venv/bin/gitops && chmod +x .venv/bin/gitops
 """)  # fmt: skip
 
 
@@ -36,7 +43,7 @@ def set_up_once(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def skip_setup_and_checks(makefile: Path) -> None:
-    """Change a generated repository's jobs to install nothing and to skip code checks; they need the variable READY."""
+    """Change a generated repository's jobs to install nothing and to check no code; they need `start_fork_server`."""
     link_installed_packages(makefile)
     replace_in_file(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
 
@@ -46,3 +53,24 @@ def link_installed_packages(makefile: Path) -> None:
     text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
     assert count == 1, f"{makefile} has another setup recipe than this module expects"
     makefile.write_text(text)
+
+
+@contextmanager
+def start_fork_server(ready: Path) -> Iterator[dict[str, str]]:
+    """Start the server that runs the jobs' commands; yield the environment variables of the jobs.
+
+    Args:
+        ready: Environment with the installed packages, `.venv` of the repository that `set_up_once` made.
+    """
+    folder = Path(__file__).parent
+    with tempfile.TemporaryDirectory(prefix="gitops-") as scratch:  # an address must be short
+        address = Path(scratch, "commands")
+        command = [ready / "bin" / "python", folder / "fork_server.py", address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdin
+            assert server.stdout
+            assert server.stdout.readline() == "ready\n"
+            yield {
+                "READY": str(ready), "FORK_SERVER": str(address), "FORK_CLIENT": str(folder / "fork_client.py"),
+            }  # fmt: skip
+            server.stdin.close()

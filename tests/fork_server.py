@@ -1,0 +1,132 @@
+"""Server that imports what commands of `gitops` need once, and forks a process for each command (fork_client.py).
+
+Jobs of tests with fast setup run their commands in it. Each command has a process, folder, environment and streams of
+its own, as if it had been started by the shell, except that the imports, which take longer than most commands, are
+done. The server ends with the process that started it.
+
+    python fork_server.py SOCKET
+"""
+
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from typing import Any, NoReturn
+
+# Modules that the library imports when it uses them.
+LATE = (
+    "matplotlib.figure", "mlflow.artifacts", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store", "sklearn.ensemble", "sklearn.inspection", "sklearn.linear_model",
+    "sklearn.pipeline", "skops.io",
+)  # fmt: skip
+# Not imported: the server of predictions, and what MLflow imports by itself.
+LEFT_OUT = ("gitops_ml.registry.mlflow_plugin", "gitops_ml.serving", "gitops_ml.testing")
+
+
+def import_all() -> None:
+    """Import the library and what it uses."""
+    import gitops_ml
+
+    for name in LATE:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(gitops_ml.__path__, "gitops_ml."):
+        if not module.name.startswith(LEFT_OUT) and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def wait_for_command(address: str) -> dict[str, Any]:
+    """Fork a process for each request; return, in the new process, the request."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        print("ready", flush=True)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while True:
+            readable, _, _ = select.select([listener, sys.stdin], [], [])
+            if sys.stdin in readable:
+                os._exit(0)
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                return start_command(connection)
+            connection.close()
+
+
+def start_command(connection: socket.socket) -> dict[str, Any]:
+    """Fork the command's process, and wait for it; return, in that process, the request."""
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rb") as reader:
+        request: dict[str, Any] = json.loads(reader.readline())
+    ended, open_while_running = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(open_while_running)
+        wait_for_end(connection, child, ended)
+    os.close(ended)
+    connection.close()
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    return request
+
+
+def wait_for_end(connection: socket.socket, child: int, ended: int) -> NoReturn:
+    """Pass signals on to the command until it ends, and send its exit code; kill it if the client is gone."""
+    while True:
+        readable, _, _ = select.select([connection, ended], [], [])
+        if ended in readable:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            connection.sendall(str(code if code >= 0 else 128 - code).encode())
+            os._exit(0)
+        number = connection.recv(1)
+        os.kill(child, number[0] if number else signal.SIGKILL)
+        if not number:
+            os._exit(0)
+
+
+def enter(request: dict[str, Any], imported: dict[str, str]) -> None:
+    """Give this process what a new process would have.
+
+    Args:
+        request: The client's folder, environment, and others.
+        imported: Variables that imported modules have set.
+    """
+    import numpy as np
+
+    os.chdir(request["folder"])
+    os.umask(request["mask"])
+    os.environ.clear()
+    os.environ.update(imported | request["env"])
+    time.tzset()
+    tempfile.tempdir = None
+    np.random.seed()  # noqa: NPY002 (the generator of code that uses no other one)
+    sys.executable = request["python"]
+    sys.argv = ["gitops", *request["arguments"]]
+
+
+def main(address: str) -> int:
+    """Serve, and run the command in each forked process."""
+    before = dict(os.environ)
+    with warnings.catch_warnings(action="ignore"):
+        import_all()
+    imported = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    assert threading.active_count() == 1, "a process with threads cannot be forked"
+    request = wait_for_command(address)
+    enter(request, imported)
+    from gitops_ml import cli
+
+    return cli.main(request["arguments"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
