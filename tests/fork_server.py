@@ -23,9 +23,13 @@ from typing import Any, NoReturn
 
 # Modules that the library imports when it uses them.
 LATE = (
-    "matplotlib.figure", "mlflow.artifacts", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store", "sklearn.ensemble", "sklearn.inspection", "sklearn.linear_model",
-    "sklearn.pipeline", "skops.io",
+    "alembic.command", "git", "hypothesis", "markdown_it", "matplotlib.backends.backend_agg", "matplotlib.pyplot",
+    "mlflow.artifacts", "mlflow.models.display_utils", "mlflow.pyfunc", "mlflow.store.db.utils",
+    "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store", "mlflow.tracing.export",
+    "mlflow.tracing.processor", "mlflow.types.responses", "opentelemetry.sdk.metrics",
+    "pandera.backends.pandas.register", "plotly.graph_objs.layout", "plotly.graph_objs.scatter", "plotly.io",
+    "sklearn.ensemble", "sklearn.inspection", "sklearn.linear_model", "sklearn.pipeline", "skops.io",
+    "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 # Not imported: the server of predictions, and what MLflow imports by itself.
 LEFT_OUT = ("gitops_ml.registry.mlflow_plugin", "gitops_ml.serving", "gitops_ml.testing")
