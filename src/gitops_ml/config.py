@@ -39,6 +39,11 @@ ERROR_TEXTS = {
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
 }
+# Messages about a name that the user chooses, such as that of a target, by pydantic's error type.
+NAME_ERROR_TEXTS = {
+    "string_pattern_mismatch": "must begin with a letter or a digit and have only letters, digits, '.', '_', '-'",
+    "string_too_short": "must not be empty",
+}
 
 
 class ProjectConfig(Table):
@@ -508,6 +513,8 @@ def _message(error: dict[str, Any]) -> str:
     """Return one line for an error of pydantic: file, table, key, the invalid value, and the values allowed."""
     *table, key = [part for part in error["loc"] if isinstance(part, str) and part != "[key]"] or [""]
     location = f"{FILE}: [{'.'.join(table)}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
+    if "[key]" in error["loc"] and error["type"] in NAME_ERROR_TEXTS:
+        return f"{FILE}: [{'.'.join(table)}]: the name {key!r} {NAME_ERROR_TEXTS[error['type']]}."
     if error["type"] == "extra_forbidden" or "[key]" in error["loc"]:
         allowed = _keys(table) if error["type"] == "extra_forbidden" else list(get_args(Metric))
         near = difflib.get_close_matches(key, allowed, n=1)
