@@ -166,7 +166,7 @@ class HoldoutConfig(Table):
 class LabelsConfig(Table):
     """Changes of the labels of the training rows that the champion's run recorded."""
 
-    changed: Fraction = Field(0.01, description="Maximum share of these rows whose label may have changed.")
+    changed: Fraction = Field(0.0, description="Maximum share of these rows whose label may have changed.")
 
 
 class DuplicatesConfig(Table):
@@ -276,7 +276,7 @@ class GatesConfig(Table):
     champion: ChampionConfig = ChampionConfig()
     signature: SignatureConfig = SignatureConfig()
     holdout: HoldoutConfig = HoldoutConfig()
-    labels: LabelsConfig = LabelsConfig()
+    labels: LabelsConfig = LabelsConfig(changed=0.01)
     duplicates: DuplicatesConfig = DuplicatesConfig()
     leakage: LeakageConfig = LeakageConfig()
     jump: JumpConfig = JumpConfig()
