@@ -36,7 +36,12 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--project", type=click.Path(path_type=Path), default=Path(), help="A folder of the repository.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Any folder inside the repository.  [default: the current folder]",
+)
 @click.version_option(package_name=library.NAME, prog_name="gitops")
 @click.pass_context
 def gitops(context: click.Context, project: Path) -> None:

@@ -39,6 +39,11 @@ ERROR_TEXTS = {
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
 }
+# Messages about a name that the user chooses, such as that of a target, by pydantic's error type.
+NAME_ERROR_TEXTS = {
+    "string_pattern_mismatch": "must begin with a letter or a digit and have only letters, digits, '.', '_', '-'",
+    "string_too_short": "must not be empty",
+}
 
 
 class ProjectConfig(Table):
@@ -59,7 +64,7 @@ class DataConfig(Table):
     url_env: Text = Field("DATABASE_URL", description="Environment variable with the SQLAlchemy URL of the database.")
     key: Text = Field(description="Column that identifies a row for ever.")
     target: Text = Field(description="Column that the model predicts.")
-    positive: str | int | None = Field(None, description="Positive label of metrics for two classes.")
+    positive: str | int | None = Field(None, description="Label that metrics for two classes count as positive.")
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
         ",", description="Delimiter between the columns of a CSV file."
     )
@@ -81,8 +86,10 @@ class SplitConfig(Table):
 
     method: Literal["hash", "group", "time"] = Field(description="Method that assigns a row to a side of the split.")
     column: Text = Field(description="Column with the key, the group, or the date.")
-    holdout: OpenFraction | None = Field(None, description="Share of rows held out (hash, group).")
-    cutoff: datetime.date | None = Field(None, description="First day of the holdout (time).")
+    holdout: OpenFraction | None = Field(
+        None, description='Share of rows held out; only for method = "hash" or "group".'
+    )
+    cutoff: datetime.date | None = Field(None, description='First day of the holdout; only for method = "time".')
 
     @model_validator(mode="after")
     def _fits_method(self) -> Self:
@@ -128,7 +135,11 @@ class ChampionConfig(Table):
     """Comparison with the champion."""
 
     policies: tuple[Literal["improve", "refresh"], ...] = Field(
-        ("improve", "refresh"), min_length=1, strict=False, description="Policies, of which one must hold."
+        ("improve", "refresh"),
+        min_length=1,
+        strict=False,
+        description="Accepted reasons to replace the champion, of which one is enough: improve (the challenger is "
+        "better), refresh (it is about as good, and trained on enough new data).",
     )
     margin: float = Field(0.0, ge=0, description="improve: the challenger must be better by more than this.")
     refresh_margin: float = Field(0.01, ge=0, description="refresh: the challenger may be worse by at most this.")
@@ -138,15 +149,24 @@ class ChampionConfig(Table):
 
 
 class SignatureConfig(Table):
-    """Compatibility with the champion's callers."""
+    """Compatibility with the champion's callers, which the gate SCHEMA checks."""
 
     breaking: bool = Field(False, description="Allow changes of columns and labels, which callers must follow.")
 
 
-class ChangedRowsConfig(Table):
-    """Changes of rows that the champion's data had."""
+class HoldoutConfig(Table):
+    """Changes of the held-out rows that the champion's run recorded."""
 
-    changed: Fraction = Field(0.0, description="Maximum share of these rows that may have changed.")
+    changed: Fraction = Field(
+        0.0,
+        description="Maximum share of these rows that may have changed, or are missing in the holdout alone.",
+    )
+
+
+class LabelsConfig(Table):
+    """Changes of the labels of the training rows that the champion's run recorded."""
+
+    changed: Fraction = Field(0.0, description="Maximum share of these rows whose label may have changed.")
 
 
 class DuplicatesConfig(Table):
@@ -169,14 +189,21 @@ class JumpConfig(Table):
     """A gain over the champion that is implausibly large."""
 
     share: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.98, description="Maximum share of the champion's distance to a perfect score that a challenger may gain."
+        0.98,
+        description="Maximum share of the gap between the champion's score and a perfect score that a challenger "
+        "closes (0.98: from 0.90 to at most 0.998).",
     )
 
 
 class SlicesConfig(Table):
     """Slices of the holdout."""
 
-    margin: float = Field(0.05, ge=0, description="Maximum increase of the loss per row of a slice.")
+    margin: float = Field(
+        0.05,
+        ge=0,
+        description="Maximum increase of the mean loss per row of a slice over the champion's; the gate fails if the "
+        "whole confidence interval is above it.",
+    )
     minimum_rows: int = Field(30, ge=5, description="Minimum number of rows of a slice; a smaller slice is not judged.")
     depth: int = Field(2, ge=1, le=4, description="Depth of the tree that searches for slices.")
 
@@ -199,7 +226,9 @@ class CalibrationConfig(Table):
 
     ece: Fraction = Field(0.1, description="Maximum expected calibration error.")
     margin: Fraction = Field(
-        0.01, description="Maximum increase of the Brier score over the champion's, at the gates' confidence level."
+        0.01,
+        description="Maximum increase of the Brier score over the champion's; the gate fails if the whole confidence "
+        "interval is above it.",
     )
 
 
@@ -246,8 +275,8 @@ class GatesConfig(Table):
     baseline: BaselineConfig = BaselineConfig()
     champion: ChampionConfig = ChampionConfig()
     signature: SignatureConfig = SignatureConfig()
-    holdout: ChangedRowsConfig = ChangedRowsConfig()
-    labels: ChangedRowsConfig = ChangedRowsConfig(changed=0.01)
+    holdout: HoldoutConfig = HoldoutConfig()
+    labels: LabelsConfig = LabelsConfig(changed=0.01)
     duplicates: DuplicatesConfig = DuplicatesConfig()
     leakage: LeakageConfig = LeakageConfig()
     jump: JumpConfig = JumpConfig()
@@ -304,7 +333,7 @@ class DeployConfig(Table):
         ("production",),
         min_length=1,
         strict=False,
-        description="Environments in the order of promotion; the last one is the final one.",
+        description="Environments in the order of promotion; the last one is the default of commands.",
     )
     override_days: int = Field(
         7, ge=1, le=365, description="Number of days that `rollback --now` is valid without a merge."
@@ -485,7 +514,7 @@ def parse_config(text: str) -> Config:
         raise ConfigError(f"{FILE} is not TOML: {error}.", "Fix this line; strings need quotes.") from error
     except ValidationError as error:
         errors: list[dict[str, Any]] = [dict(item) for item in error.errors()]
-        # A wrong item of a list also makes the list too short; one message is enough.
+        # pydantic leaves out a wrong item, and may then report the list as too short too: the item's message is enough.
         inner = [item for item in errors if not any(_is_within(other["loc"], item["loc"]) for other in errors)]
         lines = [_message(item) for item in inner]
         raise ConfigError("\n".join(lines), f"Fix {FILE}; `gitops config` shows every key and its default.") from error
@@ -508,6 +537,8 @@ def _message(error: dict[str, Any]) -> str:
     """Return one line for an error of pydantic: file, table, key, the invalid value, and the values allowed."""
     *table, key = [part for part in error["loc"] if isinstance(part, str) and part != "[key]"] or [""]
     location = f"{FILE}: [{'.'.join(table)}] {key}" if table else f"{FILE}: [{key}]" if key else FILE
+    if "[key]" in error["loc"] and error["type"] in NAME_ERROR_TEXTS:
+        return f"{FILE}: [{'.'.join(table)}]: the name {key!r} {NAME_ERROR_TEXTS[error['type']]}."
     if error["type"] == "extra_forbidden" or "[key]" in error["loc"]:
         allowed = _keys(table) if error["type"] == "extra_forbidden" else list(get_args(Metric))
         near = difflib.get_close_matches(key, allowed, n=1)

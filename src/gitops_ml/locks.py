@@ -43,7 +43,7 @@ class Dependency:
 
 @check("LOCKS")
 def covered(root: Path) -> CheckResult:
-    """Every package that requirements/*.in and the library need is pinned in its lock, in a version that fits."""
+    """Each lock pins every package that its requirements/*.in and the library need, in a version that both allow."""
     inputs = sorted((root / FOLDER).glob("*.in"))
     if not inputs:
         return not_applicable(f"There is no {FOLDER}/*.in.")
@@ -72,7 +72,7 @@ def installed(root: Path) -> CheckResult:
     pinned |= read_pins(root / library.PIN)
     names = {each.name for each in read_dependencies(file)} | {library.NAME}
     wrong = [
-        f"{name} is {_version(name) or 'missing'}, not {' or '.join(sorted(pinned[name]))}"
+        f"{_describe_installed(name)}, but the lock file pins {' or '.join(sorted(pinned[name]))}"
         for name in sorted(names & set(pinned)) if _version(name) not in pinned[name]
     ]  # fmt: skip
     if wrong:
@@ -138,6 +138,11 @@ def read_pins(file: Path) -> dict[str, set[str]]:
     for name, version in PIN.findall(file.read_text(encoding="utf-8") if file.is_file() else ""):
         versions.setdefault(canonicalize_name(name), set()).add(version)
     return versions
+
+
+def _describe_installed(name: str) -> str:
+    version = _version(name)
+    return f"{name} {version} is installed" if version else f"{name} is not installed"
 
 
 def _version(name: str) -> str | None:

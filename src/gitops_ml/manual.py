@@ -201,7 +201,10 @@ def _keys() -> Iterator[ManualEntry]:
     for path, field in _fields(schema, schema["$defs"], ()):
         default = field.get("default")
         suffix = f" Default: `{json.dumps(default, ensure_ascii=False)}`." if default is not None else ""
-        text = f"{field.get('description', '')}{suffix}\n\n`gitops explain {'.'.join(path[:-1])}` shows the table."
+        table = ".".join(path[:-1])
+        text = (
+            f"{field.get('description', '')}{suffix}\n\n`gitops explain {table}` shows the whole table of model.toml."
+        )
         title = f"`{path[-1]}` under [{'.'.join(path[:-1])}] in model.toml"
         yield ManualEntry((".".join(path), path[-1]), title, text)
 

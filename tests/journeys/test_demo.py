@@ -15,7 +15,7 @@ STEPS = (
     "✓ Deploy / deploy",
     "/predict",
     '"version":"1"',
-    "Version 2 is refused by CHAMPION",
+    "Version 2 is refused by the gate",
     "No pull request was opened",
     "#2 Promote tumour-screening version 3 to production",
     "✗ CI / data",

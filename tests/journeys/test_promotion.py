@@ -214,10 +214,10 @@ def test_a_proposal_that_is_held_is_withdrawn(offered: PreparedHub) -> None:
     first = offered.pull
     _hold_version_1(offered)
     assert f"Closed {first['html_url']}: version 1 is held in production." in offered.promote("2")
-    assert "held in production: it failed" in offered.comments(first["number"])[-1]
+    assert "on hold in production: it failed" in offered.comments(first["number"])[-1]
     assert [pull["state"] for pull in offered.pulls] == ["closed", "open"]
     assert "version 2" in offered.pull["title"]
-    assert offered.pulls[0]["title"] == "Withdrawn: version 1 is held in production"
+    assert offered.pulls[0]["title"] == "Withdrawn: version 1 is on hold in production"
     offered.close(offered.pull["number"])
     offered.git_as_person("push", "--quiet", "--force", "origin", "mlflow~:mlflow")  # the hold is gone
     assert "Opened" in offered.promote("1")
@@ -250,7 +250,8 @@ def test_a_changed_gate_turns_it_red_and_has_it_compared_again_once(offered: Pre
     status = offered.request("GET", f"/commits/{head}/statuses")[0]
     assert (status["context"], status["state"]) == ("required", "failure")
     assert re.fullmatch(
-        r"Evidence expired, compared again \([0-9a-f]{8}\): the gates changed since", status["description"]
+        r"Evidence expired, compared again \([0-9a-f]{8}\): the gates changed since the comparison",
+        status["description"],
     )
     assert offered.writes == [COMPARE, STATUS]
     digest = offered.record(BRANCH)["digest"]

@@ -105,8 +105,8 @@ def regression_comparison() -> Comparison:
     """Return a comparison of regressors, on data that changed."""
     figures: list[dict[str, Any]] = [{"r2": 0.42, "rmse": 55.0}, {"r2": 0.35, "rmse": 59.0}]
     flips = Flips(
-        rule="the number moves by more than 7.7, a tenth of the target's standard deviation", rows=133, count=80,
-        rate=80 / 133, better=50, worse=30,
+        rule="the number moves by more than 7.7, a tenth of the target's standard deviation in the held-out rows",
+        rows=133, count=80, rate=80 / 133, better=50, worse=30,
         examples=(Flip(key="P-7", truth=151.0, champion=99.123456, champion_probability=None, challenger=148.5,
                        challenger_probability=None, champion_why=NO_CONTRIBUTION, challenger_why=CONTRIBUTIONS),),
     )  # fmt: skip

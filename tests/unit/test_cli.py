@@ -1,5 +1,6 @@
 """The command line: fast help, an exit code for each class of error, and no traceback in the output."""
 
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,17 @@ def test_help_imports_no_slow_library(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: gitops")
     assert not {name for name in done.stderr.split() if name.split(".")[0] in HEAVY}
+
+
+def test_the_list_of_commands_shows_whole_sentences() -> None:
+    """In a terminal with 80 columns, the first line of no command's help is cut."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_ml", "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    lines = done.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == list(cli.COMMANDS)
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
 
 
 def test_python_m_gitops_is_gitops() -> None:

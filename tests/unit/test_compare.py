@@ -98,7 +98,9 @@ def test_a_champion_whose_code_has_changed_is_scored_by_its_own_commit(champion:
     comparison = train_and_compare(champion)
     assert comparison["champion"]["own_code"] is True
     assert comparison["champion"]["metrics"]["roc_auc"] > before
-    assert "scored by its own commit" in (champion.root / ".gitops" / "comparison" / "report.md").read_text()
+    assert (
+        "scored with the code of its own commit" in (champion.root / ".gitops" / "comparison" / "report.md").read_text()
+    )
 
 
 @pytest.mark.slow
@@ -179,7 +181,10 @@ def test_a_better_version_beats_the_proposed_one(at_stage: Callable[[str], Proje
     assert "Policy improve passes" in comparison["rival"]["message"]
     assert "version 1's is 0." in comparison["rival"]["message"]
     assert comparison["rival"]["low"] > 0
-    assert "is worse and will be replaced" in (proposed.root / ".gitops" / "comparison" / "report.md").read_text()
+    assert (
+        "Version 2 replaces version 1 in the open pull request"
+        in (proposed.root / ".gitops" / "comparison" / "report.md").read_text()
+    )
 
 
 @pytest.mark.slow

@@ -26,13 +26,15 @@ GOLDEN = Path(__file__).parent / "golden"
 HEADLINES = {
     "first": "Version 1 can be promoted (roc_auc 0.9500; no champion yet)",
     "better": "Version 2 can be promoted (roc_auc 0.9500; champion version 1: 0.9250)",
-    "worse": "Version 3 is refused by CHAMPION (roc_auc 0.9250; champion version 2: 0.9500)",
-    "not-a-number": "Version 3 is refused by CHAMPION (roc_auc –; champion version 2: 0.9500)",
+    "worse": "Version 3 is refused by the gate CHAMPION (roc_auc 0.9250; champion version 2: 0.9500)",
+    "not-a-number": "Version 3 is refused by the gate CHAMPION (roc_auc –; champion version 2: 0.9500)",
     "already": "Version 2 is the champion already (roc_auc 0.9500)",
     "proposed-worse": "Version 3 can be promoted (roc_auc 0.9500; champion version 1: 0.9000)",
-    "proposed-stays": "Version 3 can be promoted (roc_auc 0.9500; champion version 1: 0.9000)",
+    "proposed-stays": (
+        "Version 3 passed every gate, but version 2 stays proposed (roc_auc 0.9500; champion version 1: 0.9000)"
+    ),
     "regression": "Version 2 can be promoted (r2 0.4200; champion version 1: 0.3500)",
-    "hostile": "Version 2 is refused by CHAMPION (roc_auc 0.8000; champion version 1: 0.9000)",
+    "hostile": "Version 2 is refused by the gate CHAMPION (roc_auc 0.8000; champion version 1: 0.9000)",
 }
 
 TEXTS = {
@@ -122,7 +124,7 @@ def test_report_stays_within_its_limit(limit: int, repeat: int) -> None:
     markdown = render_comparison(hostile_comparison(repeat).model_dump(mode="json"), limit)
     assert len(markdown) <= limit
     assert markdown.count("<details>") == markdown.count("</details>")
-    assert markdown.startswith("## ❌ Version 2 is refused by CHAMPION")
+    assert markdown.startswith("## ❌ Version 2 is refused by the gate CHAMPION")
     if limit < 20_000:
         assert re.search(r"… \d+ more in the run's summary", markdown)
 

@@ -43,6 +43,12 @@ REFUSED = {
         "accuraci = 0.6",
         "[gates.floor] accuraci is unknown. Perhaps you meant 'accuracy'.",
     ),
+    "name of a target with a space": (
+        "[gates]",
+        '[targets."my env"]\n[gates]',
+        "the name 'my env' must begin with a letter or a digit and have only letters, digits, '.', '_', '-'.",
+    ),
+    "empty name of a slice": ("[gates]", '[slices]\n"" = "x > 1"\n[gates]', "[slices]: the name '' must not be empty."),
     "text wanted": ('target = "label"', "target = 3", "[data] target is 3, but should be text in quotes."),
     "number wanted": ("holdout = 0.4", 'holdout = "0.4"', "[split] holdout is '0.4', but should be a number."),
     "whole number wanted": ("= 100", "= 100.5", "[gates] resamples is 100.5, but should be a whole number."),

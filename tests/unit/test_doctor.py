@@ -194,7 +194,10 @@ def test_installed_versions_must_be_the_pinned_ones(pushed: Project) -> None:
     assert pin
     pushed.edit("requirements/train.txt", pin.group(), "skops==0.0.1")
     verdict, text = check_clone(pushed, locks.installed)
-    assert (verdict, text) == ("problem", f"skops is {pin.group(1)}, not 0.0.1. Run `make setup`.")
+    assert (verdict, text) == (
+        "problem",
+        f"skops {pin.group(1)} is installed, but the lock file pins 0.0.1. Run `make setup`.",
+    )
 
 
 def test_a_lock_may_pin_one_package_for_several_pythons(pushed: Project) -> None:

@@ -84,7 +84,7 @@ def test_a_second_ingestion_changes_nothing(file_source: Project) -> None:
     assert file_source.git("rev-parse", BRANCH) == tip
     file_source.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
     result = file_source.must("ingest", "--local")
-    assert "needs labels: all 40 row(s) of the file .gitops/new.csv are in the data already" in result.out
+    assert "needs labels of new rows: all 40 row(s) of the file .gitops/new.csv are in the data already" in result.out
     assert file_source.git("rev-parse", BRANCH) == tip
 
 
@@ -791,7 +791,7 @@ def test_an_outcome_corrected_after_the_merge_does_not_stop_the_ingestion(projec
     write_log(project, make_predictions().head(0), make_outcome("q1", 0, "yes", 9), make_outcome("q3", 1, "no"))
     project.must("ingest", "--local")
     assert read_proposed(project).tail(2).set_index("id")["label"].to_dict() == {"q1-0": "no", "q3-1": "no"}
-    assert "1 row(s) are in the data with other values; the data is not changed: 'q1-0' (label differ)" in read_body(
+    assert "row(s) have other values than the row with the same key in the data, which is kept: 'q1-0'" in read_body(
         project
     )
 

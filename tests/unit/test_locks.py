@@ -120,4 +120,6 @@ def test_the_installed_library_must_be_the_pinned_one(
     monkeypatch.setattr(importlib.metadata, "version", lambda name: versions[name])
     row = locks.installed.run(root)
     assert row.verdict == verdict
-    assert ("gitops-ml is 0.2.0, not 0.3.0. Run `make setup`." in row.text) is (verdict == "problem")
+    assert ("gitops-ml 0.2.0 is installed, but the lock file pins 0.3.0. Run `make setup`." in row.text) is (
+        verdict == "problem"
+    )

@@ -82,14 +82,15 @@ def test_outcome_of_regression_must_be_number(trained: dict[str, Project], sink:
     assert read(sink, "outcomes")[prediction_log.OUTCOME].tolist() == [3.0, -1.5]
 
 
+ROW_RULE = ("row", "must be the number of a row in the request to /predict; the first row is 0")
 WRONG: dict[str, tuple[Any, tuple[str | None, str]]] = {
     "unknown class": ({**GOOD, "outcome": "perhaps"}, ("outcome", "must be one of no, yes")),
     "a missing outcome": ({**GOOD, "outcome": None}, ("outcome", "must be one of no, yes")),
     "a list": ({**GOOD, "outcome": ["yes"]}, ("outcome", "must be one of no, yes")),
-    "a negative row": ({**GOOD, "row": -1}, ("row", "must be the number of a row in that request, from 0")),
-    "a row as text": ({**GOOD, "row": "0"}, ("row", "must be the number of a row in that request, from 0")),
-    "a boolean row": ({**GOOD, "row": True}, ("row", "must be the number of a row in that request, from 0")),
-    "a huge row": ({**GOOD, "row": 2**70}, ("row", "must be the number of a row in that request, from 0")),
+    "a negative row": ({**GOOD, "row": -1}, ROW_RULE),
+    "a row as text": ({**GOOD, "row": "0"}, ROW_RULE),
+    "a boolean row": ({**GOOD, "row": True}, ROW_RULE),
+    "a huge row": ({**GOOD, "row": 2**70}, ROW_RULE),
     "an invalid id": ({**GOOD, "request_id": "a b"}, ("request_id", "must be the id that /predict returned")),
     "an id of surrogates": ({**GOOD, "request_id": "\ud800"}, ("request_id", "must be the id that /predict returned")),
     "an id that is a number": ({**GOOD, "request_id": 1}, ("request_id", "must be the id that /predict returned")),
@@ -110,6 +111,15 @@ def test_invalid_outcome_is_named_and_none_is_accepted(
         if response.status == 422:
             assert response.problems == [(2, *problem)]
     assert read(sink, "outcomes").empty
+
+
+def test_the_rules_that_outcomes_break_are_counted_up_to_a_limit(trained: dict[str, Project], sink: str) -> None:
+    """Report the number of broken rules, or that there are more than 1,000; list the first fifty."""
+    with logging_to(trained["classes"], sink) as (caller, _):
+        for count, text in ((1_000, "break 1000 rule(s)"), (2_000, "break more than 1000 rule(s)")):
+            response = send_outcomes(caller, *[{**GOOD, "row": -1}] * count)
+            assert (response.status, len(response.problems)) == (422, 50)
+            assert text in response.json["error"]["message"]
 
 
 BODIES = {

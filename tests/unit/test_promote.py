@@ -135,7 +135,7 @@ def test_moved_alias_is_restored(proposed: Project) -> None:
     model_store = store.connect(config.find_repository(proposed.root))
     model_store.write("Change by hand", lambda client: client.set_registered_model_alias("sample", "champion", "2"))
     output = proposed.must("reconcile")
-    assert "Alias champion set to version 1; it pointed at version 2." in output.out
+    assert "Alias champion set to version 1 in MLflow; it pointed at version 2." in output.out
     assert aliases(proposed) == {"champion": "1"}
 
 

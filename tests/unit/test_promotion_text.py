@@ -112,4 +112,4 @@ def test_body_names_the_proposed_version_that_is_replaced() -> None:
         PASSED_CHAMPION, make_version("1", 0.92, OLDER), make_version("3", 0.95, LINEAGE), rival=PROPOSED_WORSE
     )
     body = promotion_text.render_body(propose(comparison), "0123456789ab")
-    assert "Version 2, which the open pull request proposes, is worse and will be replaced" in body
+    assert "Version 3 replaces version 2 in the open pull request, because version 3 passed the gate CHAMPION" in body

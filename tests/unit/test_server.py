@@ -54,7 +54,7 @@ def test_loop_runs_on_tracking_server(project: Project, server: str, monkeypatch
     project.promote()
     assert project.git("branch", "--list", "mlflow") == ""
     project.record_verification()
-    assert "Alias champion set to version 1." in project.must("reconcile").out
+    assert "Alias champion set to version 1 in MLflow." in project.must("reconcile").out
     assert "Nothing to train" in project.must("train").out
     assert "champion" in project.must("store", "status").out
     assert project.git("ls-tree", "--name-only", "mlflow").split() == ["README.md", "ledger.jsonl"]

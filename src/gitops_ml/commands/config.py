@@ -13,7 +13,7 @@ from gitops_ml.commands import find_repository
 @click.option("--prometheus", is_flag=True, help="Print the Prometheus rules that follow from [monitoring] instead.")
 @click.pass_obj
 def command(project: Path, schema: bool, prometheus: bool) -> None:
-    """Check model.toml and print the configuration, with its defaults."""
+    """Check model.toml and print it with its defaults."""
     import json
 
     from gitops_ml import config

@@ -14,7 +14,7 @@ from gitops_ml.commands import find_repository, resolve_environment
 @click.option("--monitoring", is_flag=True, help="Also start Prometheus, Alertmanager and Grafana (compose only).")
 @click.pass_obj
 def command(project: Path, environment: str | None, monitoring: bool) -> None:
-    """Make the serving version match the record.
+    """Deploy the version that the record in registry/ names.
 
     A version serves callers only after a smoke test: for recorded rows it must return the predictions recorded in
     training. A version that fails is held, and the last verified version serves.

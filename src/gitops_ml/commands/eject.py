@@ -12,10 +12,10 @@ from gitops_ml.commands import find_repository, unknown_name_error
 @click.argument("name")
 @click.pass_obj
 def command(project: Path, name: str) -> None:
-    """Copy files of the library into deploy, so that you can edit them.
+    """Copy files of the library into deploy/ for you to edit.
 
-    NAME is compose, prometheus or grafana. Files that deploy/NAME already has are not overwritten. From then on,
-    commands read your files instead of the library's. Remove a file to use the library's again.
+    NAME is compose, prometheus or grafana. Files that deploy/NAME already has are not overwritten. Commands read each
+    copied file instead of the library's file. To use the library's file again, remove your copy.
     """
     if name not in bundled.PARTS:
         raise unknown_name_error("part", name, bundled.PARTS)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def command(project: Path) -> None:
-    """Fail the open promotion pull request if its evidence has expired.
+    """Fail a promotion pull request whose comparison is outdated.
 
-    Evidence expires when main changes what it was computed from. The version is compared again, once for each state of
-    main.
+    The evidence of a comparison expires when main changes the data, the split, the code, the lock file, the gates or
+    the champion. The version is compared again, once for each state of main.
     """
     from gitops_ml.commands.deploy_context import open_deploy_context
     from gitops_ml.forge.github import connect

@@ -12,7 +12,7 @@ from gitops_ml.commands import unknown_name_error
 @click.argument("id")
 @click.pass_obj
 def command(project: Path, id: str) -> None:
-    """Explain an id that a message contains.
+    """Explain a gate, a check, an alarm, an exit code or a key.
 
     ID is the id of a gate (CHAMPION), of a check of the doctor or of an alarm (GitopsDataDrift), an exit code (12), a
     command, a table or a key of model.toml (split.holdout), or a variable. Upper and lower case are the same.

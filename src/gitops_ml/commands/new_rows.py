@@ -1,4 +1,4 @@
-"""Checks of fetched rows: against the schema, the data, and the champion's predictions."""
+"""Check fetched rows, write the data extended by the new ones, and measure the champion on the new ones."""
 
 import shutil
 import tempfile
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gitops_ml.user_package import UserPackage
 
 NOTHING_NEW = (
-    "needs labels: all {rows} row(s) of {source} are in the data already. Add rows with new keys and their labels to "
-    "the source, and run `gitops ingest` again."
+    "the model needs labels of new rows: all {rows} row(s) of {source} are in the data already. Add rows with new keys "
+    "and their labels to the source, and run `gitops ingest` again."
 )
 
 
@@ -43,7 +43,7 @@ def check_new_rows(repository: "Repository", folder: Path, digest: str, out: Pat
 
     Raises:
         IntegrityError: The folder does not match the digest; no file of it was read.
-        DataRefused: The rows break the schema, contradict the data, or do not fit it.
+        DataRefused: The rows break the schema, contradict the data, or cannot be added to its file.
         ConfigError: Rows of this source cannot become data of this repository.
     """
     from gitops_ml import manifest, user_package
@@ -91,11 +91,11 @@ def report_nothing_new(reason: str) -> None:
 def _append(
     repository: "Repository", package: "UserPackage", rows: int, new: "pd.DataFrame", out: Path
 ) -> "tuple[str, AppendResult]":
-    """Write the data's file with the new rows to `out`, and read it back as the next run will.
+    """Append the new rows to a copy of the data's file, read it back as CI and training will, and write it to `out`.
 
     Args:
         repository: The clone.
-        package: Your code.
+        package: The user's package.
         rows: Number of rows in the data.
         new: The new rows, shape (n_new, n_columns).
         out: Folder to write.
@@ -104,7 +104,8 @@ def _append(
         The digest of the present data, and the result of the append.
 
     Raises:
-        DataRefused: There are too many new rows, or the file format cannot hold them.
+        DataRefused: There are too many new rows, the file format cannot hold them, or the data with them breaks the
+            schema.
     """
     from gitops_ml import manifest
     from gitops_ml.ingesting import ingestion
@@ -128,12 +129,12 @@ def _append(
 
 
 def _conflict_notes(classified: "ClassifiedRows") -> tuple[str, ...]:
-    """Return a note about rows that are in the data with other values."""
+    """Return a note about fetched rows whose key is in the data with other values."""
     if not classified.conflict_count:
         return ()
     return (
-        f"{classified.conflict_count} row(s) are in the data with other values; the data is not changed: "
-        f"{_describe_conflicts(classified)}.",
+        f"{classified.conflict_count} fetched row(s) have other values than the row with the same key in the data, "
+        f"which is kept: {_describe_conflicts(classified)}.",
     )
 
 
@@ -143,14 +144,15 @@ def _classify(
     """Return the data, and the fetched rows classified against it; both are checked against the schema.
 
     Raises:
-        DataRefused: The rows break the schema, or have keys of the data with other values (which outcomes may have).
+        DataRefused: The rows break the schema, or have a key of the data with other values (allowed only for the source
+            `outcomes`).
     """
-    from gitops_ml.ingesting.pulled_rows import with_data
+    from gitops_ml.ingesting.pulled_rows import with_rows_as_data
     from gitops_ml.ingesting.row_classification import classify_rows
 
     key = repository.config.data.key
     new = validate_data(
-        with_data(repository, folder, pulled), package, keep_rows=True, is_partial=True, label="the new data"
+        with_rows_as_data(repository, folder, pulled), package, keep_rows=True, is_partial=True, label="the new data"
     ).frame
     data = validate_data(repository, package, keep_rows=True).frame
     assert new is not None  # noqa: S101 (keep_rows=True)
@@ -177,12 +179,12 @@ def _describe_conflicts(classified: "ClassifiedRows") -> str:
 def _read_back(
     repository: "Repository", package: "UserPackage", rows: "pd.DataFrame", appended: "AppendResult", scratch: Path
 ) -> None:
-    """Read the new lines of a CSV as the next run will, and check that the rows are the same.
+    """Read the new lines of a CSV as CI and training will, and check that the rows are the same.
 
     Raises:
         DataRefused: A CSV cannot hold one of the values.
     """
-    from gitops_ml.ingesting.pulled_rows import CSV, PulledRows, with_data
+    from gitops_ml.ingesting.pulled_rows import CSV, PulledRows, with_rows_as_data
     from gitops_ml.ingesting.row_classification import compare_values
 
     if appended.lines is None:
@@ -191,9 +193,9 @@ def _read_back(
     folder.mkdir()
     (folder / CSV).write_bytes(appended.lines)
     written = PulledRows(source="", file=CSV, delimiter=repository.config.data.delimiter)
-    unchecked = with_data(repository, folder, written)
+    reread_repository = with_rows_as_data(repository, folder, written)
     reread = validate_data(
-        unchecked, package, keep_rows=True, is_partial=True, label="the new data as it would be written"
+        reread_repository, package, keep_rows=True, is_partial=True, label="the new data as it would be written"
     ).frame
     shutil.rmtree(folder)
     assert reread is not None  # noqa: S101 (keep_rows=True)

@@ -25,10 +25,10 @@ SITE = "site"
 )  # fmt: skip
 @click.pass_obj
 def command(project: Path, output: Path | None, evidently: bool) -> None:
-    """Write the status and monitoring pages to a folder that can be published.
+    """Write the status and monitoring pages as a website.
 
-    One page shows the status of all environments; one page for each environment shows its monitoring. Each page is one
-    file that loads nothing from the network.
+    The website is a folder that can be published. One page shows the status of all environments; one page for each
+    environment shows its monitoring. Each page is one file that loads nothing from the network.
     """
     from gitops_ml.commands.overview import collect_overview
     from gitops_ml.forge.monitoring_page import render_monitoring_page

@@ -12,10 +12,10 @@ from gitops_ml.commands import find_repository
 @click.option("--base", envvar="GITOPS_BASE", help="The revision to compare with.  [default: the merge base with main]")
 @click.pass_obj
 def command(project: Path, base: str | None) -> None:
-    """Report rules that a change loosens.
+    """Report gates and schema rules that a change loosens.
 
-    It compares the gates, the metric, the slices and schema.py with main. It blocks nothing: the reviewer of the pull
-    request decides.
+    It compares the gates, the metric, the slices and schema.py of this clone with main. It blocks nothing: the reviewer
+    of the pull request decides.
     """
     from gitops_ml.forge.markdown import format_table
     from gitops_ml.training.review import find_loosened

@@ -194,7 +194,9 @@ def _deploy_desired(context: DeployContext, state: EnvironmentState) -> FailedVe
     desired = state.desired
     if desired is None:
         context.announce(
-            f"No version may serve in {context.environment}." if state.entries else "No version was promoted yet."
+            f"No version may serve in {context.environment}."
+            if state.entries
+            else "Nothing to deploy. No version was promoted yet."
         )
         _stop_serving(context, state)
         return None

@@ -29,9 +29,15 @@ Progress = Callable[[str], object]
 @click.option("--environment", help="The environment of the champion.  [default: the last one in model.toml]")
 @click.option("--version", "number", help="Use this version instead of the champion; needs --digest.")
 @click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="Use the version in this folder; needs --digest."
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Use the run or version in this folder; needs --digest.",
 )
-@click.option("--digest", help="The digest of the version's files, from a record or from `register`.")
+@click.option(
+    "--digest",
+    help="The digest of the version's manifest, from a record, `train` or `register`.",
+)
 @click.pass_obj
 def command(
     project: Path,
@@ -44,8 +50,8 @@ def command(
 ) -> None:
     """Write predictions for the rows of a file.
 
-    It uses the champion, another version, or a folder with the files of a version. The digest of the files is verified
-    before any file is opened.
+    It uses the champion, another version, or a folder with the files of a version. Before a file is loaded, all files
+    are verified against the digest.
     """
     from gitops_ml.predictions import predict, to_frame
     from gitops_ml.serving.score import open_run, read_rows
@@ -58,14 +64,14 @@ def command(
     elif number is not None:
         folder = fetch_version(repository, number, digest)
     assert folder is not None  # noqa: S101 (set by --run, or above)
-    described, model = open_run(folder, digest, repository.config.serving.trusted_types)
-    frame = to_frame(predict(model, read_rows(rows, described)))
+    metadata, model = open_run(folder, digest, repository.config.serving.trusted_types)
+    frame = to_frame(predict(model, read_rows(rows, metadata)))
     frame.to_parquet(out, index=False) if out.suffix == ".parquet" else frame.to_csv(out, index=False)
     console.echo(f"Wrote {len(frame)} predictions to {console.relative_path(out)}.")
 
 
 def _fetch_champion(repository: "Repository", environment: str) -> tuple[Path, str]:
-    """Return the files of the champion and the digest of its record; a held version is not the champion."""
+    """Return the folder of the champion's files and the digest that its record states."""
     from gitops_ml.registry.store import connect
 
     record = find_champion(repository, environment, connect(repository))
@@ -81,7 +87,8 @@ def no_champion_error(environment: str) -> ConfigError:
         environment: Name of the environment.
     """
     return ConfigError(
-        f"There is no champion in {environment} yet.", "Promote a version first, or choose one with --version or --run."
+        f"There is no champion in {environment} yet: no version was promoted, or no promoted version may serve.",
+        "Promote a version first, or choose one with --version and --digest.",
     )
 
 
@@ -108,7 +115,8 @@ def score_version(
 ) -> "ScoredVersion":
     """Download and verify a version, and predict the rows.
 
-    The version's own commit and lock are used if it makes other predictions with today's code and libraries.
+    If today's code and libraries do not reproduce the predictions that training recorded, the version is scored with
+    the code of its own commit and the packages of its own lock file.
 
     Args:
         repository: The local clone.
@@ -135,18 +143,18 @@ def score_version(
 
     folder = version_folder(repository, number, digest)
     download_version(store, repository.config.project.name, number, digest, folder)
-    described = run.read_run(folder, digest)
-    missing = [name for name in described.columns if name not in rows.columns]
+    metadata = run.read_run(folder, digest)
+    missing = [name for name in metadata.columns if name not in rows.columns]
     if missing:
         raise ConfigError(
             f"Version {number} needs the column {missing[0]!r}, but the data no longer has it.",
             "Add the column again, or start over without a champion: remove the record in registry/ by pull request.",
         )
-    features = rows[list(described.columns)]
-    predictions_now, model = _predict_here(repository, described, folder, digest, features)
+    features = rows[list(metadata.columns)]
+    predictions_now, model = _predict_here(repository, metadata, folder, digest, features)
     if predictions_now is None:
-        progress(f"score version {number} by its own commit and lock")
-    predictions = predictions_now or commit_scoring.score_at_commit(repository, described, folder, digest, features)
+        progress(f"score version {number} with the code and the packages of its own commit")
+    predictions = predictions_now or commit_scoring.score_at_commit(repository, metadata, folder, digest, features)
     key_sample, reference = (json.loads((folder / name).read_bytes()) for name in (run.KEY_SAMPLE, run.REFERENCE))
     fingerprints = (
         RowFingerprints.model_validate_json((folder / run.ROW_FINGERPRINTS).read_bytes())
@@ -154,14 +162,14 @@ def score_version(
         else None
     )
     return ScoredVersion(
-        number, digest, described, key_sample, reference, predictions, own_code=predictions_now is None, model=model,
+        number, digest, metadata, key_sample, reference, predictions, own_code=predictions_now is None, model=model,
         folder=folder,
         fingerprints=fingerprints, attribution_baseline=explanations.read_attribution_baseline(folder),
     )  # fmt: skip
 
 
 def _predict_here(
-    repository: "Repository", described: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
+    repository: "Repository", metadata: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
 ) -> "tuple[Predictions | None, Pipeline | None]":
     """Return predictions and model with today's code, or None if the recorded predictions are not reproduced."""
     from gitops_ml.predictions import predict
@@ -169,6 +177,6 @@ def _predict_here(
 
     try:
         _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-        return (predict(model, rows), model) if reproduces_predictions(described, model, folder) else (None, None)
+        return (predict(model, rows), model) if reproduces_predictions(metadata, model, folder) else (None, None)
     except (ImportError, AttributeError, TypeError, ValueError, KeyError):
         return None, None  # today's code or libraries cannot load or run the model

@@ -39,7 +39,7 @@ def command(
     import gc
     import os
 
-    gc.disable()  # imported objects are never freed; open_service freezes them and enables the collector again
+    gc.disable()  # imported objects are never freed; open_service enables garbage collection again
     from gitops_ml.serving.listen import bind, listen
     from gitops_ml.serving.service import VersionId, open_service
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(project: Path, out: Path | None, force: bool) -> None:
-    """Train the model and write its files and metrics to a run folder.
+    """Train the model and write its files to a run folder.
 
-    The command prints a digest of the folder's files. If a version with the same data, code, training settings of
-    model.toml and lock file exists, it is downloaded instead of training again.
+    The folder also has the metrics. The command prints a digest of its files. If a version with the same data, code,
+    training settings of model.toml and lock file exists, it is downloaded instead of training again.
     """
     from gitops_ml import user_package
     from gitops_ml.commands.validate import validate_data

@@ -59,7 +59,9 @@ def owners(root: Path) -> CheckResult:
     if not file.is_file():
         return warning(f"There is no {OWNERS}, so GitHub requests no reviews. Restore it from Git.")
     if PLACEHOLDER in file.read_text(encoding="utf-8"):
-        return problem(f"{OWNERS} still contains {PLACEHOLDER}. Replace it by your own name, or by ORG/TEAM.")
+        return problem(
+            f"{OWNERS} still contains {PLACEHOLDER}. Replace it by @ and your user name on GitHub, or by @ORG/TEAM."
+        )
     return ok()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gitops_ml.config import REGRESSION_METRICS
 from gitops_ml.forge.markdown import (
     collapse,
     escape,
@@ -17,9 +18,14 @@ from gitops_ml.forge.markdown import (
 CUTS = [(name, rows) for name in ("slices", "flips", "shifts", "target", "lineage") for rows in (3, 1, 0)]
 MAX_NAMES = 10
 MORE = "more in the run's summary"
+SLICE_DEFINITION = (
+    "A slice is all rows with the same value in a column; a numeric column with many values is cut into four slices at "
+    "its quartiles."
+)
 LINEAGE = {
-    "commit": "commit", "dirty": "uncommitted changes", "data": "data", "rows": "rows", "holdout_rows": "held-out rows",
-    "training": "training digest", "lock": "lock file", "python": "Python",
+    "commit": "commit", "dirty": "uncommitted changes", "data": "data digest", "rows": "rows",
+    "holdout_rows": "held-out rows", "training": "training digest (all inputs)", "lock": "lock file",
+    "python": "Python",
 }  # fmt: skip
 Rows = Sequence[Sequence[object]]
 
@@ -69,7 +75,7 @@ def _render_slices(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     if champion is None:
         summary = f"the worst {metric} is {format_number(worst['challenger'])}, {where}"
     elif worst["loss"] > 0:
-        summary = f"the largest loss of the challenger is {format_number(worst['loss'])}, {where}"
+        summary = f"the challenger is furthest behind the champion (by {format_number(worst['loss'])}) {where}"
     else:
         summary = "the challenger is not worse than the champion on any slice"
     rows = [
@@ -80,9 +86,10 @@ def _render_slices(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
     headers = ["slice", "rows", "challenger", *(["champion", "gain"] if champion else [])]
     gain = " A positive gain means that the challenger is better." if champion else ""
     hint = (
-        f"{len(slices)} of {format_count(measured, 'slice')}, the worst first, measured by {escape(metric)}. A slice "
-        f"is one value of a column, or one quartile of it, with at least 30 held-out rows.{gain} Among many slices, "
-        "some are bad by chance alone."
+        f"{len(slices)} of {format_count(measured, 'slice')}, the worst first, measured by {escape(metric)}. "
+        f"{SLICE_DEFINITION} Slices with fewer than 30 held-out rows are left out.{gain} Among many slices, some "
+        "are bad by chance alone. The gate SLICES also judges the slices of `[slices]` in model.toml, and slices that "
+        "a tree finds."
     )
     return collapse(f"Slices ({measured} measured): {summary}", hint, _cut_table("slices", cuts, headers, rows))
 
@@ -99,6 +106,8 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
         f"Predictions flip on {flips['count']} of {flips['rows']} rows ({format_percent(flips['rate'])}): "
         f"{flips['better']} for the better, {flips['worse']} for the worse"
     )
+    neither = flips["count"] - flips["better"] - flips["worse"]
+    summary += f", {neither} neither better nor worse" if neither else ""
     rows = [
         [shorten(it["key"]), _format_prediction(it["truth"]),
          _format_prediction(it["champion"], it["champion_probability"]),
@@ -106,9 +115,12 @@ def _render_flips(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
         for it in flips["examples"]
     ]  # fmt: skip
     has_probabilities = any(it["champion_probability"] is not None for it in flips["examples"])
-    probability = ", with the probability of the prediction" if has_probabilities else ""
-    hint = f"{definition} The largest flips{probability}:"
-    headers = ["key", "label", "champion", "challenger"]
+    is_regression = comparison["metric"] in REGRESSION_METRICS
+    listed = "The flips with the largest changes" if is_regression else "Examples of flips"
+    if has_probabilities:
+        listed = "The flips that both versions predict with the highest probabilities, which are in parentheses"
+    hint = f"{definition} {listed}:"
+    headers = ["key", "true value" if is_regression else "true label", "champion", "challenger"]
     for name in ("champion", "challenger"):
         explained = f"{name}_why"
         if any(it.get(explained) for it in flips["examples"]):
@@ -125,7 +137,7 @@ def _format_contributions(explanation: dict[str, Any] | None) -> str:
         return "–"
     toward = "" if explanation["of"] is None else f"{shorten(explanation['of'], 40)}: "
     columns = [f"{shorten(it['column'], 40)} {it['contribution']:+.3g}" for it in explanation["reasons"]]
-    return toward + (", ".join(columns) or "none")
+    return toward + (", ".join(columns) or "no column")
 
 
 def _explain_contributions(examples: Sequence[dict[str, Any]]) -> str:
@@ -133,10 +145,12 @@ def _explain_contributions(examples: Sequence[dict[str, Any]]) -> str:
     if not explanations:
         return ""
     units = " or ".join(sorted({str(it["unit"]) for it in explanations}))
-    favoured = "" if all(it["of"] is None for it in explanations) else " Positive values favour the named class."
+    is_regression = all(it["of"] is None for it in explanations)
+    unit = f"Unit: that of the target {shorten(units)}." if is_regression else f"Unit: {shorten(units)}."
+    favoured = "" if is_regression else " Positive values favour the class before the colon."
     return (
-        "A contribution is the change of the prediction that a column causes, compared with an average training row. "
-        f"Unit: {shorten(units)}.{favoured}"
+        "A contribution is one column's part of the difference between this prediction and the prediction for an "
+        f"average training row. {unit}{favoured}"
     )
 
 
@@ -147,17 +161,18 @@ def _render_data(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
         return ""
     summary = f"Data: the same {data['rows_after']} rows as the champion's"
     if not data["same"]:
-        summary = (
-            f"Data: {data['rows_before']} → {data['rows_after']} rows, {format_percent(data['share_new'])} of them new"
-        )
+        new = "the share of new rows is unknown"
+        if data["share_new"] is not None:
+            new = f"{format_percent(data['share_new'])} of them new"
+        summary = f"Data: {data['rows_before']} → {data['rows_after']} rows, {new}"
         shifted = [shift for shift in data["shifts"] if shift["psi"] > shift["chance"]]
-        summary += f"; {format_count(len(shifted), 'column')} shifted more than by chance" if shifted else ""
+        summary += f"; {format_count(len(shifted), 'column')} shifted more than chance explains" if shifted else ""
     columns = [
         _list_names("Added columns", data["added"]), _list_names("Removed columns", data["removed"]),
         _list_names("Columns with another type",
                     [f"{name} ({' → '.join(types)})" for name, types in data["retyped"].items()]),
     ]  # fmt: skip
-    summary += "; columns changed" if any(columns) else ""
+    summary += "; columns were added, removed or changed in type" if any(columns) else ""
     same = "The data is identical: code, configuration or libraries make the difference." if data["same"] else ""
     unknown = f"Shifts of distributions are unknown: {data['unknown']}." if data["unknown"] else ""
     return collapse(
@@ -202,8 +217,10 @@ def _render_lineage(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
              for name in differing]  # fmt: skip
     summary = f"Lineage: commit {_format_field(lineages[0]['commit'])}"
     if len(lineages) > 1:
-        lock = "the same lock file" if lineages[0]["lock"] == lineages[1]["lock"] else "another lock file"
-        changed = f"other versions of {format_count(len(differing), 'library')}" if differing else "the same libraries"
+        lock = "the same lock file" if lineages[0]["lock"] == lineages[1]["lock"] else "a different lock file"
+        changed = (
+            f"different versions of {format_count(len(differing), 'library')}" if differing else "the same libraries"
+        )
         summary += f", the champion's {_format_field(lineages[1]['commit'])}; {lock}; {changed}"
     headers = ["", "challenger", "champion"][: len(lineages) + 1]
     return collapse(summary, _cut_table("lineage", cuts, headers, rows))

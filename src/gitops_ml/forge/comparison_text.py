@@ -28,22 +28,32 @@ def headline(comparison: dict[str, Any]) -> str:
     if champion:
         against = f"champion version {champion['version']}: {format_number(champion['metrics'].get(metric))}"
     if comparison["verdict"] == "promote":
-        return f"Version {challenger['version']} can be promoted ({value}; {against})"
-    refused = ", ".join(gate["id"] for gate in comparison["gates"] if gate["verdict"] == "refused")
-    return f"Version {challenger['version']} is refused by {refused} ({value}; {against})"
+        proposed, verdict = comparison["rival"], "can be promoted"
+        if proposed and not proposed["beaten"]:
+            verdict = f"passed every gate, but version {proposed['side']['version']} stays proposed"
+        return f"Version {challenger['version']} {verdict} ({value}; {against})"
+    refused = [gate["id"] for gate in comparison["gates"] if gate["verdict"] == "refused"]
+    gates = f"the gate{'s' if len(refused) > 1 else ''} {', '.join(refused)}"
+    return f"Version {challenger['version']} is refused by {gates} ({value}; {against})"
 
 
 def describe_proposed_version(comparison: dict[str, Any]) -> str:
-    """Return the result against the version that the open pull request proposes, in one sentence.
+    """Return which version the open pull request will propose, and why, in one sentence.
 
     Args:
         comparison: JSON document of a comparison that has such a version.
     """
-    proposed = comparison["rival"]
-    result = "is worse and will be replaced" if proposed["beaten"] else "is not worse and stays"
-    if not proposed["side"]["metrics"]:  # it cannot be compared
-        result = "will be replaced"
-    return f"Version {proposed['side']['version']}, which the open pull request proposes, {result}."
+    result = comparison["rival"]
+    challenger, proposed = comparison["challenger"]["version"], result["side"]["version"]
+    if comparison["verdict"] == "promote" and result["beaten"]:
+        passed = f"version {challenger} passed the gate CHAMPION against it"
+        reason = passed if result["side"]["metrics"] else "the two cannot be compared"
+        return f"Version {challenger} replaces version {proposed} in the open pull request, because {reason}."
+    reason = {
+        "promote": "did not pass the gate CHAMPION against it", "refuse": "was refused",
+        "champion": "is the champion already",
+    }[comparison["verdict"]]  # fmt: skip
+    return f"The open pull request still proposes version {proposed}, because version {challenger} {reason}."
 
 
 def render_comparison(comparison: dict[str, Any], limit: int = LIMIT) -> str:
@@ -51,7 +61,7 @@ def render_comparison(comparison: dict[str, Any], limit: int = LIMIT) -> str:
 
     Args:
         comparison: JSON document of a comparison.
-        limit: Maximum number of characters. Tables are cut to keep to it.
+        limit: Maximum number of characters. Messages are shortened and tables are cut to keep to it.
     """
     head = _render_head(comparison, MESSAGE_LIMIT)
     if len(head) > limit / 2:
@@ -67,7 +77,9 @@ def explain_metrics(metrics: Iterable[str]) -> str:
     """
     names = list(metrics)
     lower = [escape(name) for name in names if name in LOWER_IS_BETTER]
-    constant = "mean of the target" if set(names) & set(REGRESSION_METRICS) else "most common label"
+    is_regression = bool(set(names) & set(REGRESSION_METRICS))
+    labels = "most common label, with the label shares of the training rows as probabilities"
+    constant = "mean of the target" if is_regression else labels
     hint = f"Lower is better for {', '.join(lower)}. " if lower else ""
     return f"{hint}The baseline always predicts the {constant}."
 
@@ -120,6 +132,8 @@ def _render_proposed_version(comparison: dict[str, Any], message_limit: int) -> 
 
 def _introduce_metrics(comparison: dict[str, Any]) -> str:
     change = " The change is challenger minus champion." if comparison["champion"] else ""
+    if comparison["verdict"] == "champion":
+        change = " Challenger and champion are the same version, so there is no change."
     hints = explain_metrics(comparison["challenger"]["metrics"])
     return f"Metrics on the {comparison['rows']} held-out rows (`[split]` in model.toml). {hints}{change}"
 
@@ -148,7 +162,8 @@ def _render_notes(comparison: dict[str, Any]) -> str:
     if comparison["rival"]:
         versions["proposed version"] = comparison["rival"]["side"]
     return "\n".join(
-        f"The {name} was scored by its own commit and lock file, because its predictions differ with today's code."
+        f"The {name} was scored with the code of its own commit and the packages of its own lock file, because "
+        "today's code does not reproduce its recorded predictions."
         for name, version in versions.items()
         if version and version["own_code"]
     )

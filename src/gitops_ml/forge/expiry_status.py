@@ -1,4 +1,4 @@
-"""The commit status of a proposal whose evidence has expired: `required` is red, and names what changed."""
+"""The commit status `required` of a proposal whose evidence has expired: a failure that names what changed."""
 
 from typing import Any
 
@@ -10,16 +10,18 @@ COMPARED_AGAIN = f"{EXPIRED}, compared again"
 
 
 def describe_expiry(key: str, changed: str) -> str:
-    """Return the description of a status that is red because the evidence has expired.
+    """Return the description of a failed status that CI posts if the evidence has expired.
+
+    `mark_expired` posts a description of its own, which states that a new comparison was started.
 
     Args:
-        key: Key of main's current state.
+        key: Key of main's current state, as in `EvidenceInputs.key`.
         changed: Inputs that changed since the comparison, such as "the gates".
     """
-    return f"{EXPIRED} ({key}): {changed} changed since"
+    return f"{EXPIRED} ({key}): {changed} changed since the comparison"
 
 
-def mark_expired(github: GitHub, head: str, key: str, changed: str, pinned: tuple[str, str, str]) -> bool:
+def mark_expired(github: GitHub, head: str, key: str, changed: str, compared: tuple[str, str, str]) -> bool:
     """Start a new comparison of the version, once for each state of main, and set the status to failure.
 
     If the command is interrupted between the two requests, the comparison is started twice, which is harmless. With the
@@ -28,9 +30,9 @@ def mark_expired(github: GitHub, head: str, key: str, changed: str, pinned: tupl
     Args:
         github: The repository.
         head: Commit that proposes the version.
-        key: Key of main's current state.
+        key: Key of main's current state, as in `EvidenceInputs.key`.
         changed: Inputs that changed since the comparison, such as "the gates".
-        pinned: Version, digest and environment.
+        compared: Number and digest of the version to compare, and the environment of the champion.
 
     Returns:
         Whether a comparison was started.
@@ -39,14 +41,16 @@ def mark_expired(github: GitHub, head: str, key: str, changed: str, pinned: tupl
     prefix = f"{COMPARED_AGAIN} ({key})"
     is_new = not any(status["description"].startswith(prefix) for status in statuses)
     if is_new:
-        dispatch_comparison(github, *pinned)
+        dispatch_comparison(github, *compared)
     if is_new or not _is_marked(statuses):
-        post_status(github, head, "failure", f"{prefix}: {changed} changed since")
+        post_status(github, head, "failure", f"{prefix}: {changed} changed since the comparison")
     return is_new
 
 
 def mark_valid(github: GitHub, branch: str, head: str) -> bool:
-    """Start CI again if the commit was marked as expired, because main is as it was for the comparison.
+    """Start CI again if the commit is marked as expired; CI then sets the status.
+
+    The caller has checked that main is again as it was for the comparison.
 
     Args:
         github: The repository.

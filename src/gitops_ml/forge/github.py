@@ -214,7 +214,8 @@ def connect(root: Path) -> GitHub:
         raise ConfigError(
             "There is no token for GitHub: GITHUB_TOKEN is not set.",
             "In a workflow, add `GITHUB_TOKEN: ${{ github.token }}` under `env:`. On your machine, run "
-            "`GITHUB_TOKEN=$(gh auth token) gitops ...`. Without GitHub, run `gitops promote --local`.",
+            "`GITHUB_TOKEN=$(gh auth token) gitops ...`. To promote a version without GitHub, run `gitops "
+            "promote --local`.",
         )
     server = os.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
     repository = os.environ.get("GITHUB_REPOSITORY") or _repository_of_remote(root, server)

@@ -75,8 +75,8 @@ def pull_requests(repository: RemoteRepository) -> CheckResult:
     if repository.github.get(repository_settings.WORKFLOW)["can_approve_pull_request_reviews"]:
         return ok()
     return problem(
-        f"Workflows may not open pull requests, so no version can be proposed. {ACTIONS}: tick `Allow GitHub Actions "
-        f"to create and approve pull requests`, {OR_SETUP}"
+        f"Workflows are not allowed to open pull requests, so no version can be proposed. {ACTIONS}: tick `Allow "
+        f"GitHub Actions to create and approve pull requests`, {OR_SETUP}"
     )
 
 

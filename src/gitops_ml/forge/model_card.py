@@ -1,15 +1,17 @@
 """The model card: purpose, data, performance and lineage of a version, under the usual headings.
 
 The headings follow "Model Cards for Model Reporting" (Mitchell et al., 2019) and the model cards of Hugging Face.
-Figures come from the record and the comparison. Texts that only people can write come from `[card]` in model.toml.
+Figures come from the record in registry/, which names the promoted version, and from the comparison. Texts that only
+people can write come from `[card]` in model.toml.
 """
 
 import json
 from typing import Any
 
 from gitops_ml.config import LOWER_IS_BETTER, CardConfig
+from gitops_ml.forge.comparison_details import SLICE_DEFINITION
 from gitops_ml.forge.comparison_text import VERDICTS, explain_metrics
-from gitops_ml.forge.markdown import escape, format_number, format_table, shorten
+from gitops_ml.forge.markdown import escape, format_count, format_number, format_table, shorten
 
 MISSING = "*Not filled in: write `{key}` under `[card]` in model.toml.*"
 MAX_SLICES = 8
@@ -32,7 +34,7 @@ def render_model_card(record: dict[str, Any], comparison: dict[str, Any], card: 
     """Return the model card in Markdown.
 
     Args:
-        record: JSON document of the record.
+        record: JSON document of the record in registry/, which names the promoted version.
         comparison: JSON document of the comparison that led to the promotion.
         card: The table `[card]` of model.toml.
     """
@@ -102,8 +104,15 @@ def _describe_split(split: dict[str, Any]) -> str:
     column = escape(split["column"])
     if split["method"] == "time":
         return f"Held out are all rows from {split['cutoff']} on, by the column {column}."
-    groups = ", and rows with the same value stay together" if split["method"] == "group" else ""
-    return f"Held-out rows are chosen by a hash of {column}, so no version ever trains on them{groups}."
+    groups = (
+        f" Rows with the same {column} are either all held out or all for training."
+        if split["method"] == "group"
+        else ""
+    )
+    return (
+        f"A hash of {column} decides whether a row is held out. The hash of a row never changes, so no version is "
+        f"trained on a held-out row.{groups}"
+    )
 
 
 def _render_metrics(comparison: dict[str, Any]) -> str:
@@ -137,15 +146,19 @@ def _render_slices(comparison: dict[str, Any]) -> str:
         return "No slice is large enough: a slice needs at least 30 held-out rows."
     rows = [[shorten(it["name"]), it["rows"], format_number(it["challenger"])]
             for it in comparison["slices"][:MAX_SLICES]]  # fmt: skip
+    metric = escape(comparison["metric"])
+    shown = f"those with the worst {metric}"
+    if comparison["champion"]:
+        shown = f"those where {metric} is worst compared with the previous champion"
     sentence = (
-        f"{comparison['slices_measured']} slices were measured: a slice is one value of a column, or one quartile of "
-        "it. These are the worst. Among so many slices, some are bad by chance alone."
+        f"{format_count(comparison['slices_measured'], 'slice')} measured. {SLICE_DEFINITION} The table shows {shown}. "
+        "Among many slices, some are bad by chance alone."
     )
     return f"{sentence}\n\n{format_table(['slice', 'rows', comparison['metric']], rows)}"
 
 
 def _render_gates(comparison: dict[str, Any]) -> str:
-    """Return the gates with their messages, and with the gain and its interval if the gate has one."""
+    """Return the gates with their messages; a gate with a confidence interval also shows its gain and the interval."""
     rows = [
         [VERDICTS[gate["verdict"]], gate["id"], gate["title"], _format_gain(gate), gate["message"]]
         for gate in comparison["gates"]
@@ -160,7 +173,7 @@ def _format_gain(gate: dict[str, Any]) -> str:
 def _render_lineage(lineage: dict[str, Any]) -> str:
     rows = [["commit", lineage["commit"] or "none"], ["lock file", lineage["lock"] or "none"],
             ["Python", lineage["python"]], *lineage["libraries"].items(),
-            ["training digest", lineage["training"]]]  # fmt: skip
+            ["training digest (all inputs)", lineage["training"]]]  # fmt: skip
     sentence = "`gitops reproduce` trains the version again from these inputs, and compares the result."
     return f"{sentence}\n\n{format_table(['input', 'value'], rows)}"
 

@@ -172,16 +172,16 @@ def render_renewed_comment(proposal: PromotionProposal, changed: str) -> str:
 
 
 def render_withdrawn_comment(version: str, environment: str, reason: str) -> str:
-    """Return the last comment on a pull request that proposes a held version.
+    """Return the last comment on a pull request that proposes a version on hold.
 
     Args:
         version: Registry version number.
-        environment: Environment in which the version is held.
+        environment: Environment in which the version is on hold.
         reason: Reason of the hold.
     """
     return (
-        f"Version {version} is held in {escape(environment)}: {escape(reason)}\n\nA held version is neither deployed "
-        "nor promoted, so this pull request is closed. When the hold is lifted "
+        f"Version {version} is on hold in {escape(environment)}: {escape(reason)}\n\nA version on hold is neither "
+        "deployed nor promoted, so this pull request is closed. When the hold is lifted "
         f"(`gitops lift {version} --why ...`), the version can be proposed again."
     )
 

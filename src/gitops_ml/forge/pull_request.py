@@ -51,9 +51,10 @@ def find_open(github: GitHub, branch: str) -> PullRequest | None:
 
 
 def find_closed_by_person(github: GitHub, branch: str, short_digest: str) -> str | None:
-    """Return the URL of a pull request for a digest that a person closed without merging it; None if there is none.
+    """Return the URL of a pull request that proposed a digest and that a person closed unmerged; None if there is none.
 
-    A pull request that a workflow closed, for example because a better version superseded it, was not refused.
+    A pull request that a workflow closed, for example because a better version superseded it, was not refused. A closer
+    whose account GitHub does not name counts as a person.
 
     Args:
         github: The repository.
@@ -69,7 +70,7 @@ def find_closed_by_person(github: GitHub, branch: str, short_digest: str) -> str
 
 
 def is_approved(github: GitHub, pull: PullRequest) -> bool:
-    """Return whether the last review of any reviewer is an approval.
+    """Return whether the latest verdict of at least one reviewer is an approval; mere comments do not count.
 
     Args:
         github: The repository.
@@ -96,7 +97,8 @@ def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
 
     Raises:
         PullRequestsForbidden: The repository's settings forbid it.
-        UncertainWrite: A pull request of the branch has been opened meanwhile.
+        UncertainWrite: The branch has a pull request already, for example of a request whose response was lost; look
+            for it again.
     """
     try:
         created = github.send("POST", "/pulls", {"title": title, "body": body, "head": branch, "base": BASE})
@@ -135,7 +137,7 @@ def close(github: GitHub, pull: PullRequest, comment: str) -> None:
 
 
 def comment_on_update(github: GitHub, pull: PullRequest, proposal: PromotionProposal, message: str) -> bool:
-    """Comment once that the pull request proposes another version now.
+    """Comment once that the pull request proposes another version than the one it was opened with.
 
     Args:
         github: The repository.
@@ -171,7 +173,7 @@ def comment_once(github: GitHub, pull: PullRequest, marker: str, text: str) -> b
 
 
 def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, reason: str) -> None:
-    """Close a pull request that proposes a held version.
+    """Close a pull request that proposes a version on hold.
 
     The digest is removed from its title, so that `find_closed_by_person` does not take it for a refusal, and the
     version can be proposed again when the hold is lifted.
@@ -180,12 +182,12 @@ def withdraw(github: GitHub, pull: PullRequest, version: str, environment: str, 
         github: The repository.
         pull: The pull request.
         version: Registry version number.
-        environment: Environment in which the version is held.
+        environment: Environment in which the version is on hold.
         reason: Reason of the hold.
     """
     comment = promotion_text.render_withdrawn_comment(version, environment, reason)
     github.send("POST", f"/issues/{pull.number}/comments", {"body": comment})
-    title = promotion_text.TITLE.sub(f"Withdrawn: version {version} is held in {environment}", pull.title)
+    title = promotion_text.TITLE.sub(f"Withdrawn: version {version} is on hold in {environment}", pull.title)
     github.send("PATCH", f"/pulls/{pull.number}", {"title": title, "state": "closed"})
 
 
@@ -201,7 +203,7 @@ def add_label(github: GitHub, pull: PullRequest) -> None:
 
 
 def open_permission_issue(github: GitHub, proposal: PromotionProposal, error: PullRequestsForbidden) -> str:
-    """Keep one open issue that explains which setting forbids the pull request.
+    """Open the issue that explains which setting forbids the pull request, or update it if it is open.
 
     Args:
         github: The repository.
@@ -214,7 +216,7 @@ def open_permission_issue(github: GitHub, proposal: PromotionProposal, error: Pu
     link = f"{github.page}/compare/{BASE}...{proposal.branch}?expand=1"
     body = (
         f"Version {proposal.version} of {proposal.model} passed every gate. It is on the branch `{proposal.branch}`, "
-        "but the workflow may not open a pull request for it.\n\n"
+        "but the workflow is not allowed to open a pull request for it.\n\n"
         f"GitHub's message: *{error.problem}*\n\n"
         "**Either** allow workflows to open pull requests: go to [Settings > Actions > General]"
         f"({github.page}/settings/actions), tick **Allow GitHub Actions to create and approve pull requests**, and run "

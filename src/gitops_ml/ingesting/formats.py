@@ -21,8 +21,8 @@ COMPRESSED = {"gz", "bz2", "xz", "zst", "zip"}
 DELIMITERS = ",;\t|"
 MAX_HEADER = 2**20  # bytes of a CSV header
 NO_ROWS = (
-    "needs labels: the source {source} has no rows. Put new rows there, each with its key and its label, and run "
-    "`gitops ingest` again."
+    "the model needs labels: the source {source} has no rows. Put new rows there, each with its key and its label, "
+    "and run `gitops ingest` again."
 )
 
 

@@ -20,8 +20,8 @@ LOG_COLUMNS = [
     prediction_log.OUTCOME,
 ]  # fmt: skip
 NO_OUTCOMES = (
-    "needs labels: the log has no outcome of a logged prediction yet. POST each outcome to /outcomes of the server, "
-    "with the request's id and the number of the row. `gitops docs monitoring` explains this."
+    "the model needs labels: the log has no outcome of a logged prediction yet. POST each outcome to /outcomes of the "
+    "server, with the request's id and the number of the row. `gitops docs monitoring` explains this."
 )
 
 

@@ -82,7 +82,7 @@ def _unknown_format(folder: Path) -> IntegrityError:
     return IntegrityError(f"{folder} was not written by this version of gitops.", "Run `gitops ingest` again.")
 
 
-def with_data(repository: Repository, folder: Path, pulled: PulledRows) -> Repository:
+def with_rows_as_data(repository: Repository, folder: Path, pulled: PulledRows) -> Repository:
     """Return the repository with the fetched rows as its data, so that they are read and checked like the data.
 
     Args:

@@ -38,9 +38,9 @@ class AliasMove:
     def sentence(self) -> str:
         """Sentence that reports the change."""
         if self.after is None:
-            return f"Alias {self.alias} removed; it pointed at version {self.before}."
+            return f"Alias {self.alias} removed in MLflow; it pointed at version {self.before}."
         came = f"; it pointed at version {self.before}" if self.before else ""
-        return f"Alias {self.alias} set to version {self.after}{came}."
+        return f"Alias {self.alias} set to version {self.after} in MLflow{came}."
 
 
 def reconcile(

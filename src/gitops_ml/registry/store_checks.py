@@ -69,7 +69,9 @@ def store_reachable(context: StoreContext) -> CheckResult:
         tip = context.branch.refresh()
     except StoreError as error:
         return problem(f"{error.problem} {error.next_step}")
-    name = context.repository.config.store.branch
+    store = context.repository.config.store
+    is_local = context.branch.url == str(context.repository.root)
+    name = f"{store.branch} of {'this clone' if is_local else f'the remote {store.remote}'}"
     return ok(f"It is the branch {name}." if tip else f"The first `gitops register` creates its branch {name}.")
 
 

@@ -1,5 +1,6 @@
-"""`python -m gitops_ml.serving`: serve the version that environment variables name, as a container does.
+"""`python -m gitops_ml.serving`: serve the version of the environment variables GITOPS_RUN and GITOPS_DIGEST.
 
+A container is started this way.
 `python -m gitops_ml.serving health` is the health check of the container: it asks the server whether it is ready.
 """
 
@@ -40,9 +41,9 @@ def _serve() -> None:
     if missing:
         raise ConfigError(
             f"{' and '.join(missing)} must be set.",
-            "Set GITOPS_RUN to the folder of a version, and GITOPS_DIGEST to its digest.",
+            "Set GITOPS_RUN to the folder with a version's files, and GITOPS_DIGEST to the digest of its manifest.",
         )
-    # Imported objects live as long as the process; open_service freezes them and enables the collector again.
+    # Imported objects are never freed, so collecting garbage would only cost time; open_service enables it again.
     gc.disable()
     from gitops_ml.serving.listen import bind, listen
 
@@ -59,7 +60,7 @@ def _serve() -> None:
         version, release = os.environ.get("GITOPS_VERSION") or None, os.environ.get("GITOPS_RELEASE") or None
         version_id = VersionId(os.environ["GITOPS_DIGEST"], version, release)
         service = open_service(repository, Path(os.environ["GITOPS_RUN"]), version_id)
-        # Imported only now: the model's libraries are imported faster before the web framework is.
+        # Imported only now: skops, which is imported with the model, searches all modules that are loaded before it.
         from gitops_ml.serving.app import create_app
         from gitops_ml.serving.log_recorder import open_log
         from gitops_ml.serving.middleware import Tokens
@@ -71,7 +72,8 @@ def _serve() -> None:
         address = f"{host}:{listener.getsockname()[1]}"
         print(f"{address} serves {service.metadata.model} {version_id.short}.", flush=True)
         listeners = [listener]
-        # Another server may still listen on the shared port, and callers must not arrive here before this one is ready.
+        # During a replacement, the old server listens on the shared port too. This server joins only when it is ready.
+        # If its smoke test fails, it answers on its own port alone, where /health/ready has status 503.
         shared_port = int(os.environ.get("GITOPS_SHARED_PORT") or 0)
         if shared_port and service.run_smoke_test():
             listeners.append(stack.enter_context(bind(host, shared_port, shared=True)))

@@ -140,7 +140,7 @@ def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor,
         if log is None:
             raise outcomes_endpoint.NO_LOG
         context, content_type = get_context(request.scope), _content_type(request)
-        max_outcomes = outcomes_endpoint.max_outcomes(log, limits.max_rows)
+        max_outcomes = outcomes_endpoint.find_max_outcomes(log, limits.max_rows)
         try:
             async with asyncio.timeout(limits.timeout_seconds):
                 content = await _read_content(request, limits.max_body_mib)

@@ -19,6 +19,7 @@ NO_LOG = ApiError(
 )
 # Some JSON parsers do not keep larger numbers exactly.
 MAX_ROW_NUMBER = 2**53
+MAX_COUNTED = MAX_PROBLEMS * 20  # problems that are counted; the response lists fewer
 
 
 def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcomes: int) -> OutcomeEntry:
@@ -27,26 +28,28 @@ def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcome
     Args:
         content_type: Content type of the body.
         content: Body of the request.
-        metadata: Metadata of the version; its classes are the allowed outcomes.
+        metadata: Run that trained the version: its classes are the allowed outcomes; without classes, every finite
+            number is allowed.
         max_outcomes: Largest number of outcomes in one request.
 
     Returns:
         The outcomes.
 
     Raises:
-        ApiError: The body cannot be read, or an outcome is invalid; each invalid outcome is named.
+        ApiError: The body cannot be read, or an outcome is invalid; the first invalid outcomes are named.
     """
     if content_type != body.JSON:
         raise ApiError(415, f"The Content-Type {content_type!r} is not supported here. Use {body.JSON}.")
     items = _parse_items(content)
     check_row_count(len(items), max_outcomes)
     problems: list[RequestProblem] = []
-    for number, item in enumerate(items, 1):
-        problems += [RequestProblem(number, field, rule) for field, rule in _broken_rules(item, metadata)]
-        if len(problems) > MAX_PROBLEMS * 20:
-            break  # the list of so many problems need not be complete
+    for position, item in enumerate(items, 1):  # from 1, as in the problems of other requests; `row` is from 0
+        problems += [RequestProblem(position, field, rule) for field, rule in _broken_rules(item, metadata)]
+        if len(problems) > MAX_COUNTED:
+            break
     if problems:
-        raise ApiError(422, f"The outcomes break {len(problems)} rule(s); no outcome was accepted.", problems)
+        count = f"more than {MAX_COUNTED}" if len(problems) > MAX_COUNTED else str(len(problems))
+        raise ApiError(422, f"The outcomes break {count} rule(s); no outcome was accepted.", problems)
     outcomes: Any = [str(item["outcome"]) if metadata.classes else float(item["outcome"]) for item in items]
     requests = [item["request_id"] for item in items]
     return OutcomeEntry(time.time_ns(), requests, [item["row"] for item in items], outcomes)
@@ -68,12 +71,12 @@ def record_outcomes(log: LogRecorder, outcomes: OutcomeEntry) -> None:
         raise ApiError(503, message, headers={"Retry-After": seconds}, code="busy")
 
 
-def max_outcomes(log: LogRecorder, max_rows: int) -> int:
+def find_max_outcomes(log: LogRecorder, max_rows: int) -> int:
     """Return the largest number of outcomes in one request: more than the queue holds would never be accepted.
 
     Args:
         log: Prediction log.
-        max_rows: Largest number of rows in one request.
+        max_rows: Largest number of rows in one request to /predict.
     """
     return min(max_rows, log.settings.queue_rows)
 
@@ -101,7 +104,7 @@ def _broken_rules(item: Any, metadata: Run) -> list[tuple[str | None, str]]:
     if not (isinstance(request, str) and VALID_ID.fullmatch(request.encode())):
         rules.append(("request_id", "must be the id that /predict returned"))
     if not (isinstance(row, int) and not isinstance(row, bool) and 0 <= row < MAX_ROW_NUMBER):
-        rules.append(("row", "must be the number of a row in that request, from 0"))
+        rules.append(("row", "must be the number of a row in the request to /predict; the first row is 0"))
     if not _is_possible(outcome, metadata):
         rules.append(("outcome", _outcome_rule(metadata)))
     return rules

@@ -14,7 +14,8 @@ class ComparedVersion(Document):
         digest: Digest of the version's manifest.
         training: Training digest.
         metrics: Metrics on the holdout, measured here; empty if it cannot be compared.
-        own_code: True if its own commit and lock scored it, since the current code would change its predictions.
+        own_code: True if it was scored with the code of its own commit and the packages of its own lock file, because
+            the current code does not reproduce its recorded predictions.
         lineage: Lineage of the version.
     """
 

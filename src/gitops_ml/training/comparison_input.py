@@ -31,7 +31,8 @@ class ScoredVersion:
         key_sample: Sample of the keys of its data.
         reference: Histograms of its training rows.
         predictions: Predictions for the held-out rows, in their order.
-        own_code: True if its own commit and lock scored it, since the current code would change its predictions.
+        own_code: True if it was scored with the code of its own commit and the packages of its own lock file, because
+            the current code does not reproduce its recorded predictions.
         model: Loaded model; None if only its own commit can load it.
         folder: Verified folder with its files.
         fingerprints: Fingerprints of its rows; None if an older version of the library trained it.

@@ -131,7 +131,9 @@ def compare_predictions(labels: Array, before: Predictions, after: Predictions) 
     minimum = SHARE * float(np.std(labels.astype(float)))
     distance, unknown = np.abs(after.values - before.values), np.full(len(labels), np.nan)
     improvement = np.sign(np.abs(before.values - labels) - np.abs(after.values - labels))
-    rule = f"the number moves by more than {minimum:.4g}, a tenth of the target's standard deviation"
+    rule = (
+        f"the number moves by more than {minimum:.4g}, a tenth of the target's standard deviation in the held-out rows"
+    )
     return PredictionChanges(rule, distance > minimum, improvement, distance, (unknown, unknown))
 
 

@@ -39,6 +39,8 @@ def find_negative_flips(inputs: ComparisonInput) -> NegativeFlips | None:
         )  # fmt: skip
     else:
         minimum = MINIMUM_GROWTH * float(np.std(labels.astype(float)))
-        rule = f"the error grows by more than {minimum:.4g}, half of the target's standard deviation"
+        rule = (
+            f"the error grows by more than {minimum:.4g}, half of the target's standard deviation in the held-out rows"
+        )
         worse = np.abs(challenger.values - labels) - np.abs(champion.values - labels) > minimum
     return NegativeFlips(rule=rule, count=int(worse.sum()), share=float(worse.mean()))
