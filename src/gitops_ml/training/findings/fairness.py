@@ -39,15 +39,13 @@ def measure_disparities(inputs: ComparisonInput) -> tuple[Disparity, ...]:
         inputs: Versions to compare.
 
     Returns:
-        The disparities of all attributes; empty if some predictions are not finite.
+        The disparities; none for an attribute with fewer than two groups of `minimum_rows` rows, and none at all if
+        some predictions are not finite.
 
     Raises:
         ConfigError: An attribute is not a column, or has too many values.
     """
-    return tuple(
-        each for name in inputs.config.gates.fairness.attributes
-        for each in _disparities_of(inputs, name) if not inputs.challenger.predictions.not_finite
-    )  # fmt: skip
+    return tuple(each for name in inputs.config.gates.fairness.attributes for each in _disparities_of(inputs, name))
 
 
 def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
@@ -65,7 +63,7 @@ def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
             "Declare a column with few values, such as an age group instead of an age.",
         )
     large = {str(group): int(rows) for group, rows in sizes.items() if rows >= minimum}
-    if len(large) < 2:
+    if len(large) < 2 or inputs.challenger.predictions.not_finite:
         return []
     rows = groups.isin(large).to_numpy()
     return [
