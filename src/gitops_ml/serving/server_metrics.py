@@ -16,8 +16,8 @@ from gitops_ml.serving.histograms import ReferenceHistograms
 from gitops_ml.serving.service import Service
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Counting one row takes as long as counting hundreds, so requests are counted together: after this many requests, or
-# rows, or when the metrics are read.
+# Counting one row takes as long as counting hundreds, so the rows and predictions of several requests are counted
+# together: after this many requests, or this many rows, or when the metrics are read.
 REQUESTS, ROWS = 64, 1000
 
 
@@ -49,7 +49,7 @@ class ServerMetrics:
         self.registry.register(self._histograms)
         self._counting = threading.Lock()
         self._pending = deque[tuple[pd.DataFrame, Predictions]]()
-        self._uncounted = 0
+        self._requests_since_due = self._rows_since_due = 0
         false_alarms = service.repository.config.monitoring.false_alarms
         reference_gauge.expose(self.registry, service.reference, service.version_id.short, false_alarms)
 
@@ -75,10 +75,11 @@ class ServerMetrics:
             True if `count_pending` is due; the response need not wait for it.
         """
         self._pending.append((rows, predictions))
-        self._uncounted += max(len(rows), ROWS // REQUESTS)
-        is_due = self._uncounted >= ROWS
+        self._requests_since_due += 1
+        self._rows_since_due += len(rows)
+        is_due = self._requests_since_due >= REQUESTS or self._rows_since_due >= ROWS
         if is_due:
-            self._uncounted = 0
+            self._requests_since_due = self._rows_since_due = 0
         return is_due
 
     def count_pending(self) -> None:
