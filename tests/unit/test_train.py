@@ -50,7 +50,7 @@ def prepare_project(project: Project) -> tuple[config.Repository, user_package.U
         del sys.modules[name]
     repository = config.find_repository(project.root)
     package = user_package.load_user_package(repository)
-    validation = validate(repository, package, keep=True)
+    validation = validate(repository, package, keep_rows=True)
     assert validation.problems == ()
     assert validation.frame is not None
     return repository, package, prepare(repository, validation.frame, validation.digest)
