@@ -1,8 +1,9 @@
-"""Metrics of a server: requests, times, errors, and rows and predictions by bin of the reference."""
+"""Metrics of a server: requests, times, errors, and the number of rows and predictions in each bin of the training
+data's histograms (reference.json).
+"""
 
 import threading
 from collections import deque
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,9 +48,11 @@ class ServerMetrics:
             service.reference, service.metadata.columns, positive, service.version_id.short
         )
         self.registry.register(self._histograms)
-        self._counting = threading.Lock()
+        self._count_lock = threading.Lock()
         self._pending = deque[tuple[pd.DataFrame, Predictions]]()
         self._requests_since_due = self._rows_since_due = 0
+        # The training data's histograms are exported too, with the drift that chance explains at this rate of false
+        # alarms: the alert rules of Prometheus compare the counts with them.
         false_alarms = service.repository.config.monitoring.false_alarms
         reference_gauge.expose(self.registry, service.reference, service.version_id.short, false_alarms)
 
@@ -84,10 +87,11 @@ class ServerMetrics:
 
     def count_pending(self) -> None:
         """Count the rows that were noted."""
-        with self._counting:
+        with self._count_lock:
             self._count()
 
     def _count(self) -> None:
+        """Count the rows that were noted; the caller holds the lock."""
         pending = [self._pending.popleft() for _ in range(len(self._pending))]
         if not pending:
             return
@@ -111,23 +115,9 @@ class ServerMetrics:
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format, with all pending rows counted."""
-        with self._counting:
+        with self._count_lock:
             self._count()
             return generate_latest(self.registry)
-
-
-def predictions_to_json(predictions: Predictions) -> dict[str, Any]:
-    """Return predictions for a JSON response: labels or numbers, and the probability of each class.
-
-    Args:
-        predictions: Predictions of a request.
-    """
-    document: dict[str, Any] = {"predictions": np.asarray(predictions.values).tolist()}
-    if predictions.probabilities is not None:
-        columns = predictions.probabilities.T.tolist()
-        labels = map(str, predictions.classes)
-        document["probabilities"] = dict(zip(labels, columns, strict=True))
-    return document
 
 
 def _concatenate(pending: list[tuple[pd.DataFrame, Predictions]]) -> tuple[pd.DataFrame, Predictions]:

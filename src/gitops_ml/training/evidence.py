@@ -124,7 +124,7 @@ def gather(inputs: ComparisonInput) -> Evidence:
         metric=inputs.metric,
         rows=len(labels),
         metrics=measured,
-        not_finite=predictions.not_finite,
+        not_finite=predictions.not_finite_count,
         baseline_gain=gain(config, labels, predictions, baseline),
         provenance=check_provenance(inputs),
         claims=check_claims(inputs, measured["challenger"]),
