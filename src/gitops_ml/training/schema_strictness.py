@@ -89,7 +89,7 @@ def _describe_check(check: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _as_strict(new: tuple[str, dict[str, Any]], old: tuple[str, dict[str, Any]]) -> bool:
-    """Return whether `new` surely refuses everything that `old` refuses; False if they cannot be compared."""
+    """Return whether `new` refuses everything that `old` refuses; False if they cannot be compared."""
     if new[0] != old[0]:
         return False
     if new[1] == old[1]:
