@@ -27,7 +27,7 @@ PHRASES = {
     "data": "the data",
     "split": "the split",
     "package": "your package",
-    "training": "the training tables",
+    "training": "the training settings",
     "lock": "the lock",
     "gates": "the gates",
     "behaviour": "behaviour.py",
@@ -44,7 +44,7 @@ class EvidenceInputs(Document):
         data: Digest of the data files; None if Git holds none, as for a query.
         split: Digest of the table [split].
         package: Digest of your package.
-        training: Digest of the training tables of model.toml, without the split.
+        training: Digest of the training settings of model.toml, without the split.
         lock: Git's id of requirements/train.txt; None if there is none.
         gates: Digest of the gates' configuration: [gates], [slices], [evaluation], and the positive label.
         behaviour: Git's id of your behaviour tests; None if there are none.

@@ -38,7 +38,7 @@ class Predictions:
         return Predictions(self.values[rows], probabilities, self.classes)
 
     @property
-    def not_finite(self) -> int:
+    def not_finite_count(self) -> int:
         """Number of rows with NaN or an infinite value."""
         bad = np.zeros(len(self.values), dtype=bool)
         if self.values.dtype.kind == "f":

@@ -41,7 +41,7 @@ class Lineage(Document):
         holdout: Digest of the held-out rows.
         holdout_rows: Number of held-out rows.
         split: Configuration of the split.
-        training: Digest of all inputs of training: data, your package, training tables, lock.
+        training: Digest of all inputs of training: data, your package, training settings, lock file.
         configuration: Digest of model.toml.
         lock: Digest of requirements/train.txt; None if there is none.
         python: Version of the interpreter.

@@ -1,4 +1,4 @@
-"""pytest fixtures for the tests of a generated repository: your schema, your pipeline and your data.
+"""pytest fixtures for the tests of a repository made from the template: your schema, your pipeline and your data.
 
 pytest loads this module as a plugin if the library is installed. The stable interface of the library consists of these
 fixtures, the command line and model.toml.
@@ -26,7 +26,7 @@ def schema(_user_package: "UserPackage") -> "pa.DataFrameSchema":
 
 @pytest.fixture(scope="session")
 def pipeline(_user_package: "UserPackage") -> "Callable[[int], Pipeline]":
-    """The function `pipeline` in estimator.py, which returns an unfitted scikit-learn Pipeline for a seed."""
+    """The function `pipeline` in estimator.py; `pipeline(seed)` returns an unfitted scikit-learn Pipeline."""
     return _user_package.pipeline
 
 
@@ -35,8 +35,8 @@ def frame(_repository: "Repository", _user_package: "UserPackage") -> "pd.DataFr
     """All rows and columns of your data, validated and converted to the types of the schema."""
     from gitops_ml.training.validate import validate
 
-    validation = validate(_repository, _user_package, keep=True)
-    assert validation.problems == ()  # noqa: S101 (this is a test)
+    validation = validate(_repository, _user_package, keep_rows=True)
+    assert validation.problems == ()  # noqa: S101 (pytest shows the problems)
     assert validation.frame is not None  # noqa: S101
     return validation.frame
 

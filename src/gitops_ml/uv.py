@@ -1,7 +1,8 @@
 """`gitops-uv`: run uv with the settings of pip on this machine.
 
-uv does not read pip's settings. If only they name the index or the certificate of a company's proxy, uv fails with
-"invalid peer certificate". This runs before other packages are installed, so it uses the standard library only.
+uv does not read pip's settings. If a company's index or the certificate of its proxy is named only there, uv fails with
+an error such as "invalid peer certificate". This runs before other packages are installed, so it uses the standard
+library only.
 """
 
 import math
@@ -26,7 +27,7 @@ VARIABLES = {
     "client-cert": ("SSL_CLIENT_CERT",),
 }
 TRUE = {"1", "true", "yes", "on", "y", "t"}
-# uv has no variable for pip's `no-index`: an index without packages is the same.
+# uv has no variable for pip's `no-index`; an index without packages has the same effect.
 EMPTY = "file:///no-index"
 COMPILE = ["pip", "compile"]
 
@@ -45,8 +46,8 @@ def environment(folders: bool = True) -> dict[str, str]:
     """Return environment variables with pip's settings for uv; uv's own variables take precedence.
 
     Args:
-        folders: False leaves out local folders, which `find-links` and `extra-index-url` name. A lock is compiled
-            without them, for it would contain the hashes of the local files only.
+        folders: False leaves out `find-links`, and the indexes of `extra-index-url` that are local folders. Otherwise
+            a compiled lock would contain only the hashes of the local files.
 
     Returns:
         The variables by name.
@@ -61,7 +62,8 @@ def environment(folders: bool = True) -> dict[str, str]:
         if wanted.get(name) and not any(os.environ.get(each) for each in names)
     }
     if "UV_INDEX" in variables and not os.environ.get("UV_INDEX_STRATEGY"):
-        # pip installs a package from any index that has it; the hash decides which file is valid.
+        # By default uv takes a package only from the first index that has it; pip considers all indexes. This is safe
+        # here, because the hashes in the lock decide which file is valid.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if "cert" not in wanted and not os.environ.get("UV_SYSTEM_CERTS"):
         # Trust the system's certificates, as pip does.
@@ -73,7 +75,7 @@ def _for_uv(settings: dict[str, str], folders: bool) -> dict[str, str]:
     """Return pip's settings in the format of uv."""
     certificates = pip_settings.find_certificates()
     values = {name: " ".join(value.split()) for name, value in settings.items() if name != "cert"}
-    # Offline, uv accesses no index either, but it finds packages in its cache by the index of their download.
+    # With UV_OFFLINE, the index stays: uv contacts none then, but its cache has packages by the index they came from.
     if values.get("no-index", "").lower() in TRUE and not os.environ.get("UV_OFFLINE"):
         values |= {"index-url": EMPTY, "extra-index-url": ""}
     elif not folders:

@@ -1,8 +1,9 @@
 """Build the library's wheel from a checkout of its source, with the standard library alone.
 
 A wheel is a zip file (https://packaging.python.org/specifications/binary-distribution-format). Its entries are sorted,
-have one fixed date, and are stored, not compressed, for compressors differ: the same source gives the same bytes on
-every machine. cookiecutter's hook runs this file by its path, with a Python that may have no other package.
+have one fixed date, and are not compressed, because compressors differ between machines. So the same source gives the
+same bytes everywhere. cookiecutter's hook runs this file by its path, with a Python that may have no packages
+installed.
 """
 
 import base64
@@ -32,8 +33,9 @@ class Wheel:
     """A wheel that was built.
 
     Attributes:
-        version: Version of the distribution; it ends with a digest of the content unless it is a release.
-        content: Content of the file.
+        version: Version of the distribution. Unless it is a release, it ends with a digest of the files in the wheel,
+            which is not the digest of the wheel itself.
+        content: Bytes of the wheel.
     """
 
     version: str
@@ -74,6 +76,7 @@ def build(checkout: Path) -> Wheel:
         "entry_points.txt": _entry_points(project).encode(),
         "licenses/LICENSE": sources["LICENSE"],
     }
+    # The digest in the version covers the metadata with the version of pyproject.toml, then they get the whole version.
     base = str(project["version"])
     version = base if _is_release(checkout, base, sources) else f"{base}+src{_digest({**entries, **metadata})[:12]}"
     metadata["METADATA"] = _metadata({**project, "version": version}, sources["README.md"].decode()).encode()
@@ -85,7 +88,9 @@ def build(checkout: Path) -> Wheel:
 
 
 def build_template(checkout: Path) -> bytes:
-    """Return the cookiecutter template as a zip archive; as files, its names would not be valid on Windows.
+    """Return the cookiecutter template as a zip archive.
+
+    A wheel that contained its files could not be unpacked on Windows, where `<` is not valid in a name.
 
     Args:
         checkout: Root of the repository.
@@ -111,7 +116,10 @@ def write(wheel: Wheel, root: Path) -> None:
 
 
 def _sources(checkout: Path) -> dict[str, bytes]:
-    """Return the content of the wheel's sources, by path in the checkout, without files that Git ignores."""
+    """Return the content of the wheel's sources, by path in the checkout.
+
+    A file is left out if its name, or a folder's, matches a line of .gitignore: names and wildcards only, no paths.
+    """
     lines = (checkout / ".gitignore").read_text(encoding="utf-8").splitlines()
     ignored = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
     sources = {}
@@ -131,7 +139,7 @@ def _template(sources: dict[str, bytes]) -> bytes:
 def _is_release(checkout: Path, version: str, sources: dict[str, bytes]) -> bool:
     """Return whether the sources are exactly the files of the tag of this version.
 
-    The files are compared, not the status of the checkout, for files that Git does not track are sources as well.
+    The files are compared instead of reading `git status`, because untracked files also get into the wheel.
     """
     command = ["git", "-C", str(checkout), "ls-tree", "-r", "-z", f"refs/tags/v{version}", "--", *SOURCES]
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

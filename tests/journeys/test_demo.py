@@ -26,7 +26,7 @@ STEPS = (
     "Roll back tumour-screening from version 3 to version 1 in production",
     "Promotion history of production",
     "1.1.0",
-    "served versions by main at",
+    "versions that serve, according to main at",
     "used by runs in 30 days",
     "/docs",
     "status.html",

@@ -267,7 +267,7 @@ CHANGES = {
     "data": ("data/breast_cancer.csv", "17.99", "17.98", "the data"),
     "code": (FEATURES, "COLUMNS = [", "COLUMNS = [  # chosen", "your package"),
     "split": ("model.toml", "holdout = 0.3", "holdout = 0.4", "the split"),
-    "training": ("model.toml", "seed = 0", "seed = 1", "the training tables"),
+    "training": ("model.toml", "seed = 0", "seed = 1", "the training settings"),
     "lock": ("requirements/train.txt", "#", "# more\n#", "the lock"),
 }
 

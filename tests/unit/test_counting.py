@@ -19,6 +19,7 @@ from gitops_ml.bins import bin_counts, bin_labels
 from gitops_ml.config import find_repository
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.histograms import ReferenceHistograms
+from gitops_ml.serving.server_metrics import ServerMetrics
 from gitops_ml.serving.service import Service
 from gitops_ml.training.reference import reference
 from gitops_ml.training.split import holdout_mask
@@ -166,6 +167,15 @@ def test_all_bins_exist_from_start(service: Service) -> None:
     counts = bins_of(make_caller(service).request("/metrics").body.decode())
     assert set(counts) == set(reference_bins(service.reference))
     assert set(counts.values()) == {0}
+
+
+@pytest.mark.parametrize(("rows", "requests_until_due"), [(1, 64), (20, 50), (400, 3), (1000, 1)])
+def test_count_is_due_after_64_requests_or_1000_rows(service: Service, rows: int, requests_until_due: int) -> None:
+    """Count when either limit is reached, and then start again from zero."""
+    metrics, frame = ServerMetrics(service), request_rows(1).iloc[np.zeros(rows, dtype=int)]
+    predictions = predict(service.model, frame)
+    is_due = [metrics.record_predictions(frame, predictions) for _ in range(2 * requests_until_due)]
+    assert [number for number, due in enumerate(is_due, 1) if due] == [requests_until_due, 2 * requests_until_due]
 
 
 def test_refused_rows_are_not_counted(service: Service) -> None:

@@ -114,7 +114,7 @@ def test_names_in_messages_are_explained(id: str) -> None:
         "GITOPS_SUBNET": "a network of eight addresses",
         "gitopsdatadrift": "A column is not distributed as in training",
         "Data drift in production: worst_radius": "population stability index",
-        "override": "until then this digest serves",
+        "override": "it serves until a given time",
     }.items(),
     ids=lambda value: value if " " not in value else None,
 )  # fmt: skip

@@ -24,7 +24,7 @@ from unit.facts import held, verified
 from unit.sample import Project
 
 Change = Callable[[Project], None]
-# Digests of 0.1 for this model.toml: split, training tables, gates.
+# Digests of 0.1 for this model.toml: split, training settings, gates.
 OLD = (
     "sha256:20b52ad50830f9f5b9f0ad89ffc76db67d900ec59fe4158ea2161ce402671de1",
     "sha256:179d98256fc70d2ccea7aa9a993c9972912219b3545e737a0c5fec7027e8b284",
@@ -38,7 +38,7 @@ EXPIRING: dict[str, tuple[Change, str]] = {
     "code": (lambda p: p.improve(), "your package"),
     "another file of code": (lambda p: p.write("src/sample/more.py", ""), "your package"),
     "a seed": (lambda p: p.edit("model.toml", "[evaluation]", "[training]\nseed = 9\n[evaluation]"),
-               "the training tables"),
+               "the training settings"),
     "the lock": (lambda p: p.write("requirements/train.txt", "numpy==2.0.0\n"), "the lock"),
     "a floor": (lambda p: p.edit("model.toml", "roc_auc = 0.6", "roc_auc = 0.5"), "the gates"),
     "the metric": (lambda p: p.edit("model.toml", EVALUATION, '[evaluation]\nmetric = "accuracy"'), "the gates"),
@@ -47,7 +47,7 @@ EXPIRING: dict[str, tuple[Change, str]] = {
                                   "the gates"),
     "behaviour tests": (lambda p: p.write(BEHAVIOUR, "one"), "behaviour.py"),
     "the positive label": (lambda p: p.edit("model.toml", 'positive = "yes"', 'positive = "no"'),
-                           "the training tables and the gates"),
+                           "the training settings and the gates"),
 }  # fmt: skip
 HARMLESS: dict[str, Change] = {
     "a text": lambda p: p.write("README.md", "text"),
@@ -277,4 +277,4 @@ def test_evidence_of_0_1_is_compared_by_the_digests_of_0_1(project: Project) -> 
     assert (old.split, old.training, old.gates) == OLD
     assert old.behaviour is not None
     changes = old.describe_changes(collect_evidence_inputs(project.root, "HEAD", None))
-    assert changes == "the split, the training tables, the gates and behaviour.py"
+    assert changes == "the split, the training settings, the gates and behaviour.py"

@@ -22,7 +22,7 @@ from gitops_ml.training.findings.calibration import expected_calibration_error, 
 from gitops_ml.training.findings.claims import check_claims
 from gitops_ml.training.findings.determinism import check_determinism
 from gitops_ml.training.findings.duplicates import find_duplicates
-from gitops_ml.training.findings.fairness import measure_disparities
+from gitops_ml.training.findings.fairness import Disparity, measure_disparities
 from gitops_ml.training.findings.leaks import find_leaks
 from gitops_ml.training.findings.losses import measure_slice_losses
 from gitops_ml.training.findings.model_cost import measure_cost
@@ -345,6 +345,23 @@ def test_errors_of_groups_are_compared() -> None:
     )
     assert result.measure == "error"
     assert result.value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_groups_of_predictions_that_are_not_finite_are_not_compared(bad: float) -> None:
+    """Another gate refuses a version with such predictions; an unknown attribute is still an error."""
+    held_out = frame([0.0, 2.0] * 40, kind=["a"] * 40 + ["b"] * 40)
+    version = scored_version("2", number_predictions([bad, *held_out["label"][1:]]), held_out)
+
+    def measure(name: str) -> tuple[Disparity, ...]:
+        fairness = REGRESSION.gates.fairness.model_copy(update={"attributes": (name,)})
+        return measure_disparities(
+            comparison_input(held_out, version, config=with_gates(REGRESSION, fairness=fairness))
+        )
+
+    assert measure("kind") == ()
+    with pytest.raises(ConfigError, match="not a column of the data"):
+        measure("sex")
 
 
 @pytest.mark.parametrize(

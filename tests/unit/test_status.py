@@ -126,7 +126,7 @@ def test_status_before_first_promotion(project: Project) -> None:
     """No version serves and there is no data from GitHub, but it is not an error."""
     output = project.must("status").out
     assert "nothing was promoted yet" in output
-    assert "There is no data from GitHub. There is no token for GitHub" in output
+    assert "GitHub was not read. There is no token for GitHub" in output
 
 
 def store_windows(project: Project, *windows: Any, **state: Any) -> None:

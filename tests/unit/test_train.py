@@ -50,7 +50,7 @@ def prepare_project(project: Project) -> tuple[config.Repository, user_package.U
         del sys.modules[name]
     repository = config.find_repository(project.root)
     package = user_package.load_user_package(repository)
-    validation = validate(repository, package, keep=True)
+    validation = validate(repository, package, keep_rows=True)
     assert validation.problems == ()
     assert validation.frame is not None
     return repository, package, prepare(repository, validation.frame, validation.digest)
@@ -146,7 +146,7 @@ def test_the_folder_is_complete_and_verified(project: Project) -> None:
 
 def test_progress_is_plain_lines_without_a_terminal(project: Project) -> None:
     """There is one line for each step, on standard error."""
-    steps = ["fit", "measure on the holdout", "save the model", "draw"]
+    steps = ["fit", "measure on the holdout", "save the model", "draw the charts"]
     assert project.must("train").err.splitlines()[-4:] == [f"train: {step}" for step in steps]
 
 
@@ -490,7 +490,7 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 @pytest.mark.faults
-@pytest.mark.parametrize("step", ["fit", "measure on the holdout", "save the model", "draw"])
+@pytest.mark.parametrize("step", ["fit", "measure on the holdout", "save the model", "draw the charts"])
 def test_a_killed_training_keeps_the_old_folder(project: Project, step: str) -> None:
     """The folder is complete, and the next training replaces it."""
     folder, record = train_run(project)

@@ -291,7 +291,7 @@ def validation_of(project: Project, **settings: int) -> Validation:
     for name in [name for name in sys.modules if name.split(".")[0] == "sample"]:
         del sys.modules[name]
     repository = config.find_repository(project.root)
-    return validate(repository, user_package.load_user_package(repository), keep=True)
+    return validate(repository, user_package.load_user_package(repository), keep_rows=True)
 
 
 @pytest.mark.parametrize(("change", "code", "messages"), INVALID.values(), ids=INVALID)

@@ -180,7 +180,7 @@ def _github(repository: "Repository", now: datetime, unavailable: dict[str, str]
     try:
         return fetch_activity(connect(repository.root), now)
     except ConfigError as error:
-        unavailable["github"] = f"There is no data from GitHub. {error.problem}"
+        unavailable["github"] = f"GitHub was not read. {error.problem}"
     except ForgeError as error:
         unavailable["github"] = f"GitHub could not be reached. {error.problem}"
     return None

@@ -88,12 +88,14 @@ def _propose_locally(
     files = promotion_files(repository, wanted, comparison.model_dump(mode="json"))
     if commit_proposal(repository.root, promotion_change(wanted, files)):
         console.echo(
-            f"Proposed: branch {branch} makes version {wanted.version} the champion, release {wanted.release}."
+            f"Proposed: the merge of the branch {branch} makes version {wanted.version} the champion, as release "
+            f"{wanted.release}."
         )
     else:
         console.echo(f"Nothing to do: branch {branch} proposes version {wanted.version} already.")
     console.echo(
-        f"Look at it:  git show {branch}\nPromote it:  git merge --no-ff {branch}\nReject it:   git branch -D {branch}"
+        f"Look at it:  git show {branch}\nPromote it:  git switch main && git merge --no-ff {branch}\n"
+        f"Deploy it:   gitops deploy --environment {environment}\nDiscard it:  git branch -D {branch}"
     )
 
 

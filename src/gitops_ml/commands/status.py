@@ -46,7 +46,7 @@ def command(project: Path, file: Path | None, opened: bool) -> None:
 def _show(overview: dict[str, Any]) -> None:
     from gitops_ml.forge import status_text as texts
 
-    title = f"{overview['model']}: served versions by main at {overview['main'] or 'no commit'}"
+    title = f"{overview['model']}: versions that serve, according to main at {overview['main'] or 'no commit'}"
     serving_rows = [texts.serving_row(overview, environment) for environment in overview["environments"]]
     console.table(title, texts.SERVING_HEADERS, serving_rows)
     for title, headers, rows in texts.build_tables(overview):

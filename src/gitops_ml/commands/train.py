@@ -79,5 +79,7 @@ def _show_metrics(out: Path, digest: str) -> None:
     console.table("Metrics of the trained model", headers, rows)
     trained = described.lineage.rows - described.lineage.holdout_rows
     console.echo(f"{trained} training rows, {described.lineage.holdout_rows} holdout rows.")
-    console.echo(f"The run folder {console.relative_path(out)} has the digest {digest}.")
+    console.echo(
+        f"Wrote the run folder {console.relative_path(out)} with the digest {digest}. Next: `gitops register`."
+    )
     console.append_summary(f"### Metrics of the trained model\n\n{format_table(headers, rows)}")

@@ -54,7 +54,11 @@ def validate_data(
 
     with console.progress("validate") as progress:
         validation = validate(
-            repository, package, keep=keep_rows, is_partial=is_partial, progress=lambda rows: progress(f"{rows} rows")
+            repository,
+            package,
+            keep_rows=keep_rows,
+            is_partial=is_partial,
+            progress=lambda rows: progress(f"{rows} rows read"),
         )
     if validation.problems:
         _show(validation, label)

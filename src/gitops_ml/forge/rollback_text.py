@@ -40,7 +40,7 @@ class RollbackVersion:
     @property
     def description(self) -> str:
         """The version with its release and short digest, in Markdown."""
-        return f"version {self.version} (release {self.release}, `{self.short_digest}`)"
+        return f"version {self.version} (release {self.release}, digest `{self.short_digest}`)"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ change what serves. **Close** to leave main as it is: {self._consequence_of_clos
                 f"Version {version} was not deployed to {environment}, because its comparison was out of date when it "
                 "was merged"
             )
-        return f"Version {version} no longer serves in {environment}"
+        return f"Version {version} does not serve in {environment}"
 
     @property
     def _consequence_of_closing(self) -> str:
@@ -110,8 +110,8 @@ change what serves. **Close** to leave main as it is: {self._consequence_of_clos
                 f"\n\n{EXPIRED_MARKER}"
             )
         return (
-            f"the hold on version {version} stays, and\nthe workflows neither deploy nor propose it. To allow it "
-            f"again, run `gitops lift {version} --why ...`."
+            f"it still names version {version}.\n\nIf version {version} is held, it stays held either way: the "
+            f"workflows neither deploy nor propose it. To allow it again, run `gitops lift {version} --why ...`."
         )
 
     @property

@@ -11,7 +11,7 @@ from gitops_ml.query import Query, read_rows
 
 
 def fetch_query(repository: Repository, folder: Path) -> PulledRows:
-    """Run the query under [ingest] on the database whose address is in the variable `url_env`.
+    """Run the query under [ingest] on the database whose address is in the environment variable `url_env`.
 
     Args:
         repository: Repository whose model.toml has the query.

@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from gitops_ml.predictions import Predictions
 from gitops_ml.serving import body, openapi, outcomes_endpoint
 from gitops_ml.serving.api_error import ApiError
 from gitops_ml.serving.log_recorder import LogRecorder
 from gitops_ml.serving.middleware import NO_TOKENS, OUTCOMES, RequestMiddleware, Tokens, error_response, get_context
-from gitops_ml.serving.server_metrics import ServerMetrics, predictions_to_json
+from gitops_ml.serving.server_metrics import ServerMetrics
 from gitops_ml.serving.service import Service
 
 PATHS = frozenset({
@@ -109,7 +110,7 @@ def _add_paths(
             log.record_predictions(context.id, result.rows, result.predictions)
         explanations = {} if result.explanations is None else {"reasons": result.explanations}
         identity = {"version": service.version_id.short, "request_id": context.id}
-        return JSONResponse({**predictions_to_json(result.predictions), **explanations, **identity})
+        return JSONResponse({**_predictions_to_json(result.predictions), **explanations, **identity})
 
     @app.get("/metadata")
     async def metadata() -> Response:
@@ -152,6 +153,16 @@ def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor,
         )
         outcomes_endpoint.record_outcomes(log, outcomes)
         return JSONResponse({"accepted": len(outcomes), "request_id": context.id}, 202)
+
+
+def _predictions_to_json(predictions: Predictions) -> dict[str, Any]:
+    """Return predictions for a JSON response: labels or numbers, and the probability of each class."""
+    document: dict[str, Any] = {"predictions": predictions.values.tolist()}
+    if predictions.probabilities is not None:
+        columns = predictions.probabilities.T.tolist()
+        labels = map(str, predictions.classes)
+        document["probabilities"] = dict(zip(labels, columns, strict=True))
+    return document
 
 
 def _content_type(request: Request) -> str:

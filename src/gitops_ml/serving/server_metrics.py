@@ -1,8 +1,9 @@
-"""Metrics of a server: requests, times, errors, and rows and predictions by bin of the reference."""
+"""Metrics of a server: requests, times, errors, and the number of rows and predictions in each bin of the training
+data's histograms (reference.json).
+"""
 
 import threading
 from collections import deque
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from gitops_ml.serving.histograms import ReferenceHistograms
 from gitops_ml.serving.service import Service
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Counting one row takes as long as counting hundreds, so requests are counted together: after this many requests, or
-# rows, or when the metrics are read.
+# Counting one row takes as long as counting hundreds, so the rows and predictions of several requests are counted
+# together: after this many requests, or this many rows, or when the metrics are read.
 REQUESTS, ROWS = 64, 1000
 
 
@@ -47,9 +48,11 @@ class ServerMetrics:
             service.reference, service.metadata.columns, positive, service.version_id.short
         )
         self.registry.register(self._histograms)
-        self._counting = threading.Lock()
+        self._count_lock = threading.Lock()
         self._pending = deque[tuple[pd.DataFrame, Predictions]]()
-        self._uncounted = 0
+        self._requests_since_due = self._rows_since_due = 0
+        # The training data's histograms are exported too, with the drift that chance explains at this rate of false
+        # alarms: the alert rules of Prometheus compare the counts with them.
         false_alarms = service.repository.config.monitoring.false_alarms
         reference_gauge.expose(self.registry, service.reference, service.version_id.short, false_alarms)
 
@@ -75,18 +78,20 @@ class ServerMetrics:
             True if `count_pending` is due; the response need not wait for it.
         """
         self._pending.append((rows, predictions))
-        self._uncounted += max(len(rows), ROWS // REQUESTS)
-        is_due = self._uncounted >= ROWS
+        self._requests_since_due += 1
+        self._rows_since_due += len(rows)
+        is_due = self._requests_since_due >= REQUESTS or self._rows_since_due >= ROWS
         if is_due:
-            self._uncounted = 0
+            self._requests_since_due = self._rows_since_due = 0
         return is_due
 
     def count_pending(self) -> None:
         """Count the rows that were noted."""
-        with self._counting:
+        with self._count_lock:
             self._count()
 
     def _count(self) -> None:
+        """Count the rows that were noted; the caller holds the lock."""
         pending = [self._pending.popleft() for _ in range(len(self._pending))]
         if not pending:
             return
@@ -110,23 +115,9 @@ class ServerMetrics:
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format, with all pending rows counted."""
-        with self._counting:
+        with self._count_lock:
             self._count()
             return generate_latest(self.registry)
-
-
-def predictions_to_json(predictions: Predictions) -> dict[str, Any]:
-    """Return predictions for a JSON response: labels or numbers, and the probability of each class.
-
-    Args:
-        predictions: Predictions of a request.
-    """
-    document: dict[str, Any] = {"predictions": np.asarray(predictions.values).tolist()}
-    if predictions.probabilities is not None:
-        columns = predictions.probabilities.T.tolist()
-        labels = map(str, predictions.classes)
-        document["probabilities"] = dict(zip(labels, columns, strict=True))
-    return document
 
 
 def _concatenate(pending: list[tuple[pd.DataFrame, Predictions]]) -> tuple[pd.DataFrame, Predictions]:

@@ -1,4 +1,4 @@
-"""A service: one version that is opened and ready to predict the rows of requests."""
+"""A service: one model version, loaded in this process; it predicts rows once its smoke test has passed."""
 
 import gc
 import json
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import skops.io  # noqa: F401 (before pandas and others: on import, it searches all modules that are already loaded)
+import skops.io  # noqa: F401 (first, to save time: on import, it searches all loaded modules)
 
 from gitops_ml import explanations, library, run, user_package
 from gitops_ml.config import Repository
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
-# Errors that pandas or a parser of your schema raises for an unexpected value.
+# Errors that pandas, or a parser declared in your schema.py, raises for an unexpected value.
 VALUE_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
 
@@ -32,7 +32,7 @@ class VersionId:
 
     Attributes:
         digest: Digest of its files.
-        version: Registry version number; None if unknown.
+        version: Version number in MLflow's model registry; None if unknown.
         release: Semantic version; None if unknown.
     """
 
@@ -63,7 +63,7 @@ class PredictionResult:
 
 @dataclass
 class Service:
-    """A version that predicts the rows of requests.
+    """A model version that predicts the rows of requests.
 
     Attributes:
         version_id: Identity of the version.
@@ -71,9 +71,9 @@ class Service:
         model: Fitted pipeline.
         folder: Folder of its files.
         validator: Validator of requests.
-        repository: Repository whose model.toml has the limits.
+        repository: Repository whose model.toml configures the server, such as the maximum size of a request.
         ready: True if the smoke test has passed.
-        failure: Reason why the smoke test failed; None if it has not.
+        failure: Reason why the smoke test failed; None while it has not run, and after it has passed.
     """
 
     version_id: VersionId
@@ -86,7 +86,9 @@ class Service:
     failure: str | None = None
 
     def run_smoke_test(self) -> bool:
-        """Predict the recorded rows; the service is ready if the predictions are those of training.
+        """Predict the rows that training recorded with their predictions (expected.json), and compare the predictions.
+
+        The service is ready if they are the same.
 
         Returns:
             True if the service is ready.
@@ -101,7 +103,7 @@ class Service:
         return self.ready
 
     def not_ready_error(self) -> ApiError:
-        """Return the error of a service that is not ready: the smoke test is running or, with another code, failed."""
+        """Return the error 503 of a service that is not ready; its code is `unfit` if the smoke test has failed."""
         if self.failure:
             return ApiError(503, self.failure, code="unfit")
         return ApiError(503, "The smoke test of the model is running. Retry in a few seconds.")
@@ -160,8 +162,10 @@ class Service:
         except Exception as error:  # user code may raise errors of any type
             problem = RequestProblem(None, None, "the model cannot predict these rows, although the schema allows them")
             raise ApiError(422, "The model cannot predict these rows.", [problem]) from error
-        if predictions.not_finite:
-            problem = RequestProblem(None, None, f"the predictions of {predictions.not_finite} row(s) are not finite")
+        if predictions.not_finite_count:
+            problem = RequestProblem(
+                None, None, f"the predictions of {predictions.not_finite_count} row(s) are not finite"
+            )
             raise ApiError(422, "The predictions of some rows are not finite.", [problem])
         return predictions
 
@@ -195,6 +199,9 @@ class Service:
 def open_service(repository: Repository, folder: Path, version_id: VersionId) -> Service:
     """Verify the files of a version and load its model, with the repository's own list of trusted types.
 
+    This freezes and enables the garbage collector of the process. Callers disable it before the imports, which saves a
+    tenth of the startup time.
+
     Args:
         repository: Repository whose code and configuration are used.
         folder: Folder of the version.
@@ -210,10 +217,11 @@ def open_service(repository: Repository, folder: Path, version_id: VersionId) ->
     schema = user_package.load_user_package(repository).schema  # first, because a model may contain types of this code
     metadata, model = open_run(folder, version_id.digest, repository.config.serving.trusted_types)
     smoke_rows = to_typed_rows(metadata, json.loads((folder / run.EXPECTED).read_bytes())["rows"])
+    # The validator tries the schema's checks of whole rows on these rows: some need the target, which requests lack.
     validator = RowValidator(schema, metadata, smoke_rows)
     service = Service(version_id, metadata, model, folder, validator, repository)
     # All objects so far live as long as the process, so the garbage collector can skip them; this shortens the slowest
-    # responses. Callers disable the collector before the imports, which saves a tenth of the startup time.
+    # responses.
     gc.freeze()
     gc.enable()
     return service

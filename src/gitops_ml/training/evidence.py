@@ -48,7 +48,8 @@ class Evidence(Document):
         baseline_gain: The challenger's gain over a trivial estimator.
         champion_gain: The challenger's gain over the champion; None without a champion.
         mcnemar: Test of how often each classifier is right; None without a champion, or for regression.
-        share_new: Share of the challenger's data that the champion has not seen, in [0, 1]; None without a champion.
+        share_new: Share of the challenger's rows that the champion's data did not contain, in [0, 1]; None without a
+            champion.
         incomparable: Reason why the two versions cannot be compared, or None.
         signature: Changes in the model's columns and labels; None without a champion.
         provenance: Reproducibility of the challenger.
@@ -124,7 +125,7 @@ def gather(inputs: ComparisonInput) -> Evidence:
         metric=inputs.metric,
         rows=len(labels),
         metrics=measured,
-        not_finite=predictions.not_finite,
+        not_finite=predictions.not_finite_count,
         baseline_gain=gain(config, labels, predictions, baseline),
         provenance=check_provenance(inputs),
         claims=check_claims(inputs, measured["challenger"]),

@@ -15,16 +15,17 @@ from gitops_ml.training.weighted_metrics import LABEL_METRICS, weighted_metric
 
 Array = np.ndarray[Any, Any]
 
-# Number of rows, over all resamples, that are measured at once: it bounds the memory.
+# Upper bound of rows x resamples in one batch; it bounds the memory.
 AT_ONCE = 1_000_000
-# Number of rows drawn from at once: their counts fit into a processor's cache, and their indices into 16 bits.
+# Rows are drawn block by block. Size of a block: its counts fit into a processor's cache, its indices into 16 bits.
 BLOCK = 1 << 16
-TAIL_RISK = 0.05  # probability that the true end of an interval lies beyond the one that is taken
+# Probability that the end of an interval from infinitely many resamples lies outside the end from a limited number.
+TAIL_RISK = 0.05
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A gain of the challenger, for which larger is better, with its bootstrap interval."""
+    """The challenger's gain with its bootstrap interval; positive if the challenger is better, for every metric."""
 
     low: float
     point: float
@@ -35,7 +36,7 @@ def gain(config: Config, labels: Array, challenger: Predictions, other: Predicti
     """Return the challenger's gain with its paired bootstrap interval: each resample measures both on the same rows.
 
     Percentile method (B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13), expanded; see
-    `_tail`.
+    `_tail`. If the predictions are the same, or the metric of one version is undefined, the ends are the gain itself.
 
     Args:
         config: Configuration with the metric, the confidence, the number of resamples and the seed.
@@ -58,13 +59,20 @@ def gain(config: Config, labels: Array, challenger: Predictions, other: Predicti
 
 
 def _tail(level: float, rows: int, resamples: int) -> float:
-    """Return the share of resamples to cut off on each side; it is smaller than the level, for two reasons.
+    """Return the share of resamples to cut off on each side; as a rule, it is smaller than the level, for two reasons.
 
     Resamples of a sample vary less than samples do, as the normal distribution is narrower than Student's t: the
     interval is expanded (T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69,
-    2015). And a limited number of resamples gives only an estimate of the interval's end: the outermost of 95 % of its
-    possible positions is used, so that random resampling does not promote a version. The k-th of B resamples stands for
-    k / (B + 1) (A. Davison and D. Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+    2015). And a limited number of resamples gives only an estimate of the interval's end: so few resamples are cut off
+    that, with a probability of 95 %, the end from infinitely many resamples lies inside the interval. So random
+    resampling does not promote a version. The k-th of B resamples stands for k / (B + 1) (A. Davison and D. Hinkley,
+    "Bootstrap Methods and their Application", 1997, section 4.2). At least one resample is cut off, so with few
+    resamples the interval is their range.
+
+    Args:
+        level: Nominal share on each side, (1 - confidence) / 2.
+        rows: Number of rows of a resample.
+        resamples: Number of resamples.
     """
     from scipy.stats import binom, norm, t
 
@@ -73,7 +81,7 @@ def _tail(level: float, rows: int, resamples: int) -> float:
 
 
 def _group_rows(labels: Array, challenger: Predictions, other: Predictions) -> tuple[Array, Array]:
-    """Group rows that are identical to a metric on labels: rows with the same true label and the same two predictions.
+    """Group rows that a metric of predicted labels cannot tell apart: with the same true label and two predictions.
 
     Returns:
         One row of each group, and the number of rows in each group.
@@ -87,7 +95,14 @@ def _group_rows(labels: Array, challenger: Predictions, other: Predictions) -> t
 
 
 def _resample_counts(groups: int, sizes: Array | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Yield how often each resample contains rows of each group, in batches of shape (batch, groups)."""
+    """Yield how often each resample contains rows of each group, in batches of shape (batch, groups).
+
+    Args:
+        groups: Number of groups.
+        sizes: Number of rows in each group; None if each row is a group of its own.
+        resamples: Number of resamples.
+        rng: Random numbers.
+    """
     batch_size = max(1, AT_ONCE // groups)
     for start in range(0, resamples, batch_size):
         batch = min(batch_size, resamples - start)

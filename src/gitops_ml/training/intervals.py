@@ -28,7 +28,7 @@ def intervals(
         metrics: Metrics on all of these rows, by name.
     """
     names = [name for name, value in metrics.items() if np.isfinite(value)]
-    if predictions.not_finite or not names:
+    if predictions.not_finite_count or not names:
         return {}
     rng, positive, rows = np.random.default_rng(config.training.seed), config.data.positive, len(labels)
     metrics_by_name = {name: weighted_metric(name, labels, predictions, positive) for name in names}

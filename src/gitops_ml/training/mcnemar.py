@@ -1,4 +1,6 @@
-"""McNemar's exact test: whether two classifiers differ in how often they are right.
+"""McNemar's test: whether two classifiers differ in how often they are right.
+
+The test is exact: it uses the binomial distribution instead of the chi-squared approximation of the paper.
 
 Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika
 12, 1947.
@@ -20,7 +22,7 @@ class McNemar:
     Attributes:
         better: Number of rows on which only the challenger is right.
         worse: Number of rows on which only the other classifier is right.
-        p_value: Two-sided probability of so uneven a split if both were equally good.
+        p_value: Two-sided probability of a split at least this uneven if both were right equally often.
     """
 
     better: int

@@ -28,7 +28,7 @@ def measure(name: str, labels: "np.ndarray[Any, Any]", predictions: Predictions,
     Raises:
         ConfigError: The metric needs probabilities and the model has none, or `positive` is not a label.
     """
-    if predictions.not_finite:
+    if predictions.not_finite_count:
         return float("nan")
     if name in NEEDS_PROBABILITIES and predictions.probabilities is None:
         raise ConfigError(

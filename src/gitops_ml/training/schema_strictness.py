@@ -1,4 +1,4 @@
-"""Strictness of schema.py: which rows a later schema accepts that an earlier one refused."""
+"""Comparison of two versions of schema.py: the rules that the later one loosens."""
 
 import importlib.util
 import sys
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-# pandera's names of checks with one bound: whether a larger bound accepts more.
+# pandera's checks with one bound, by name: True if a larger bound accepts more rows.
 LARGER_ACCEPTS_MORE = {
     "greater_than": False,
     "greater_than_or_equal_to": False,
@@ -21,7 +21,7 @@ LARGER_ACCEPTS_MORE = {
 def load_schema(text: str) -> "pa.DataFrameSchema | None":
     """Return the schema of the text of a schema.py; None if it cannot be loaded, such as with an older pandera.
 
-    The text is executed. It comes from the history of main, so it was merged, like the code that training executes.
+    The text is executed. This is as safe as executing the training code, because both were merged into main.
 
     Args:
         text: Source code of schema.py.
@@ -35,7 +35,7 @@ def load_schema(text: str) -> "pa.DataFrameSchema | None":
         if spec is None or spec.loader is None:
             return None
         module = importlib.util.module_from_spec(spec)
-        sys.modules["schema_before"] = module  # annotations are looked up there
+        sys.modules["schema_before"] = module  # pandera resolves the annotations of the class there
         try:
             spec.loader.exec_module(module)
             model = module.Schema
@@ -47,7 +47,10 @@ def load_schema(text: str) -> "pa.DataFrameSchema | None":
 
 
 def find_loosened_checks(before: "pa.DataFrameSchema", after: "pa.DataFrameSchema") -> dict[str, str]:
-    """Return the checks that accept more rows than before, by column, as text.
+    """Return the rules that may accept more rows than before, as text by column.
+
+    The keys "strict" and "checks" are about the whole schema. A change that cannot be ordered, such as another type or
+    another regular expression, counts as looser.
 
     Args:
         before: Earlier schema.
@@ -60,7 +63,7 @@ def find_loosened_checks(before: "pa.DataFrameSchema", after: "pa.DataFrameSchem
         loosened["checks"] = "there are fewer checks of whole rows"
     for name, old in before.columns.items():
         new = after.columns.get(name)
-        changes = ["the column may be left out"] if new is None else _compare_column(old, new)
+        changes = ["the column is no longer in the schema"] if new is None else _compare_column(old, new)
         if changes:
             loosened[str(name)] = "; ".join(changes)
     return loosened
@@ -86,7 +89,7 @@ def _describe_check(check: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _as_strict(new: tuple[str, dict[str, Any]], old: tuple[str, dict[str, Any]]) -> bool:
-    """Return whether a check refuses everything that another check refuses."""
+    """Return whether `new` refuses everything that `old` refuses; False if they cannot be compared."""
     if new[0] != old[0]:
         return False
     if new[1] == old[1]:

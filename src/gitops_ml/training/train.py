@@ -136,7 +136,7 @@ def train(
             partial / run.ATTRIBUTION_BASELINE,
             compute_attribution_baseline(model, features, target).model_dump(mode="json"),
         )
-        progress("draw")
+        progress("draw the charts")
         _draw(repository, model, rows, labels, predictions, partial / run.PLOTS)
         description = _describe(repository, prepared, predictions, parameters, forced)
         # Unsorted: the order of the columns is the order in which the model takes them.

@@ -84,7 +84,7 @@ class _Progress:
 
 
 def validate(
-    repository: Repository, user_package: UserPackage, *, keep: bool = False, is_partial: bool = False,
+    repository: Repository, user_package: UserPackage, *, keep_rows: bool = False, is_partial: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Validation:  # fmt: skip
     """Read and check all rows.
@@ -92,7 +92,7 @@ def validate(
     Args:
         repository: Repository with the source of the data in model.toml.
         user_package: User's package with the schema.
-        keep: Return the rows too; otherwise the memory use is independent of the number of rows.
+        keep_rows: Return the rows too; otherwise the memory use is independent of the number of rows.
         is_partial: The rows are a part of the data, so a column that may have missing values may miss all of them.
         progress: Function that is called with the number of rows read so far.
 
@@ -109,7 +109,7 @@ def validate(
     for chunk in read_chunks(repository, text_columns):
         checked = _check(schema, chunk, state)
         _count(chunk, checked, state, content=repository.config.data.query is not None)
-        if keep and not state.failing:
+        if keep_rows and not state.failing:
             kept.append(restore_types(schema, checked))
         if progress:
             progress(state.rows)
@@ -120,7 +120,7 @@ def validate(
         if not is_partial:
             _check_present(state)
     problems = state.problems()
-    whole = keep and not problems
+    whole = keep_rows and not problems
     frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
     return Validation(state.rows, _digest(repository, state), problems, frame)
 

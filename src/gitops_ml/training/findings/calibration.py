@@ -36,10 +36,10 @@ def measure_calibration(inputs: ComparisonInput) -> Calibration | None:
         The calibration; None if the challenger has no probabilities, or some that are not finite.
     """
     predictions = inputs.challenger.predictions
-    if predictions.probabilities is None or predictions.not_finite:
+    if predictions.probabilities is None or predictions.not_finite_count:
         return None
     champion = inputs.champion.predictions if inputs.champion else None
-    comparable = champion is not None and champion.probabilities is not None and not champion.not_finite
+    comparable = champion is not None and champion.probabilities is not None and not champion.not_finite_count
     evaluation = inputs.config.evaluation.model_copy(update={"metric": "brier"})
     config = inputs.config.model_copy(update={"evaluation": evaluation})
     return Calibration(

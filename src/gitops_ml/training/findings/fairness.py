@@ -17,13 +17,15 @@ MAXIMUM_GROUPS = 20
 
 
 class Disparity(Document):
-    """Largest difference between two groups.
+    """Largest difference of one measure between two groups of one column.
 
     Attributes:
         attribute: Column that defines the groups.
-        measure: Name of the measure, as in model.toml.
-        value: Difference, in [0, 1]; for errors, as a multiple of the target's standard deviation.
-        groups: Number of rows of each group that is large enough.
+        measure: Name of the measure, and of the key with its threshold under [gates.fairness]: "demographic_parity",
+            "equal_opportunity" or "equalized_odds"; for regression "error".
+        value: Difference, in [0, 1]; for regression, the difference of the mean absolute errors as a multiple of the
+            target's standard deviation.
+        groups: Number of rows of each measured group, at least `minimum_rows`.
     """
 
     attribute: str
@@ -33,21 +35,19 @@ class Disparity(Document):
 
 
 def measure_disparities(inputs: ComparisonInput) -> tuple[Disparity, ...]:
-    """Measure every declared attribute.
+    """Measure how differently the challenger treats the groups of every declared attribute.
 
     Args:
-        inputs: Versions to compare.
+        inputs: The comparison, of which only the challenger and the held-out rows are used.
 
     Returns:
-        The disparities of all attributes; empty if some predictions are not finite.
+        The disparities; none for an attribute with fewer than two groups of `minimum_rows` rows, and none at all if
+        some predictions are not finite.
 
     Raises:
         ConfigError: An attribute is not a column, or has too many values.
     """
-    return tuple(
-        each for name in inputs.config.gates.fairness.attributes
-        for each in _disparities_of(inputs, name) if not inputs.challenger.predictions.not_finite
-    )  # fmt: skip
+    return tuple(each for name in inputs.config.gates.fairness.attributes for each in _disparities_of(inputs, name))
 
 
 def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
@@ -64,17 +64,18 @@ def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
             f"model.toml: [gates.fairness] attributes: {name!r} has {len(sizes)} values, more than {MAXIMUM_GROUPS}.",
             "Declare a column with few values, such as an age group instead of an age.",
         )
-    large = {str(group): int(rows) for group, rows in sizes.items() if rows >= minimum}
-    if len(large) < 2:
+    large = {str(group): int(size) for group, size in sizes.items() if size >= minimum}
+    if len(large) < 2 or inputs.challenger.predictions.not_finite_count:
         return []
-    rows = groups.isin(large).to_numpy()
+    is_measured = groups.isin(large).to_numpy()
     return [
         Disparity(attribute=name, measure=measure, value=value, groups=large)
-        for measure, value in _measure(inputs, rows, groups[rows]).items()
+        for measure, value in _measure(inputs, is_measured, groups[is_measured]).items()
     ]
 
 
-def _measure(inputs: ComparisonInput, rows: "np.ndarray[Any, Any]", groups: pd.Series) -> dict[str, float]:
+def _measure(inputs: ComparisonInput, is_measured: "np.ndarray[Any, Any]", groups: pd.Series) -> dict[str, float]:
+    """Return the measures by name; those of a classifier are about one label, the positive one or else the last."""
     from fairlearn.metrics import (
         MetricFrame,
         demographic_parity_difference,
@@ -83,16 +84,17 @@ def _measure(inputs: ComparisonInput, rows: "np.ndarray[Any, Any]", groups: pd.S
     )
     from sklearn.metrics import mean_absolute_error
 
-    predictions, labels = inputs.challenger.predictions.take(np.flatnonzero(rows)), inputs.labels[rows]
+    predictions = inputs.challenger.predictions.take(np.flatnonzero(is_measured))
+    actual = inputs.labels[is_measured]
     if not predictions.classes:
         frame = MetricFrame(
-            metrics=mean_absolute_error, y_true=labels, y_pred=predictions.values, sensitive_features=groups
+            metrics=mean_absolute_error, y_true=actual, y_pred=predictions.values, sensitive_features=groups
         )
         return {"error": float(frame.difference()) / (float(np.std(inputs.labels)) or 1.0)}
-    label = predictions.classes[-1] if inputs.config.data.positive is None else inputs.config.data.positive
+    positive = predictions.classes[-1] if inputs.config.data.positive is None else inputs.config.data.positive
     arguments: dict[str, Any] = {
-        "y_true": (labels == label).astype(int),
-        "y_pred": (predictions.values == label).astype(int),
+        "y_true": (actual == positive).astype(int),
+        "y_pred": (predictions.values == positive).astype(int),
         "sensitive_features": groups,
     }
     return {

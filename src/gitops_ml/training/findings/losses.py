@@ -69,7 +69,7 @@ def measure_slice_losses(inputs: ComparisonInput) -> SliceLosses | None:
     """
     declared = _declared(inputs)
     champion, gates = inputs.champion, inputs.config.gates
-    if champion is None or inputs.challenger.predictions.not_finite or champion.predictions.not_finite:
+    if champion is None or inputs.challenger.predictions.not_finite_count or champion.predictions.not_finite_count:
         return None
     row_losses = _row_loss(inputs, inputs.challenger.predictions) - _row_loss(inputs, champion.predictions)
     masks = {**declared, **_by_column(inputs), **_by_tree(inputs, row_losses)}

@@ -1,4 +1,4 @@
-"""Cost of a model: its prediction latency, measured together with the champion's, its file size and its memory."""
+"""Cost of a model: its file size, its memory, and its prediction latency, measured in turns with the champion's."""
 
 import pickle
 import time
@@ -20,14 +20,18 @@ MIB = 2**20
 
 
 class ModelCost(Document):
-    """Latency and size of the challenger, which the gates LATENCY and SIZE compare with their limits.
+    """Latency and size of the challenger.
+
+    The gate SIZE compares the sizes with limits, the gate LATENCY compares the latency with a limit and with a multiple
+    of the champion's latency.
 
     Attributes:
         p95_ms: 95th percentile of the challenger's time for predicting one row, in milliseconds.
-        champion_ms: The same for the champion; None if there is none or it cannot be loaded here.
+        champion_ms: The same for the champion; None if there is none, or if the present code and libraries cannot load
+            it.
         file_mib: Size of the model's file in MiB.
-        memory_mib: Estimate of the model's memory in MiB: the size of its uncompressed pickle, which is counted while
-            it is written and never stored.
+        memory_mib: Estimate of the model's memory in MiB: the length of its uncompressed pickle. The bytes of the
+            pickle are only counted, not kept.
     """
 
     p95_ms: float
@@ -39,15 +43,15 @@ class ModelCost(Document):
 def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
     """Measure the latency of the challenger and the champion, and the size of the challenger.
 
-    A round is 40 predictions of one row by each version. The versions predict in turns, so that other load on the
-    machine slows both. The round with the lowest 95th percentile counts, since other programs can only slow a model
-    down.
+    In a round, each version makes 40 predictions, each of a single row. The versions predict in turns, so that other
+    load on the machine slows both. For each version, its lowest 95th percentile of all rounds counts, since other
+    programs can only slow a model down.
 
     Args:
         inputs: Versions to compare.
 
     Returns:
-        The measurements; None if the challenger cannot be loaded here.
+        The measurements; None if the present code and libraries cannot load the challenger.
     """
     challenger, champion = inputs.challenger, inputs.champion
     if challenger.model is None or challenger.folder is None:
@@ -88,7 +92,7 @@ class _ByteCounter:
 
 
 def _memory_bytes(model: "Pipeline") -> int:
-    """Return the size of the model's uncompressed pickle in bytes; the pickle is counted and never stored."""
+    """Return the size of the model's uncompressed pickle in bytes; they are counted, not kept."""
     counter = _ByteCounter()
     pickle.dump(model, counter, protocol=5)
     return counter.bytes

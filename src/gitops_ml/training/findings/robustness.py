@@ -56,7 +56,7 @@ def _test_order(inputs: ComparisonInput, rows: pd.DataFrame, expected: Predictio
         predictions = predict(inputs.challenger.model, rows)
     except Exception as error:  # user code can raise any exception
         return f"{type(error).__name__}: {error}"[:300]
-    return None if expected.not_finite or are_close(expected, predictions) else "the predictions differ"
+    return None if expected.not_finite_count or are_close(expected, predictions) else "the predictions differ"
 
 
 def _test_missing(inputs: ComparisonInput, rows: pd.DataFrame) -> str | None:
@@ -64,7 +64,7 @@ def _test_missing(inputs: ComparisonInput, rows: pd.DataFrame) -> str | None:
         predictions = predict(inputs.challenger.model, rows)
     except Exception as error:  # user code can raise any exception
         return f"{type(error).__name__}: {error}"[:300]
-    return f"{predictions.not_finite} predictions are NaN or infinite" if predictions.not_finite else None
+    return f"{predictions.not_finite_count} predictions are NaN or infinite" if predictions.not_finite_count else None
 
 
 def _blank_column(rows: pd.DataFrame, name: str) -> pd.DataFrame:

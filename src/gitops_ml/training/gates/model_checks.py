@@ -3,7 +3,7 @@
 from gitops_ml.training.evidence import Evidence
 from gitops_ml.training.gates.gate import Gate, Outcome
 
-NOT_LOADED = "The model cannot be loaded here: only its own commit can load it."
+NOT_LOADED = "The present code and libraries cannot load the model; only its own commit can."
 
 
 class BehaviourGate(Gate):
@@ -18,7 +18,9 @@ class BehaviourGate(Gate):
         """Pass if every behaviour test passes."""
         tests = evidence.behaviour
         if tests is None:
-            return self.not_applicable("There is no tests/behaviour.py, or the model cannot be loaded here.")
+            return self.not_applicable(
+                "There is no tests/behaviour.py, or the present code and libraries cannot load the model."
+            )
         failed = [each for each in tests if each.broken]
         figures: dict[str, float | None] = {"value": len(failed), "threshold": 0}
         if not failed:
