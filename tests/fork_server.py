@@ -54,8 +54,8 @@ def wait_for_command(address: str) -> dict[str, Any]:
         print("ready", flush=True)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
-            readable, _, _ = select.select([listener, sys.stdin], [], [])
-            if sys.stdin in readable:
+            readable, _, _ = select.select([listener.fileno(), sys.stdin.fileno()], [], [])
+            if sys.stdin.fileno() in readable:
                 os._exit(0)
             connection, _ = listener.accept()
             if os.fork() == 0:
@@ -87,7 +87,7 @@ def start_command(connection: socket.socket) -> dict[str, Any]:
 def wait_for_end(connection: socket.socket, child: int, ended: int) -> NoReturn:
     """Pass signals on to the command until it ends, and send its exit code; kill it if the client is gone."""
     while True:
-        readable, _, _ = select.select([connection, ended], [], [])
+        readable, _, _ = select.select([connection.fileno(), ended], [], [])
         if ended in readable:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             connection.sendall(str(code if code >= 0 else 128 - code).encode())

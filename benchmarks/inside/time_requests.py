@@ -23,8 +23,8 @@ def main(root: str, rows: str, blocks: str, requests: str) -> None:
     """Send rows that are drawn from the sample."""
     repository = find_repository(Path(root))
     names = [repository.config.data.key, repository.config.data.target]
-    valid = validate(repository, user_package.load_user_package(repository), keep=True).frame
-    assert valid is not None  # noqa: S101 (keep=True returns the frame)
+    valid = validate(repository, user_package.load_user_package(repository), keep_rows=True).frame
+    assert valid is not None  # noqa: S101 (keep_rows=True returns the frame)
     frame = valid.drop(columns=names).sample(int(rows), replace=True, random_state=0)
     body = json.dumps({"rows": json.loads(frame.to_json(orient="records", double_precision=15))}).encode()
     with ExitStack() as stack:
