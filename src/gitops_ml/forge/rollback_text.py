@@ -50,7 +50,7 @@ class Rollback:
     Attributes:
         environment: Environment of the rollback.
         model: Name of the registered model.
-        removed: Version that the record on main names, and that must not serve.
+        removed: Version that the record on main names, and that the rollback replaces.
         restored: Version that the merge restores; None if no version was ever verified.
         reason: Reason of the rollback, which may be a text of a person.
         is_expired: True if the removed version is not at fault, but was merged with expired evidence.
