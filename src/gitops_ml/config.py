@@ -144,7 +144,8 @@ class ChampionConfig(Table):
     margin: float = Field(0.0, ge=0, description="improve: the challenger must be better by more than this.")
     refresh_margin: float = Field(0.01, ge=0, description="refresh: the challenger may be worse by at most this.")
     refresh_share: OpenFraction = Field(
-        0.1, description="refresh: minimum share of the data that is new to the champion."
+        0.1,
+        description="refresh: minimum share of all rows, held-out rows included, that are not in the champion's data.",
     )
 
 
@@ -159,14 +160,17 @@ class HoldoutConfig(Table):
 
     changed: Fraction = Field(
         0.0,
-        description="Maximum share of these rows that may have changed, or are missing in the holdout alone.",
+        description="Maximum share of the champion's held-out rows that may have changed. If the removed share of them "
+        "exceeds that of the training rows by more than 2 percentage points, the excess counts as changed.",
     )
 
 
 class LabelsConfig(Table):
     """Changes of the labels of the training rows that the champion's run recorded."""
 
-    changed: Fraction = Field(0.0, description="Maximum share of these rows whose label may have changed.")
+    changed: Fraction = Field(
+        0.0, description="Maximum share of the champion's training rows whose target may have changed."
+    )
 
 
 class DuplicatesConfig(Table):
@@ -268,7 +272,7 @@ class GatesConfig(Table):
         0.95, description="Confidence level of the interval around a gain."
     )
     resamples: int = Field(1000, ge=100, le=100_000, description="Number of paired bootstrap resamples.")
-    minimum_rows: int = Field(100, ge=2, description="Minimum number of rows of the holdout.")
+    minimum_rows: int = Field(100, ge=2, description="Minimum number of held-out rows to replace a champion.")
     floor: dict[Metric, float] = Field(
         {}, description="Threshold of each metric: a minimum, or a maximum where less is better."
     )
@@ -333,7 +337,8 @@ class DeployConfig(Table):
         ("production",),
         min_length=1,
         strict=False,
-        description="Environments in the order of promotion; the last one is the default of commands.",
+        description="Environments in the order of promotion. By default, `compare` and `promote` use the first one, "
+        "the other commands the last one, which also has MLflow's aliases, tags and releases.",
     )
     override_days: int = Field(
         7, ge=1, le=365, description="Number of days that `rollback --now` is valid without a merge."

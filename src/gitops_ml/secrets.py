@@ -3,7 +3,7 @@
 import os
 
 # Secrets of a server, which it removes from its environment before it imports your code: the token of callers, the
-# token of clients that send outcomes, and the key of hashes in the prediction log.
+# token of clients that send outcomes, and the secret that hashes the columns in `hashed` of [log].
 SERVER_SECRETS = ("GITOPS_TOKEN", "GITOPS_OUTCOMES_TOKEN", "GITOPS_LOG_KEY")
 SECRET_NAMES = (
     "GITHUB_TOKEN", "GH_TOKEN", *SERVER_SECRETS, "GITOPS_REGISTRY_PASSWORD", "GITOPS_SIGNING_KEY",

@@ -47,7 +47,7 @@ def environment(folders: bool = True) -> dict[str, str]:
 
     Args:
         folders: False leaves out `find-links`, and the indexes of `extra-index-url` that are local folders. Otherwise
-            a compiled lock would contain only the hashes of the local files.
+            a compiled lock would contain only the hashes of the local files. With pip's `no-index`, `find-links` stays.
 
     Returns:
         The variables by name.

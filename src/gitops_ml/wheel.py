@@ -99,11 +99,11 @@ def build_template(checkout: Path) -> bytes:
 
 
 def write(wheel: Wheel, root: Path) -> None:
-    """Write a wheel to a generated repository, pin it by its hash, and remove other wheels.
+    """Write a wheel to a new repository, as cookiecutter's hook does, pin it by its hash, and remove other wheels.
 
     Args:
         wheel: The wheel.
-        root: Root of the generated repository.
+        root: Root of the new repository.
     """
     folder = root / "vendor"
     folder.mkdir(exist_ok=True)

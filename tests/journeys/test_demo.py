@@ -24,7 +24,7 @@ STEPS = (
     "✓ Roll back / rollback",
     '"version":"1"',
     "Roll back tumour-screening from version 3 to version 1 in production",
-    "Promotion history of production",
+    "Versions that were to serve in production",
     "1.1.0",
     "versions that serve, according to main at",
     "used by runs in 30 days",

@@ -28,7 +28,7 @@ HEADLINES = {
     "better": "Version 2 can be promoted (roc_auc 0.9500; champion version 1: 0.9250)",
     "worse": "Version 3 is refused by the gate CHAMPION (roc_auc 0.9250; champion version 2: 0.9500)",
     "not-a-number": "Version 3 is refused by the gate CHAMPION (roc_auc –; champion version 2: 0.9500)",
-    "already": "Version 2 is the champion already (roc_auc 0.9500)",
+    "already": "Version 2 is the champion already; it was compared with itself (roc_auc 0.9500)",
     "proposed-worse": "Version 3 can be promoted (roc_auc 0.9500; champion version 1: 0.9000)",
     "proposed-stays": (
         "Version 3 passed every gate, but version 2 stays proposed (roc_auc 0.9500; champion version 1: 0.9000)"

@@ -80,7 +80,7 @@ def test_score_before_first_promotion_is_error(project: Project, tmp_path: Path)
         "score", "--rows", str(project.root / "data" / "rows.csv"), "--out", str(tmp_path / "o.csv")
     )
     assert result.code == 3
-    assert "no champion in production yet" in result.err
+    assert "no champion in production" in result.err
 
 
 def test_unpushed_main_is_reported(promoted: Project) -> None:

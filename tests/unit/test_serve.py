@@ -292,7 +292,7 @@ def test_serve_errors_have_messages(at_stage: Callable[[str], Project]) -> None:
     run = str(project.root / ".gitops" / "run")
     assert project.gitops("serve", "--run", run).code == 2
     assert project.gitops("serve", "--port", "99999").code == 3
-    assert "no champion in production yet" in project.gitops("serve", "--port", "0").err
+    assert "no champion in production" in project.gitops("serve", "--port", "0").err
     project.edit("src/sample/schema.py", "    x1: float\n", "    x1: float\n    later: float\n")
     result = project.gitops("serve", "--run", run, "--digest", manifest_digest(Path(run)), "--port", "0")
     assert result.code == 3

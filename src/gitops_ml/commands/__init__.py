@@ -67,7 +67,10 @@ def main_revision(root: Path) -> str:
 
 
 def find_champion(repository: "Repository", environment: str, store: "Store") -> "Record | None":
-    """Return the record on main; if its version is held, the last verified record; None before the first promotion.
+    """Return the record of the version that should serve; None if no version may serve.
+
+    It is the record on main. If its version is held or was merged on expired evidence, it is the newest verified record
+    that is not held. An override comes first.
 
     Args:
         repository: The clone.

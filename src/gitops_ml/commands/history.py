@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--environment", help="The environment.  [default: the last one in model.toml]")
 @click.pass_obj
 def command(project: Path, environment: str | None) -> None:
-    """Print when each version served.
+    """Print which version was to serve in each period, and whether it served.
 
     For each period, the table shows the merge, hold or override behind it, whether the version was verified, and its
     metric. It is computed from main and the ledger.
@@ -36,7 +36,9 @@ def command(project: Path, environment: str | None) -> None:
     facts = [fact for fact in ledger.load_facts(store.root) if fact.environment == environment]
     periods = history.serving_periods(entries, facts, history.load_hold_lifts(root, main), datetime.now(UTC))
     headers = ["release", "version", "from", "until", "served", "merged by", "measured", "code", "data", "merge"]
-    console.table(f"Promotion history of {environment}, newest first", headers, [_row(period) for period in periods])
+    console.table(
+        f"Versions that were to serve in {environment}, newest first", headers, [_row(period) for period in periods]
+    )
 
 
 def _row(period: "ServingPeriod") -> list[str]:

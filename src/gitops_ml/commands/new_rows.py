@@ -259,13 +259,13 @@ def _measure_champion(
     if record.figure.metric == config.evaluation.metric:
         base = base.model_copy(update={"promoted": record.figure.value})
     is_regression = config.project.task == "regression"
-    spread = float(data[config.data.target].std(ddof=0)) if is_regression else 0.0
+    standard_deviation = float(data[config.data.target].std(ddof=0)) if is_regression else 0.0
     try:
         with console.progress("ingest") as progress:
             progress(f"score version {record.version}")
             rows, store = select_features(repository, new), connect(repository)
             scored = score_version(repository, store, record.version, record.digest, rows, progress)
-        return measure_new_rows(config, scored.predictions, new, spread, base)
+        return measure_new_rows(config, scored.predictions, new, standard_deviation, base)
     except ConfigError as error:
         return base.model_copy(update={"unknown": error.problem})
 

@@ -202,12 +202,18 @@ def _propose(context: "DeployContext", state: "EnvironmentState", record_to_rest
     """Propose the rollback as a pull request or, without GitHub, as a branch of this clone."""
     from gitops_ml.commands.promote import rollback_files
     from gitops_ml.commands.rollback_pull_request import describe_rollback, open_rollback
+    from gitops_ml.registry import ledger
     from gitops_ml.registry.propose import commit_proposal, rollback_change
 
     main_record = state.entries[0].record
     assert main_record is not None  # noqa: S101 (only a record on main can be rolled back)
     if context.github:
-        rollback = describe_rollback(context.environment, main_record, record_to_restore, reason)
+        # A hold, an override or expired evidence can let another version serve than the one that main names.
+        serving = None if state.desired == record_to_restore else state.desired
+        overridden = ledger.find_override(state.entries, state.facts) is not None
+        rollback = describe_rollback(
+            context.environment, main_record, record_to_restore, reason, serving=serving, overridden=overridden
+        )
         context.announce(context.retry(open_rollback, context, rollback, record_to_restore, insist=True))
         return
     files = rollback_files(context.repository, context.environment, record_to_restore)

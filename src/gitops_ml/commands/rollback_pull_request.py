@@ -1,4 +1,4 @@
-"""Pull request that makes main name the served version again, and the issue about the version that failed."""
+"""Pull request that restores an earlier record on main, and the issue about the version that failed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -70,7 +70,14 @@ def reconcile_main(
 
 
 def describe_rollback(
-    environment: str, main_record: "Record", to: "Record | None", reason: str, *, expired: bool = False
+    environment: str,
+    main_record: "Record",
+    to: "Record | None",
+    reason: str,
+    *,
+    expired: bool = False,
+    serving: "Record | None" = None,
+    overridden: bool = False,
 ) -> Rollback:
     """Return the facts of a rollback, from which pull request and issue are written.
 
@@ -80,16 +87,23 @@ def describe_rollback(
         to: Record to restore; None removes the record.
         reason: Reason as a sentence.
         expired: True if the only reason is that the evidence of the merge had expired.
+        serving: Record of the version that serves until the merge; None if the version to restore serves already.
+        overridden: True if that version serves by an override, which the merge does not end.
     """
-    restored = RollbackVersion(to.version, to.release, to.digest) if to else None
     return Rollback(
         environment,
         main_record.model,
-        RollbackVersion(main_record.version, main_record.release, main_record.digest),
-        restored,
+        _describe_version(main_record),
+        _describe_version(to) if to else None,
         reason,
         expired,
+        _describe_version(serving) if serving else None,
+        overridden,
     )
+
+
+def _describe_version(version: "Record") -> RollbackVersion:
+    return RollbackVersion(version.version, version.release, version.digest)
 
 
 def open_rollback(context: "DeployContext", rollback: Rollback, to: "Record | None", *, insist: bool) -> str:
@@ -130,12 +144,19 @@ def open_rollback(context: "DeployContext", rollback: Rollback, to: "Record | No
         except PullRequestsForbidden:
             link = f"{github.page}/compare/main...{branch}?expand=1"
             return (
-                f"The settings of this repository do not let workflows open pull requests: [open it]({link}), so that "
-                "main names the version that serves."
+                "The settings of this repository do not let workflows open pull requests: "
+                f"[open it]({link}){_purpose(rollback)}"
             )
         context.announce(f"Opened {open_pull.page}: {rollback.title}.")
     workflow_dispatch.request_ci(github, branch, head)
-    return f"Merge {open_pull.page}, so that main names the version that serves."
+    return f"Merge {open_pull.page}{_purpose(rollback)}"
+
+
+def _purpose(rollback: Rollback) -> str:
+    """Return the end of a sentence: what the pull request is for."""
+    if rollback.serving and rollback.restored:
+        return f" to roll back. Until the merge, version {rollback.serving.version} serves."
+    return ", so that main names the version that serves."
 
 
 def _push(context: "DeployContext", rollback: Rollback, to: "Record | None") -> str:

@@ -1,9 +1,9 @@
 """Deployment of an environment: make its target match the record and the ledger, and change only the difference.
 
 The steps in order: start the version beside the old one, run its smoke test, switch, write `verified` to the ledger,
-move the alias, create tag and release. When the smoke test fails: write `held` to the ledger, deploy the last verified
-version, open a pull request and an issue. A run that is interrupted between two steps is continued by the next run,
-which does only the missing steps.
+move the alias, create the tag and the release of the version unless they exist. When the smoke test fails: write `held`
+to the ledger, deploy the last verified version, open a pull request and an issue. A run that is interrupted between two
+steps is continued by the next run, which does only the missing steps.
 """
 
 from contextlib import contextmanager, suppress

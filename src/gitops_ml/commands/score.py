@@ -87,7 +87,7 @@ def no_champion_error(environment: str) -> ConfigError:
         environment: Name of the environment.
     """
     return ConfigError(
-        f"There is no champion in {environment} yet: no version was promoted, or no promoted version may serve.",
+        f"There is no champion in {environment}: no version was promoted, or no promoted version may serve.",
         "Promote a version first, or choose one with --version and --digest.",
     )
 

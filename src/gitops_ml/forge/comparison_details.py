@@ -137,7 +137,7 @@ def _format_contributions(explanation: dict[str, Any] | None) -> str:
         return "–"
     toward = "" if explanation["of"] is None else f"{shorten(explanation['of'], 40)}: "
     columns = [f"{shorten(it['column'], 40)} {it['contribution']:+.3g}" for it in explanation["reasons"]]
-    return toward + (", ".join(columns) or "no column")
+    return toward + (", ".join(columns) or "no column contributes")
 
 
 def _explain_contributions(examples: Sequence[dict[str, Any]]) -> str:
@@ -164,7 +164,7 @@ def _render_data(comparison: dict[str, Any], cuts: dict[str, int]) -> str:
         new = "the share of new rows is unknown"
         if data["share_new"] is not None:
             new = f"{format_percent(data['share_new'])} of them new"
-        summary = f"Data: {data['rows_before']} → {data['rows_after']} rows, {new}"
+        summary = f"Data: {data['rows_before']} → {data['rows_after']} rows (held-out rows included), {new}"
         shifted = [shift for shift in data["shifts"] if shift["psi"] > shift["chance"]]
         summary += f"; {format_count(len(shifted), 'column')} shifted more than chance explains" if shifted else ""
     columns = [

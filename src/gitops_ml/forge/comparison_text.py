@@ -23,7 +23,7 @@ def headline(comparison: dict[str, Any]) -> str:
     challenger, champion, metric = comparison["challenger"], comparison["champion"], comparison["metric"]
     value = f"{metric} {format_number(challenger['metrics'].get(metric))}"
     if comparison["verdict"] == "champion":
-        return f"Version {challenger['version']} is the champion already ({value})"
+        return f"Version {challenger['version']} is the champion already; it was compared with itself ({value})"
     against = "no champion yet"
     if champion:
         against = f"champion version {champion['version']}: {format_number(champion['metrics'].get(metric))}"

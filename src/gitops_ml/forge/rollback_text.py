@@ -50,10 +50,12 @@ class Rollback:
     Attributes:
         environment: Environment of the rollback.
         model: Name of the registered model.
-        removed: Version that the record on main names, and that must not serve.
-        restored: Version that serves instead; None if no version was ever verified.
+        removed: Version that the record on main names, and that the rollback replaces.
+        restored: Version that the merge restores; None if no version was ever verified.
         reason: Reason of the rollback, which may be a text of a person.
         is_expired: True if the removed version is not at fault, but was merged with expired evidence.
+        serving: Version that serves until the merge; None if the restored version serves already.
+        is_overridden: True if that version serves by an override, which the merge does not end.
     """
 
     environment: str
@@ -62,6 +64,8 @@ class Rollback:
     restored: RollbackVersion | None
     reason: str
     is_expired: bool = False
+    serving: RollbackVersion | None = None
+    is_overridden: bool = False
 
     @property
     def title(self) -> str:
@@ -75,6 +79,8 @@ class Rollback:
     @property
     def body(self) -> str:
         """The body of the pull request, in Markdown."""
+        if self.serving and self.restored:
+            return redact(self._render_planned_body(self.restored, self.serving))
         serving = self.restored.description if self.restored else "nothing, because no version was ever verified"
         record = f"names version {self.restored.version} again" if self.restored else "names no version"
         return redact(f"""## ⏪ {self._heading}
@@ -87,6 +93,26 @@ class Rollback:
 **Merge** to make the record match what serves: `registry/{escape(self.environment)}.json` {record}. The merge does not
 change what serves. **Close** to leave main as it is: {self._consequence_of_closing}
 """)
+
+    def _render_planned_body(self, restored: RollbackVersion, serving: RollbackVersion) -> str:
+        """Return the body of a rollback that takes effect with the merge."""
+        environment, removed, version = escape(self.environment), self.removed, restored.version
+        deployed = "that version is deployed"
+        if self.is_overridden:
+            deployed = f"that version is deployed when the override by version {serving.version} ends"
+        return f"""## ⏪ Proposal to roll back {environment} from version {removed.version} to version {version}
+
+**Reason**: {escape(self.reason)}
+
+**Record on main**: {removed.description}
+**Serving now**: {serving.description}
+**Record after the merge**: {restored.description}
+
+**Merge** to roll back: `registry/{environment}.json` names version {version} again, and {deployed}.
+**Close** to leave main as it is: it still names version {removed.version}, and version {serving.version} keeps serving.
+
+To deploy version {version} before the merge, run `gitops rollback --to {version} --now --why ...`.
+"""
 
     @property
     def _heading(self) -> str:

@@ -1,5 +1,5 @@
-"""Metrics of a server: requests, times, errors, and the number of rows and predictions in each bin of the training
-data's histograms (reference.json).
+"""Metrics of a server: requests, times, errors, and the number of rows and predictions in each bin of the histograms in
+reference.json (of the training rows, and of the predictions for the held-out rows).
 """
 
 import threading
@@ -51,7 +51,7 @@ class ServerMetrics:
         self._count_lock = threading.Lock()
         self._pending = deque[tuple[pd.DataFrame, Predictions]]()
         self._requests_since_due = self._rows_since_due = 0
-        # The training data's histograms are exported too, with the drift that chance explains at this rate of false
+        # The histograms of reference.json are exported too, with the drift that chance explains at this rate of false
         # alarms: the alert rules of Prometheus compare the counts with them.
         false_alarms = service.repository.config.monitoring.false_alarms
         reference_gauge.expose(self.registry, service.reference, service.version_id.short, false_alarms)

@@ -182,7 +182,7 @@ class Service:
 
     @cached_property
     def reference(self) -> dict[str, Any]:
-        """The distributions of the training rows and of the predictions on them."""
+        """The histograms of the training rows, and of the predictions for the held-out rows."""
         reference: dict[str, Any] = json.loads((self.folder / run.REFERENCE).read_bytes())
         return reference
 

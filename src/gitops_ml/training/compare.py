@@ -68,7 +68,8 @@ class Comparison(Document):
     def should_propose(self) -> bool:
         """True if a pull request should propose the challenger.
 
-        The challenger has passed, and is better than the version that an open pull request proposes, if there is one.
+        The challenger has passed every gate, and the gate CHAMPION against the version that an open pull request
+        proposes, if there is one.
         """
         return self.verdict == "promote" and (self.rival is None or self.rival.beaten)
 

@@ -75,7 +75,8 @@ def measure_new_rows(
         config: Configuration with the metric.
         predictions: Predictions for the rows.
         rows: New rows with key and target.
-        standard_deviation: Standard deviation of the target; only used for regression.
+        standard_deviation: Standard deviation of the target. A prediction that is off by more counts as wrong; only
+            used for regression.
         performance: Document with the fields about the version.
 
     Returns:

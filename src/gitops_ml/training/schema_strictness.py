@@ -21,7 +21,8 @@ LARGER_ACCEPTS_MORE = {
 def load_schema(text: str) -> "pa.DataFrameSchema | None":
     """Return the schema of the text of a schema.py; None if it cannot be loaded, such as with an older pandera.
 
-    The text is executed. This is as safe as executing the training code, because both were merged into main.
+    The text is executed. It is code of main, or of the commit that is checked out, whose code the same job or CI
+    executes anyway.
 
     Args:
         text: Source code of schema.py.

@@ -30,7 +30,8 @@ class Slice(Document):
         challenger: The challenger's metric on these rows.
         champion: The champion's metric on these rows; None without a champion.
         loss: Difference between champion and challenger, for which larger is worse; None without a champion.
-        low: Lower end of the loss's interval, for this slice alone; None if it was not computed.
+        low: Lower end of the loss's interval, for this slice alone; None without a champion, and for
+            slices that the report does not show.
         high: Upper end of the loss's interval.
     """
 

@@ -31,7 +31,7 @@ class Outcome(Document):
         threshold: The limit for the value; None if it is not finite.
         low: Lower end of the value's interval, if it has one.
         high: Upper end of the value's interval, if it has one.
-        aloud: True if reviewers must read the message although the gate does not refuse.
+        aloud: True if reviewers must read the message although the gate passed, is off or not applicable.
     """
 
     id: str
