@@ -92,7 +92,7 @@ def save(github: Contributor, number: int) -> None:
     require(len(picture) <= LIMIT, f"The picture has {len(picture):,} bytes, more than {LIMIT:,}. Lower COLORS.")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_bytes(picture)
-    title, body = github.pull["title"], github.pull["body"].replace(github.server.url, "https://github.com")
+    title, body = github.pull["title"], github.pull["body"].replace(github.server.url, "https://github.example")
     TEXT.write_text(f"# {title}\n\n{body}", encoding="utf-8")
 
 

@@ -15,16 +15,18 @@ MAX_WORDS = 800
 QUESTIONS = {"eight": 8, "seven": 7, "nine": 9}
 
 
-def outline(body: str) -> list[str]:
-    """Return the lines of a pull request's text that do not depend on the versions, without figures and names.
+def outline(body: str) -> set[str]:
+    """Return the parts of a pull request's text that do not depend on the versions, without figures and names.
 
     These are the heads of tables, the first words of folded sections, and the first words of paragraphs in bold.
+    Columns with contributions are left out, because a version has them only if its model is linear.
     """
     lines = body.splitlines()
     heads = [line for line, below in pairwise(lines) if below.startswith("|--")]
     cells = [re.sub(r"\s*\|\s*", " | ", head).strip(" |") for head in heads]
+    cells = [re.sub(r" \| contributions \(\w+\)", "", cell) for cell in cells]
     sections = re.findall(r"<summary>([A-Z][a-z ]+[a-z])", body)
-    return [*cells, *sections, *re.findall(r"^\*\*([A-Z][\w ]+?)\.?\*\*", body, flags=re.MULTILINE)]
+    return {*cells, *sections, *re.findall(r"^\*\*([A-Z][\w ]+?)\.?\*\*", body, flags=re.MULTILINE)}
 
 
 def test_it_is_read_in_three_minutes() -> None:
@@ -37,7 +39,7 @@ def test_its_commands_are_targets_of_the_makefile() -> None:
     """`make TARGET`, in the README of the template."""
     targets = set(re.findall(r"^([a-z]+):", (TEMPLATE / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     targets |= set(re.findall(r"^([a-z]+):", (GENERATED / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z]+)", " ".join(re.findall(r"`([^`]+)`", README))))
+    named = set(re.findall(r"\bmake ([a-z]+)", README))
     assert {"demo", "picture", "check"} <= named
     assert named - targets == set()
 
@@ -60,5 +62,4 @@ def test_the_picture_is_small() -> None:
 def test_the_picture_shows_what_the_library_writes_today() -> None:
     """If the text of the pull request has other parts now: run `make picture`, and look at the picture."""
     text = PICTURE.with_suffix(".md").read_text(encoding="utf-8")
-    known = outline(GOLDEN.read_text(encoding="utf-8"))
-    assert outline(text) == known
+    assert outline(text) == outline(GOLDEN.read_text(encoding="utf-8"))
