@@ -122,6 +122,13 @@ def test_commands_of_the_page_exist() -> None:
     assert named - set(COMMANDS) == set()
 
 
+def test_the_container_command_is_written_the_same_way() -> None:
+    """The command line for Docker runs what the operators run."""
+    page = PAGE.read_text(encoding="utf-8")
+    (command,) = re.findall(r'^RUN = "(.*)"$', page, re.MULTILINE)
+    assert f"\ndocker run --rm --env REPOSITORY python:3.11 sh -ec '{command}'\n" in page
+
+
 FAULTY = """# A page
 
 ## Data
