@@ -18,6 +18,9 @@ help: ## List the commands
 demo: $(DEMO) ## Generate a repository, push it to a local GitHub, and watch its workflows ship two models
 	$(BIN)/python tests/demo.py
 
+picture: setup ## Photograph the demo's promotion pull request for README.md; needs Chromium
+	$(BIN)/python tests/picture.py
+
 # One process for each processor: more threads would only slow them down.
 check: export OMP_NUM_THREADS := 1
 check: setup ## Lint, types, and the quick tests of library and template, in two minutes
@@ -62,4 +65,4 @@ lock: setup ## Pin the newest packages that the requirements of library and temp
 		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
 	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt
 
-.PHONY: help demo check test part bench setup tools lock
+.PHONY: help demo picture check test part bench setup tools lock

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 # Modules that the library imports when it uses them.
 LATE = (
-    "alembic.command", "git", "hypothesis", "markdown_it", "matplotlib.backends.backend_agg", "matplotlib.pyplot",
+    "alembic.command", "git", "markdown_it", "matplotlib.backends.backend_agg", "matplotlib.pyplot",
     "mlflow.artifacts", "mlflow.models.display_utils", "mlflow.pyfunc", "mlflow.store.db.utils",
     "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store", "mlflow.tracing.export",
     "mlflow.tracing.processor", "mlflow.types.responses", "opentelemetry.sdk.metrics",
