@@ -4,6 +4,7 @@ test_demo tests the installation of packages, which each job does as on GitHub, 
 test_journey tests CI's checks of code.
 """
 
+import os
 import re
 import subprocess
 import tempfile
@@ -66,7 +67,9 @@ def start_fork_server(ready: Path) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="gitops-") as scratch:  # an address must be short
         address = Path(scratch, "commands")
         command = [ready / "bin" / "python", folder / "fork_server.py", address]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        # With the variables that this process's imports have set, the server could not tell what its own imports set.
+        env = {"PATH": os.environ["PATH"], "HOME": scratch}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as server:
             assert server.stdin
             assert server.stdout
             assert server.stdout.readline() == "ready\n"
