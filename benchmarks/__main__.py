@@ -33,6 +33,7 @@ class Sizes:
         resamplings: Number of repetitions of the resampling.
         blocks: Number of blocks of requests.
         pushes: Number of pushes of a new repository.
+        fast: Whether the jobs of a push install nothing.
         containers: Number of starts of a container; 0 leaves out the image, which takes minutes to build.
         check: Whether to run `make check`, with cold and with warm caches.
     """
@@ -48,16 +49,17 @@ class Sizes:
     resamplings: int
     blocks: int
     pushes: int
+    fast: bool
     containers: int
     check: bool
 
 
 FULL = Sizes(
     15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), {500: 400, 5_000: 400, 50_000: 100},
-    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, 7, True,
+    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, False, 7, True,
 )  # fmt: skip
 QUICK = Sizes(
-    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, 0, False
+    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, True, 0, False
 )  # fmt: skip
 
 
@@ -100,7 +102,7 @@ def measure(generated: GeneratedRepository, sizes: Sizes) -> list[Figure]:
     figures += serving.measure(generated, sizes.blocks, show_progress)
     figures += store.measure(generated, sizes.runs, show_progress)
     figures += image.measure(generated, sizes.containers, show_progress) if sizes.containers else []
-    return figures + pull_request.measure(generated, sizes.pushes, show_progress)
+    return figures + pull_request.measure(generated, sizes.pushes, sizes.fast, show_progress)
 
 
 def show_progress(step: str) -> None:

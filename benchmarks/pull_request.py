@@ -2,11 +2,14 @@
 
 import shutil
 import time
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.generated import GeneratedRepository, commit
 from benchmarks.process import run
 from benchmarks.table import Figure, Progress
+from fast_setup import skip_setup_and_checks, start_fork_server
 from github.contributor import caches, start_github, warm_cache
 from github.model import Run
 
@@ -14,12 +17,15 @@ WORKFLOW = "train.yml"
 POLL = 0.1
 
 
-def measure(generated: GeneratedRepository, pushes: int, progress: Progress) -> list[Figure]:
-    """Measure pushes of new repositories to the local GitHub; CI runs at the same time, on the same cores."""
+def measure(generated: GeneratedRepository, pushes: int, fast: bool, progress: Progress) -> list[Figure]:
+    """Measure pushes of new repositories to the local GitHub; CI runs at the same time, on the same cores.
+
+    With `fast`, jobs install and import nothing: this tests the measurement, and is not the time that users wait.
+    """
     results: list[tuple[float, float, Run]] = []
     for number in range(pushes):
         progress(f"push to pull request, {number + 1} of {pushes}")
-        results.append(_push(generated, generated.root.with_name(f"push-{number}")))
+        results.append(_push(generated, generated.root.with_name(f"push-{number}"), fast))
     steps = [_steps(run) for *_, run in results]
     rows = {
         "push to pull request: all": [opened for opened, *_ in results],
@@ -32,21 +38,23 @@ def measure(generated: GeneratedRepository, pushes: int, progress: Progress) -> 
     return [Figure(name, "s", _median(values), None, "", pushes) for name, values in rows.items()]
 
 
-def _push(generated: GeneratedRepository, folder: Path) -> tuple[float, float, Run]:
+def _push(generated: GeneratedRepository, folder: Path, fast: bool) -> tuple[float, float, Run]:
     """Push a new repository; return the seconds until the pull request, and until the end of Train, and its run."""
     folder.mkdir()
     clone = generated.copy_to(f"{folder.name}-clone")
     toml = clone / "model.toml"
     # No image is built, for its time depends on the network.
     toml.write_text(toml.read_text().replace('kind = "none"', 'kind = "process"'))
+    if fast:
+        skip_setup_and_checks(clone / "Makefile")
     commit(clone)
-    machine = _machine(generated)
-    with start_github(folder, clone, env=machine) as github:
+    machine = start_fork_server(generated.root / ".venv") if fast else nullcontext(_machine(generated))
+    with machine as variables, start_github(folder, clone, env=variables) as github:
         began = time.monotonic()
         run("git", "push", "--quiet", "origin", "main", cwd=clone)
         while not github.pulls:
             if all(each.status == "completed" for each in github.server.runs.values()):
-                raise RuntimeError(f"No pull request was opened; see {folder / 'runs'}.")
+                raise RuntimeError(f"No pull request was opened.\n{_failed_logs(github.server.runs.values())}")
             time.sleep(POLL)
         opened = time.monotonic() - began
         train = next(each for each in github.server.runs.values() if each.workflow == WORKFLOW)
@@ -56,6 +64,12 @@ def _push(generated: GeneratedRepository, folder: Path) -> tuple[float, float, R
         github.wait_for_runs()
     shutil.rmtree(folder)
     return opened, ended, train
+
+
+def _failed_logs(runs: Iterable[Run]) -> str:
+    """Return the ends of the logs of failed jobs."""
+    failed = [job for run in runs for job in run.jobs.values() if job.conclusion == "failure"]
+    return "\n".join(f"{job.id}:\n{job.log[-1500:]}" for job in failed)
 
 
 def _machine(generated: GeneratedRepository) -> dict[str, str]:
