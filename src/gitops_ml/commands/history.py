@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--environment", help="The environment.  [default: the last one in model.toml]")
 @click.pass_obj
 def command(project: Path, environment: str | None) -> None:
-    """Print which version was to serve in each period, and whether it served.
+    """Print the versions that were to serve, and if they did.
 
     For each period, the table shows the merge, hold or override behind it, whether the version was verified, and its
     metric. It is computed from main and the ledger.
