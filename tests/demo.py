@@ -104,7 +104,7 @@ def _print_job(run: Run, job: Job) -> None:
 
 def _result_line(job: Job) -> str:
     """Return the line of a job's log with its result, if there is one."""
-    results = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Left", "Nothing to",
+    results = [line for line in job.log.splitlines() if line.startswith(("Opened", "Refreshed", "Nothing to",
             "Version ", "Registered", "Accepted", "Alias", "Nothing was", "No image"))]  # fmt: skip
     return results[0][:110] if results else ""
 

@@ -96,7 +96,7 @@ def test_a_better_version_refreshes_branch_and_body_once(offered: PreparedHub) -
 def test_a_worse_version_leaves_it(offered: PreparedHub) -> None:
     """Its metric on the same holdout decides, and the summary says so."""
     output = offered.promote("3-over-1")
-    assert "Left" in output
+    assert "was not changed and proposes version 1" in output
     assert offered.writes == []
     assert offered.record(BRANCH)["version"] == "1"
 
