@@ -113,6 +113,8 @@ def enter(request: dict[str, Any], imported: dict[str, str]) -> None:
     os.environ.update(imported | request["env"])
     time.tzset()
     tempfile.tempdir = None
+    # A shell that starts a program in the background makes it ignore this signal, and so all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     np.random.seed()  # noqa: NPY002 (the generator of code that uses no other one)
     sys.executable = request["python"]
     sys.argv = ["gitops", *request["arguments"]]
