@@ -4,12 +4,13 @@ Repository, local GitHub and workflow runs are those of the demo (tests/demo.py)
 better one is proposed. A browser without a window opens the page of the second pull request. Its picture and its text
 go to docs/images; test_readme.py compares the text with those that the library writes.
 
-It takes some minutes, and needs Chromium (`make tools`). Texts look as on GitHub with the fonts of Debian's packages
-fonts-liberation and fonts-noto-color-emoji.
+It takes some minutes, and needs Chromium (`make tools`) and the fonts of Debian's packages fonts-liberation and
+fonts-noto-color-emoji, with which texts look as on GitHub.
 """
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from io import BytesIO
@@ -36,6 +37,7 @@ from hub_fixture import BETTER
 PICTURE = TEMPLATE / "docs" / "images" / "promotion-pull-request.png"
 TEXT = PICTURE.with_suffix(".md")
 WIDTH = 1000
+FONTS = ("Liberation Sans", "Noto Color Emoji")
 # Text stays sharp with few colors, and the file stays small.
 COLORS = 64
 LIMIT = 300 * 1024  # bytes
@@ -59,6 +61,14 @@ def photograph(url: str) -> bytes:
         picture = page.locator("main").screenshot()
         opened.close()
     return picture
+
+
+def require_fonts() -> None:
+    """Stop with a message if a font is missing: the picture would show boxes instead of signs."""
+    families = subprocess.run(["fc-list", ":", "family"], check=True, capture_output=True, text=True).stdout
+    missing = [font for font in FONTS if font not in families]
+    require(not missing, f"These fonts are missing: {', '.join(missing)}. Install fonts-liberation and "
+            "fonts-noto-color-emoji.")  # fmt: skip
 
 
 def reduce_colors(picture: bytes) -> bytes:
@@ -99,6 +109,7 @@ def save(github: Contributor, number: int) -> None:
 def main() -> None:
     """Run the story up to the second pull request, and write its picture."""
     started = time.monotonic()
+    require_fonts()
     root, port = generate_repository()
     machine = warm_cache(memory_folder.path_or(FOLDER) / "machine", root / "requirements")
     machine |= {"GITOPS_STATE": str(FOLDER / "state")}
