@@ -70,9 +70,7 @@ TABLE = (
     JobSecret("GOOGLE_APPLICATION_CREDENTIALS_JSON", "files on Google Cloud", USES_FILES),
     JobSecret("INGEST_URL", "the database of [ingest]", READS_FILES, is_standard=False),
     JobSecret("INGEST_TOKEN", "the HTTP address of [ingest]", READS_FILES, is_standard=False),
-    JobSecret(
-        "GITOPS_TOKEN", "the bearer token of callers", (*STARTS_SERVERS, "monitor/monitor"), is_standard=False
-    ),
+    JobSecret("GITOPS_TOKEN", "the bearer token of callers", (*STARTS_SERVERS, "monitor/monitor"), is_standard=False),
     JobSecret("GITOPS_OUTCOMES_TOKEN", "the bearer token for posting outcomes", STARTS_SERVERS, is_standard=False),
     JobSecret("GITOPS_LOG_KEY", "the key of hashes in the prediction log", STARTS_SERVERS, is_standard=False),
     JobSecret("GITOPS_REGISTRY_USER", "a registry other than GitHub's", USES_IMAGES, "variable", is_standard=False),

@@ -1,4 +1,4 @@
-"""Variables, and names of secrets. An organization that shares some, and environments that have their own, are empty."""
+"""Variables and names of secrets of the repository. The lists of an organization and of environments are empty."""
 
 from typing import Any
 
