@@ -29,11 +29,11 @@ MASK = "***"
 
 @contextmanager
 def prepare_environment() -> Iterator[None]:
-    """Prepare the secrets of a job for the programs that read them, while a command runs.
+    """Return a context in which the secrets of a job are ready for the programs that read them.
 
     A workflow sets a variable for every secret that may exist. An empty one is removed, because MLflow and the packages
     of cloud storage would take it as a value. Google's packages read a file: it is private to this user, in the
-    runner's temporary folder if there is one, and removed when the command ends.
+    runner's temporary folder if there is one, and removed when the context ends.
 
     Raises:
         ConfigError: GOOGLE_APPLICATION_CREDENTIALS_JSON is not JSON.

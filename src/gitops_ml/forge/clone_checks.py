@@ -9,8 +9,9 @@ OWNERS = ".github/CODEOWNERS"
 PLACEHOLDER = "@your-github-name"
 # Paths below .github. Without the actions, workflows fail.
 WORKFLOWS = (
-    "actions/login/action.yml", "actions/setup/action.yml", "workflows/ci.yml", "workflows/deploy.yml", "workflows/ingest.yml",
-    "workflows/monitor.yml", "workflows/pages.yml", "workflows/rollback.yml", "workflows/train.yml",
+    "actions/login/action.yml", "actions/setup/action.yml", "workflows/ci.yml", "workflows/deploy.yml",
+    "workflows/ingest.yml", "workflows/monitor.yml", "workflows/pages.yml", "workflows/rollback.yml",
+    "workflows/train.yml",
 )  # fmt: skip
 
 
