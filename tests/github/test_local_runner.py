@@ -405,12 +405,12 @@ def test_pages_are_published_only_if_a_variable_enables_them(
 ) -> None:
     """The workflow does nothing without its variable; with it, the folder's files are published."""
     text = (GENERATED / ".github/workflows/pages.yml").read_text()
-    if enabled:
-        text = text.replace("vars.GITOPS_PAGES == 'true' && ", "")
-        text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
-    setup = ".github/actions/setup/action.yml"
+    text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
+    world.hub.settings.variables |= {"GITOPS_PAGES": "true"} if enabled else {}
+    setup, login = (f".github/actions/{name}/action.yml" for name in ("setup", "login"))
     world.commit(pages=text, **{
         f"./{setup}": (GENERATED / setup).read_text().replace("make setup", "mkdir -p .gitops/site"),
+        f"./{login}": (GENERATED / login).read_text(),
         "./.python-version": f"{sys.version_info.major}.{sys.version_info.minor}\n",
     })  # fmt: skip
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")

@@ -32,7 +32,8 @@ def tracking_server(python: Path, folder: Path) -> Iterator[str]:
     folder.mkdir()
     address = f"http://127.0.0.1:{(port := free_port())}"
     command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
-               "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", folder / "files"]  # fmt: skip
+               "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
+               "--artifacts-destination", folder / "files"]  # fmt: skip
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
@@ -93,7 +94,7 @@ def green(ended: dict[str, Run], *workflows: str) -> None:
 
 
 def test_the_loop_runs_on_choices_alone(clone: Path, fast_machine: dict[str, str], tmp_path: Path) -> None:
-    """Trained from the database, registered on the server, compared, merged and deployed; the branch keeps the ledger."""
+    """Trained from a database, registered on a server, compared, merged, deployed; the branch keeps the ledger."""
     with (
         tracking_server(clone / ".venv/bin/python", tmp_path / "server") as server,
         start_github(tmp_path, clone, env=fast_machine | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
