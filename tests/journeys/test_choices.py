@@ -2,12 +2,13 @@
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def tracking_server(python: Path, folder: Path) -> Iterator[str]:
         _wait_until_healthy(address, server, folder / "log")
         yield address
     finally:
-        os.killpg(server.pid, 15)
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
 
 
@@ -67,15 +68,32 @@ def ask(server: str, path: str, **parameters: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The folder in which Deploy keeps its state; servers that it left running are ended."""
+    folder = tmp_path / "state"
+    yield folder
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"gitops={folder}/".encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGTERM)
+
+
+@pytest.fixture
 def clone(fast_machine: dict[str, str], tmp_path: Path) -> Path:
-    """A generated repository whose data is a query; its jobs link packages that are installed already."""
+    """A generated repository whose data is a query; its jobs link packages that are installed already.
+
+    It serves as a process, because an image needs a base image from a registry.
+    """
     root = bake(tmp_path)
     skip_setup_and_checks(root / "Makefile")
     with sqlite3.connect(tmp_path / "warehouse.db") as database:
         pd.read_csv(root / DATA).to_sql("rows", database, index=False)
     database.close()
     (root / DATA).unlink()
-    replace_in_file(root / "model.toml", {f'path = "{DATA}"': 'query = "SELECT * FROM rows"'})
+    replace_in_file(root / "model.toml", {
+        f'path = "{DATA}"': 'query = "SELECT * FROM rows"',
+        'kind = "none"': 'kind = "process"', "port = 8080": f"port = {free_port()}",
+    })  # fmt: skip
     run(root, "git", "init", "--quiet", "--initial-branch", "main")
     run(root, "git", "add", "--all")
     run(root, "git", "commit", "--quiet", "--message", "Start from the template")
@@ -93,16 +111,16 @@ def green(ended: dict[str, Run], *workflows: str) -> None:
         assert not any(PASSWORD in job.log + job.summary for job in found.jobs.values())
 
 
-def test_the_loop_runs_on_choices_alone(clone: Path, fast_machine: dict[str, str], tmp_path: Path) -> None:
+def test_the_loop_runs_on_choices_alone(clone: Path, fast_machine: dict[str, str], tmp_path: Path, state: Path) -> None:
     """Trained from a database, registered on a server, compared, merged, deployed; the branch keeps the ledger."""
     with (
         tracking_server(clone / ".venv/bin/python", tmp_path / "server") as server,
-        start_github(tmp_path, clone, env=fast_machine | {"GITOPS_STATE": str(tmp_path / "state")}) as github,
+        start_github(tmp_path, clone, env=fast_machine | {"GITOPS_STATE": str(state)}) as github,
     ):
         settings = github.hub.settings
         settings.runners |= {"self-hosted", "gpu"}
         settings.variables |= {
-            "TRAIN_RUNNER": '["self-hosted", "gpu"]', "COMPARE_RUNNER": "gpu", "TRAIN_TIMEOUT": "30",
+            "TRAIN_RUNNER": '["self-hosted", "gpu"]', "DEPLOY_RUNNER": "gpu", "TRAIN_TIMEOUT": "30",
             "MLFLOW_TRACKING_URI": server,
         }  # fmt: skip
         settings.secrets["DATABASE_URL"] = f"sqlite:///file:{tmp_path}/warehouse.db?{PASSWORD}&uri=true"
@@ -150,6 +168,6 @@ def _the_doctor_lists_the_choices(github: Contributor) -> None:
         capture_output=True, text=True, env={**os.environ, **env},
     )  # fmt: skip
     output = done.stdout
-    assert re.search(r'RUNNERS .* ok .*COMPARE_RUNNER = gpu, TRAIN_RUNNER = \["self-hosted", "gpu"\]', output), output
+    assert re.search(r'RUNNERS .* ok .*DEPLOY_RUNNER = gpu, TRAIN_RUNNER = \["self-hosted", "gpu"\]', output), output
     assert re.search(r"SECRETS .* ok .*DATABASE_URL: ci: code, data; train: train, compare\.", output), output
     assert PASSWORD not in output + done.stderr

@@ -314,7 +314,7 @@ def test_values_that_end_a_run(name: str, value: str, allowed: str) -> None:
     assert allowed in text
 
 
-NO_CHOICES = {
+NO_CHOICES: dict[str, Any] = {
     "/actions/variables": [], "/actions/organization-variables": [], "/actions/secrets": [],
     "/actions/organization-secrets": [], "/environments/production/secrets": [],
 }  # fmt: skip
