@@ -16,7 +16,7 @@ from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
     "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui",
-    "config", "conclude", "doctor", "setup", "eject", "docs", "explain",
+    "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
 )  # fmt: skip
 
 

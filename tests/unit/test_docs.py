@@ -19,7 +19,7 @@ from gitops_ml.registry.store_checks import CHECKS as STORE
 from gitops_ml.table import Table
 from unit.sample import DATA, ROOT, TEMPLATE, Project
 
-PAGES = ("commands", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store", "targets")
+PAGES = ("commands", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store", "targets", "update")
 CHECKS = ("MODEL", *(check.id for check in (*clone_checks.CHECKS, *LOCKS, *STORE, *forge.CHECKS)))
 ALERTS = re.findall(r"alert: (\w+)", (DATA / "prometheus" / "rules.yml.in").read_text())
 ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.GitopsError)

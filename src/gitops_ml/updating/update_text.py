@@ -1,0 +1,163 @@
+"""Text of an update: each file that changes, with the reason, and what to type next."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops_ml import git, library
+from gitops_ml.updating.copied_library import COPIES
+from gitops_ml.updating.file_owners import ANSWERS, find_owner
+from gitops_ml.updating.git_trees import Tree, read_contents
+from gitops_ml.updating.library_files import LibraryFiles
+from gitops_ml.updating.update_files import UpdatedFiles
+
+
+@dataclass(frozen=True)
+class _Section:
+    title: str
+    lines: list[str]
+
+
+def write_message(root: Path, updated: UpdatedFiles, tree: str, old: LibraryFiles | None, new: LibraryFiles) -> str:
+    """Return the message of the update's commit.
+
+    Args:
+        root: Root of the clone.
+        updated: Files of the repository after the update.
+        tree: Tree with these files.
+        old: Version of the library that main pins; None if main has a copy of 0.1.
+        new: The new version of the library.
+    """
+    source = old.version if old else "the copy of 0.1"
+    sections = [
+        _Section("Conflicts: edit these files on the branch until no marker is left, and commit:",
+                 [_line(path, "both you and the template changed the same lines") for path in updated.conflicts]),
+        _Section("Left to you:", [_line(path, why) for path, why in sorted(updated.todo.items())]),
+        _Section("Changed:", list(_changes(root, updated, tree, old, new))),
+        _Section("Not changed:", list(_kept(updated))),
+        _Section("New gates, which are on by default (`gitops docs update`):", _new_gates(old, new)),
+        _Section("New questions of the template, with the answers that were taken:", _new_answers(root, updated)),
+    ]  # fmt: skip
+    blocks = [f"Update {library.NAME} from {source} to {new.version}", _first_sentence(updated)]
+    blocks += ["\n".join([section.title, *section.lines]) for section in sections if section.lines]
+    return "\n\n".join(blocks)
+
+
+def _first_sentence(updated: UpdatedFiles) -> str:
+    if updated.locks.retraining:
+        return (
+            "This update retrains, because these packages change in the locks of training and serving: "
+            f"{', '.join(updated.locks.retraining)}."
+        )
+    return "This update retrains nothing: the locks of training and serving stay as they are."
+
+
+def _line(path: str, why: str) -> str:
+    shown = path if path.isprintable() else repr(path)
+    return f"- {shown}: {why}"
+
+
+def _changes(
+    root: Path, updated: UpdatedFiles, tree: str, old: LibraryFiles | None, new: LibraryFiles
+) -> Iterator[str]:
+    """Yield a line for each file that the update changes."""
+    before, after = updated.before, updated.after
+    counts = _count_lines(root, updated, tree)
+    renamed = updated.moved.renamed if updated.moved else {}
+    if updated.moved and updated.moved.removed:
+        folders = " and ".join(COPIES)
+        yield f"- {folders}: the copy of the library is removed ({updated.moved.removed} files); the wheel replaces it"
+    pinned = []
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) == after.get(path) or path in updated.conflicts:
+            continue
+        if find_owner(path) == "pinned":
+            pinned += [path] if path in after else []
+        elif path not in after and (path.startswith(COPIES) or path in renamed.values()) and path not in updated.todo:
+            continue
+        elif path not in updated.todo or path in after:
+            yield _line(f"{path}{counts.get(path, '')}", _reason(path, updated, renamed))
+    if pinned:
+        before_version = f", {new.version} instead of {old.version}" if old else f" {new.version}"
+        yield _line(", ".join(pinned), f"the library{before_version}")
+
+
+def _reason(path: str, updated: UpdatedFiles, renamed: dict[str, str]) -> str:
+    """Return why a file changes."""
+    before, after, base = updated.before, updated.after, updated.base
+    if path in updated.locks.reasons:
+        return updated.locks.reasons[path]
+    if path in renamed and path in after:
+        return f"moved from {renamed[path]}, unchanged"
+    if path == ANSWERS:
+        return "the answers of the new template, and its version"
+    if path not in before:
+        return "new in the template" if path in updated.theirs else "moved"
+    if path not in after:
+        return "the template no longer has it" if path not in updated.theirs else "moved"
+    note = f"; {updated.notes[path]}" if path in updated.notes else ""
+    return ("the template changed it" if before[path] == base.get(path) else
+            "the template changed it; your changes are kept") + note  # fmt: skip
+
+
+def _count_lines(root: Path, updated: UpdatedFiles, tree: str) -> dict[str, str]:
+    """Return the numbers of added and removed lines, as a text by path."""
+    from gitops_ml.updating.git_trees import write_tree
+
+    options = ("diff-tree", "-r", "-z", "--numstat", "--no-renames")
+    fields = git.run(root, *options, write_tree(root, updated.before), tree).split("\0")
+    lines = (field.split("\t", 2) for field in fields if field)
+    return {path: f" (+{added} -{removed})" for added, removed, path in lines
+            if added != "-" and path in updated.before and path in updated.after}  # fmt: skip
+
+
+def _kept(updated: UpdatedFiles) -> Iterator[str]:
+    """Yield a line for each file that the template changed, and the update does not."""
+    for path, note in sorted(updated.notes.items()):
+        if path not in updated.conflicts and updated.before.get(path) == updated.after.get(path):
+            yield _line(path, note)
+    if updated.moved is None:
+        yours = [path for path in _differing(updated.base, updated.theirs) if find_owner(path) == "yours"]
+        samples = [path for path in yours if path in updated.before and path in updated.theirs]
+        if samples:
+            yield _line(", ".join(samples), "yours; only the template's sample changed")
+
+
+def _differing(base: Tree, theirs: Tree) -> list[str]:
+    return sorted(path for path in base.keys() & theirs.keys() if base[path] != theirs[path])
+
+
+def _new_gates(old: LibraryFiles | None, new: LibraryFiles) -> list[str]:
+    return [f"- {id}" for id in sorted(new.gates - old.gates)] if old else []
+
+
+def _new_answers(root: Path, updated: UpdatedFiles) -> list[str]:
+    """Return a line for each question that the old answers lack."""
+    sides = [side[ANSWERS].id for side in (updated.before, updated.after) if ANSWERS in side]
+    contents = read_contents(root, sides)
+    answers = [json.loads(contents[id])["answers"] for id in sides]
+    if len(answers) < 2:
+        return []
+    return [f"- {name}: {answers[1][name]!r}" for name in answers[1] if name not in answers[0]]
+
+
+def next_commands(branch: str, main: str, has_conflicts: bool, is_remote: bool) -> str:
+    """Return the commands to type after an update.
+
+    Args:
+        branch: Name of the branch with the update.
+        main: Name of the revision that the branch starts at.
+        has_conflicts: True if files have conflict markers.
+        is_remote: True if main is the remote's.
+    """
+    resolve = "   # edit the files with conflicts, and commit" if has_conflicts else ""
+    check = "" if has_conflicts else " && make setup && make check"
+    commands = [
+        f"Look at it:  git diff {main}...{branch}",
+        f"{'Resolve it' if has_conflicts else 'Try it'}:{'  ' if has_conflicts else '      '}git switch {branch}{check}{resolve}",
+        (f"Propose it:  git push origin {branch}, and open a pull request" if is_remote else
+         f"Merge it:    git switch main && git merge --no-ff {branch}"),
+        f"Reject it:   git branch -D {branch}",
+    ]  # fmt: skip
+    return "\n".join([f"The branch {branch} has one commit on {main}.", *(f"  {command}" for command in commands)])
