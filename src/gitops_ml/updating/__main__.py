@@ -4,8 +4,8 @@ An older library calls it with these arguments; a change to them needs a new CON
 
     --contract 1 --project ROOT --pin FILE [--wheel FILE] [--branch NAME] [--from-copied]
 
-ROOT is the root of the repository, and FILE of `--pin` the content for its requirements/gitops.txt. `--wheel` names the file
-for its folder `vendor`; without it, the package index has the library. Exit codes are those of `gitops`.
+ROOT is the root of the repository. `--pin` names a file with the content for its requirements/gitops.txt, `--wheel` the
+file for its folder `vendor`; without it, the package index has the library. Exit codes are those of `gitops`.
 """
 
 import sys

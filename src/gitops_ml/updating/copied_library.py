@@ -1,7 +1,8 @@
 """Repositories that 0.1 generated: they have a copy of the library in src/gitops and tests/gitops.
 
-`data/template-0.1.0.tar.xz` has the template of 0.1 without these copies, without locks and sample data (empty files), and
-their digests in `digests.json`, so that copies that people changed are noticed. tests/fixtures/make-template-0.1.0 makes it.
+`data/template-0.1.0.tar.xz` has the template of 0.1 without these copies and without locks, with empty files for the
+sample data. Its `digests.json` has the digests of what it leaves out, so that copies that people changed are noticed.
+tests/fixtures/make-template-0.1.0 makes it.
 """
 
 import hashlib
@@ -168,8 +169,8 @@ def _drop_samples(moved: Moved, contents: Mapping[str, bytes]) -> None:
         else:
             moved.todo.setdefault(
                 path,
-                "it imports `gitops`, the copied library; use the fixtures of gitops_ml.testing instead (tests/test_schema.py "
-                "and tests/test_pipeline.py of a new repository show them)",
+                "it imports `gitops`, the copied library; use the fixtures of gitops_ml.testing instead, as "
+                "tests/test_schema.py and tests/test_pipeline.py of a new repository do",
             )
 
 

@@ -1,4 +1,4 @@
-"""Locks of the repository: unchanged while they satisfy the new library, otherwise the template's, or compiled again."""
+"""Locks: unchanged while they satisfy the new library, otherwise the new template's, or compiled again."""
 
 import subprocess
 import sys
@@ -61,9 +61,9 @@ def renew_locks(root: Path, files: Tree, base: Tree, theirs: Tree, new: LibraryF
             _add_library(folder, new)
             changes = LockChanges(_compile(root, folder, files, problems), dict(problems))
         else:
-            changes = LockChanges(
-                taken, {path: f"{why}; the template's lock, as yours was" for path, why in problems.items()}
-            )
+            source = "the new template's lock, because yours was the old template's"
+            reasons = {path: f"{why}; {source}" for path, why in problems.items()}
+            changes = LockChanges(taken, reasons)
         changes.retraining = _list_versions(root, files, changes.entries)
         return changes
 

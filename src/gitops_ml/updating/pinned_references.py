@@ -1,7 +1,7 @@
 """Pinned actions and images, of which both sides of a merge may have changed the version.
 
-A reference such as `actions/checkout@SHA # v7.0.1` is one value, not text: if both sides changed it, the newer version is
-used. To merge the rest of the file without conflicts, the chosen value is written into all three sides first.
+A reference such as `actions/checkout@SHA # v7.0.1` is one value, not text: if both sides changed it, the newer version
+is used. To merge the rest of the file without conflicts, the chosen value is written into all three sides first.
 """
 
 import re

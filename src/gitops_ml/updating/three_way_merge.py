@@ -28,8 +28,12 @@ SETTINGS = (
     "merge.conflictStyle=diff3", "merge.directoryRenames=false", "merge.renames=true", "merge.renameLimit=7000",
     "diff.renames=true", "diff.algorithm=histogram", "core.autocrlf=false", "core.attributesFile=/dev/null",
 )  # fmt: skip
-IDENTITY = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER")
-            for part, value in (("NAME", "gitops"), ("EMAIL", git.EMAIL), ("DATE", "2000-01-01T00:00:00Z"))}  # fmt: skip
+# The commits of the sides are the same each time.
+IDENTITY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "gitops"), ("EMAIL", git.EMAIL), ("DATE", "2000-01-01T00:00:00Z"))
+}
 BASE, OURS, THEIRS = "1", "2", "3"
 
 
@@ -144,9 +148,7 @@ def _resolve(merged: MergedFiles, path: str, stages: set[str], sides: tuple[Tree
         merged.tree.pop(path, None)  # both sides renamed it, to other names
     elif stages == {THEIRS}:
         merged.tree.pop(path, None)
-        merged.notes[path] = (
-            "the template has it now; it is not added, because you have a file or a rename in its place"
-        )
+        merged.notes[path] = "the template has it now; it is not added, because yours is in its place"
     elif stages != {OURS}:
         merged.conflicts.append(path)
 

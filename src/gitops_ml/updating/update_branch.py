@@ -81,8 +81,8 @@ def commit_update(root: Path, branch: str, main: str, tree: str, message: str) -
     if existing.foreign:
         raise StoreError(
             f"The branch {branch} has commits of other people: {'; '.join(existing.foreign)}. It is not overwritten.",
-            f"Merge the branch, or delete it (`git branch -D {branch}`), or choose another with `--branch NAME`. Then run "
-            "the command again.",
+            f"Merge the branch, or delete it (`git branch -D {branch}`), or choose another with `--branch NAME`. Then "
+            "run the command again.",
         )
     if f"branch refs/heads/{branch}" in git.run(root, "worktree", "list", "--porcelain").splitlines():
         raise StoreError(

@@ -122,7 +122,7 @@ def _merge(root: Path, updated: UpdatedFiles, ours: Tree, labels: MergeLabels) -
 
 
 def _join(kept: Tree, merged: Tree, ours: Tree, updated: UpdatedFiles) -> Tree:
-    """Join files of all owners; a new file of the template is left out where the repository has a folder, or vice versa."""
+    """Join files of all owners; where file and folder have the same name, the repository's are kept."""
     joined = {**kept, **merged}
     added = {path for path in joined if path not in ours}
     for path in find_collisions(joined, joined):

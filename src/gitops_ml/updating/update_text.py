@@ -151,13 +151,14 @@ def next_commands(branch: str, main: str, has_conflicts: bool, is_remote: bool) 
         has_conflicts: True if files have conflict markers.
         is_remote: True if main is the remote's.
     """
-    resolve = "   # edit the files with conflicts, and commit" if has_conflicts else ""
-    check = "" if has_conflicts else " && make setup && make check"
-    commands = [
-        f"Look at it:  git diff {main}...{branch}",
-        f"{'Resolve it' if has_conflicts else 'Try it'}:{'  ' if has_conflicts else '      '}git switch {branch}{check}{resolve}",
-        (f"Propose it:  git push origin {branch}, and open a pull request" if is_remote else
-         f"Merge it:    git switch main && git merge --no-ff {branch}"),
-        f"Reject it:   git branch -D {branch}",
-    ]  # fmt: skip
-    return "\n".join([f"The branch {branch} has one commit on {main}.", *(f"  {command}" for command in commands)])
+    switch = f"git switch {branch}"
+    merge = f"git switch main && git merge --no-ff {branch}"
+    commands = {
+        "Look at it": f"git diff {main}...{branch}",
+        **({"Resolve it": f"{switch}, edit the files with conflicts, and commit"} if has_conflicts else
+           {"Try it": f"{switch} && make setup && make check"}),
+        **({"Propose it": f"git push origin {branch}, and open a pull request"} if is_remote else {"Merge it": merge}),
+        "Reject it": f"git branch -D {branch}",
+    }  # fmt: skip
+    lines = [f"  {f'{name}:':12} {command}" for name, command in commands.items()]
+    return "\n".join([f"The branch {branch} has one commit on {main}.", *lines])
