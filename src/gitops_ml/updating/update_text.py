@@ -8,7 +8,7 @@ from pathlib import Path
 from gitops_ml import git, library
 from gitops_ml.updating.copied_library import COPIES
 from gitops_ml.updating.file_owners import ANSWERS, find_owner
-from gitops_ml.updating.git_trees import Tree, read_contents
+from gitops_ml.updating.git_trees import Tree, read_contents, write_tree
 from gitops_ml.updating.library_files import LibraryFiles
 from gitops_ml.updating.update_files import UpdatedFiles
 
@@ -63,7 +63,7 @@ def _changes(
 ) -> Iterator[str]:
     """Yield a line for each file that the update changes."""
     before, after = updated.before, updated.after
-    counts = _count_lines(root, updated, tree)
+    counts, template_renames = _count_lines(root, updated, tree), _list_renames(root, updated, tree)
     renamed = updated.moved.renamed if updated.moved else {}
     if updated.moved and updated.moved.removed:
         folders = " and ".join(COPIES)
@@ -76,7 +76,9 @@ def _changes(
             pinned += [path] if path in after else []
         elif path not in after and (path.startswith(COPIES) or path in renamed.values()) and path not in updated.todo:
             continue
-        elif path not in updated.todo or path in after:
+        elif path in template_renames:
+            yield _line(path, f"the template moved it from {template_renames[path]}; your changes move with it")
+        elif path not in template_renames.values() and (path not in updated.todo or path in after):
             yield _line(f"{path}{counts.get(path, '')}", _reason(path, updated, renamed))
     if pinned:
         before_version = f", {new.version} instead of {old.version}" if old else f" {new.version}"
@@ -103,13 +105,20 @@ def _reason(path: str, updated: UpdatedFiles, renamed: dict[str, str]) -> str:
 
 def _count_lines(root: Path, updated: UpdatedFiles, tree: str) -> dict[str, str]:
     """Return the numbers of added and removed lines, as a text by path."""
-    from gitops_ml.updating.git_trees import write_tree
-
     options = ("diff-tree", "-r", "-z", "--numstat", "--no-renames")
     fields = git.run(root, *options, write_tree(root, updated.before), tree).split("\0")
     lines = (field.split("\t", 2) for field in fields if field)
     return {path: f" (+{added} -{removed})" for added, removed, path in lines
             if added != "-" and path in updated.before and path in updated.after}  # fmt: skip
+
+
+def _list_renames(root: Path, updated: UpdatedFiles, tree: str) -> dict[str, str]:
+    """Return the old paths of scaffold that the template moved, by its new paths."""
+    options = ("diff-tree", "-r", "-z", "--name-status", "-M", "--diff-filter=R")
+    fields = git.run(root, *options, write_tree(root, updated.before), tree).split("\0")
+    renames = {new: old for _, old, new in zip(fields[::3], fields[1::3], fields[2::3], strict=False)}
+    return {new: old for new, old in renames.items() if find_owner(new) == "scaffold" and new in updated.theirs
+            and old in updated.base and old not in updated.theirs}  # fmt: skip
 
 
 def _kept(updated: UpdatedFiles) -> Iterator[str]:
