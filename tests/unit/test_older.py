@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,8 +20,7 @@ from gitops_ml.predictions import are_close
 from gitops_ml.registry import record
 from gitops_ml.serving.score import to_typed_rows
 from gitops_ml.training import commit_scoring
-from gitops_ml.wheel import build, write
-from unit.sample import ROOT, TEMPLATE
+from unit.sample import ROOT
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "generated-0.1.0.tar.xz"
 PROCESS = '[targets.production]\nkind = "process"\nport = {port}\n'
@@ -76,17 +74,6 @@ def _install(root: Path, folder: Path) -> Path:
     return python
 
 
-def _move_to_library(root: Path) -> None:
-    """Replace the copy of the library by its wheel, and the locks by the current ones."""
-    shutil.rmtree(root / "src" / "gitops")
-    for name in ("build", "serve", "train"):
-        for kind in ("in", "txt"):
-            shutil.copy(TEMPLATE / "requirements" / f"{name}.{kind}", root / "requirements")
-    for file in (root / "tests" / "model").iterdir():
-        file.rename(root / "tests" / file.name)
-    write(build(ROOT), root)
-
-
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Older]:
     """A repository whose champion, version 1, was trained and promoted by 0.1, and that then moved to the library."""
@@ -106,10 +93,11 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Older]:
     for command in (("train",), ("register",), ("compare", "--exit-code"), ("promote", "--local")):
         _run(root, str(python), "-m", "gitops", *command)
     _run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
-    _move_to_library(root)
-    _run(root, "git", "add", "--all")
-    _run(root, "git", "commit", "--quiet", "--message", "Move to the library")
-    yield Older(root, trained, scratch)
+    made = Older(root, trained, scratch)
+    text = made.gitops("update", "--from-copied", "--to", str(ROOT))
+    assert "This update retrains nothing" in text
+    made.git("merge", "--quiet", "--no-ff", "--no-edit", "update/gitops-ml")
+    yield made
     subprocess.run(["pkill", "--full", str(scratch / "state")], check=False)
 
 
@@ -158,6 +146,11 @@ def test_its_champion_is_served_by_the_copy_of_its_commit(older: Older) -> None:
     current = record.load_record(older.root, "production", "main")
     assert current is not None
     assert metadata["digest"] == current.digest
+
+
+def test_its_champion_is_reproduced_from_its_commit(older: Older) -> None:
+    """By the copy of the library, in a new environment with the lock of 0.1."""
+    assert "Reproduced: version 1" in older.gitops("reproduce", "1")
 
 
 def test_a_challenger_of_this_version_is_compared_with_its_champion(older: Older) -> None:

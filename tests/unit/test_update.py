@@ -441,7 +441,7 @@ class Killed(Exception):
 
 @pytest.mark.slow
 def test_a_kill_at_any_git_command_changes_nothing(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before and after each; the next run ends in the same state."""
+    """Before and after a part of them, among them the last three; the next run ends in the same state."""
     run, count, stop = git.run_bytes, 0, 0
 
     def interrupted(root: Path, *arguments: str, **options: object) -> bytes:
@@ -459,7 +459,7 @@ def test_a_kill_at_any_git_command_changes_nothing(clone: Clone, monkeypatch: py
     before = clone.state()
     clone.update()
     total, tree = count, clone.git("rev-parse", "update/gitops-ml^{tree}")
-    for number in range(1, total + 1):
+    for number in (*range(2, total - 2, 9), *range(total - 2, total + 1)):
         for sign in (1, -1):
             clone.git("update-ref", "-d", "refs/heads/update/gitops-ml")
             count, stop = 0, number * sign

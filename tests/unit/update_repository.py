@@ -17,7 +17,7 @@ from gitops_ml.updating.file_owners import find_owner
 from gitops_ml.updating.library_files import LibraryFiles
 from gitops_ml.updating.update_run import UpdateResult, update
 from gitops_ml.wheel import Wheel, build, write
-from repositories import replace_in_file
+from repositories import TEMPLATE, replace_in_file
 from unit.sample import library_wheel
 
 GENERATED = "<<cookiecutter.project_slug>>"
@@ -198,4 +198,4 @@ def generate(folder: Path) -> Clone:
     return clone
 
 
-__all__ = ["find_owner"]
+__all__ = ["TEMPLATE", "find_owner"]

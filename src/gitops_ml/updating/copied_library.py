@@ -23,6 +23,7 @@ VERSION = "0.1.0"
 DIGESTS = "digests.json"
 COPIES = ("src/gitops/", "tests/gitops/")
 PACKAGE = "src/gitops/__init__.py"  # with this file, commands take the repository for one with a copy
+SCHEMA = b"src/gitops/model.schema.json"
 OLD_TESTS, TESTS = "tests/model/", "tests/"
 IMPORTS = re.compile(rb"^\s*(?:from|import) gitops(?:\.|\s|$)", re.MULTILINE)
 
@@ -103,10 +104,10 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
         ours: Files of the repository.
         digests: SHA-256 of the files that the archive leaves out, by path.
     """
-    contents = read_contents(root, [entry.id for path, entry in ours.items() if path in digests or _may_import(path)])
+    contents = read_contents(root, [entry.id for path, entry in ours.items() if path in digests or _is_read(path)])
     unchanged = {
         path for path, digest in digests.items()
-        if path in ours and hashlib.sha256(contents[ours[path].id]).hexdigest() == digest
+        if path in ours and hashlib.sha256(contents.get(ours[path].id, b"")).hexdigest() == digest
     }  # fmt: skip
     # The archive has no content of these files; only a comparison with the repository's needs them.
     left_out = {path: ours[path] if path in unchanged else TreeEntry(FILE, "0" * 40) for path in digests}
@@ -120,7 +121,17 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
             moved.ours[path] = entry
     moved.base = {_new_path(path, moved): entry for path, entry in moved.base.items()}
     _drop_samples(moved, contents)
+    config = ours.get("model.toml")
+    if config is not None and SCHEMA in contents.get(config.id, b""):
+        moved.todo["model.toml"] = (
+            "editors look for its schema in the copied library; change the line with `#:schema` to "
+            "`#:schema ./.venv/lib/python3.11/site-packages/gitops_ml/data/model.schema.json` (with your Python)"
+        )
     return moved
+
+
+def _is_read(path: str) -> bool:
+    return path == "model.toml" or _may_import(path)
 
 
 def _may_import(path: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gitops_ml import library, locks
 from gitops_ml.errors import ConfigError
+from gitops_ml.locks import LibraryRequirements
 from gitops_ml.updating.git_trees import FILE, Tree, TreeEntry, read_contents, write_content
 from gitops_ml.updating.library_files import LibraryFiles
 
@@ -20,6 +21,19 @@ COMPILE = (
     "--no-emit-find-links", "--no-header", "--no-emit-package", library.NAME,
 )  # fmt: skip
 RETRAINING = ("requirements/train.txt", "requirements/serve.txt")
+
+
+@dataclass(frozen=True)
+class EarlierRequirements:
+    """Requirements of a repository before an update.
+
+    Attributes:
+        files: Files of the repository at main.
+        library: Requirements of the library that it has.
+    """
+
+    files: Tree
+    library: LibraryRequirements
 
 
 @dataclass
@@ -37,7 +51,9 @@ class LockChanges:
     retraining: tuple[str, ...] = ()
 
 
-def renew_locks(root: Path, files: Tree, base: Tree, theirs: Tree, new: LibraryFiles) -> LockChanges:
+def renew_locks(
+    root: Path, files: Tree, base: Tree, theirs: Tree, new: LibraryFiles, earlier: EarlierRequirements
+) -> LockChanges:
     """Return the locks that must change.
 
     Args:
@@ -46,14 +62,16 @@ def renew_locks(root: Path, files: Tree, base: Tree, theirs: Tree, new: LibraryF
         base: Files of the old template.
         theirs: Files of the new template.
         new: The new version of the library.
+        earlier: Requirements before the update; a lock that already did not satisfy them is not changed for that.
 
     Raises:
         ConfigError: A .in file is invalid, or the locks cannot be compiled.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "repository")
+        folder, before = Path(scratch, "repository"), Path(scratch, "before")
         _write(root, files, folder)
-        problems = _find_problems(folder, new)
+        _write(root, earlier.files, before)
+        problems = _find_problems(folder, new.requirements, _find_all(before, earlier.library))
         if not problems:
             return LockChanges()
         taken = _take(root, files, base, theirs, sorted(problems), Path(scratch, "theirs"), new)
@@ -62,8 +80,7 @@ def renew_locks(root: Path, files: Tree, base: Tree, theirs: Tree, new: LibraryF
             changes = LockChanges(_compile(root, folder, files, problems), dict(problems))
         else:
             source = "the new template's lock, because yours was the old template's"
-            reasons = {path: f"{why}; {source}" for path, why in problems.items()}
-            changes = LockChanges(taken, reasons)
+            changes = LockChanges(taken, {path: f"{why}; {source}" for path, why in problems.items()})
         changes.retraining = _list_versions(root, files, changes.entries)
         return changes
 
@@ -77,15 +94,32 @@ def _write(root: Path, files: Tree, folder: Path) -> None:
         (folder / path).write_bytes(contents[entry.id])
 
 
-def _find_problems(folder: Path, new: LibraryFiles) -> dict[str, str]:
-    """Return the locks that do not satisfy the new library and the .in files, with the reason."""
-    problems = {}
+def _find_all(folder: Path, required: LibraryRequirements) -> dict[str, tuple[str, ...]]:
+    """Return phrases about the packages that each lock lacks or pins in a version that does not fit."""
+    found = {}
     for file in sorted((folder / locks.FOLDER).glob("*.in")):
-        found = locks.find_problems(file, new.requirements)
-        missing = f"it lacks {', '.join(found.missing)}" if found.missing else ""
-        if missing or found.wrong:
-            problems[f"{locks.FOLDER}/{file.stem}.txt"] = "; ".join(filter(None, [missing, *found.wrong]))
+        problems = locks.find_problems(file, required)
+        phrases = (*(f"it lacks {name}" for name in problems.missing), *problems.wrong)
+        found[f"{locks.FOLDER}/{file.stem}.txt"] = phrases
+    return found
+
+
+def _find_problems(
+    folder: Path, required: LibraryRequirements, earlier: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
+    """Return the locks with problems that are new, and these problems."""
+    problems = {}
+    for path, phrases in _find_all(folder, required).items():
+        known = {_subject(phrase) for phrase in earlier.get(path, ())}
+        added = [phrase for phrase in phrases if _subject(phrase) not in known]
+        if added:
+            problems[path] = "; ".join(added)
     return problems
+
+
+def _subject(phrase: str) -> str:
+    """Return the package, and the version that is pinned, without the library's requirement."""
+    return phrase.partition(", and ")[0]
 
 
 def _take(
@@ -102,7 +136,7 @@ def _take(
     pins = {path: locks.read_pins(folder / path) for path in [*kept, *paths]}
     differs = any(pins[one].get(name, versions) != versions for one in kept for other in paths
                   for name, versions in pins[other].items() if name != library.NAME)  # fmt: skip
-    return None if differs or _find_problems(folder, new) else taken
+    return None if differs or _find_problems(folder, new.requirements, {}) else taken
 
 
 def _add_library(folder: Path, new: LibraryFiles) -> None:

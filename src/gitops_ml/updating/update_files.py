@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitops_ml import library
+from gitops_ml.locks import LibraryRequirements
 from gitops_ml.updating import copied_library, template_rendering
 from gitops_ml.updating.copied_library import Moved
 from gitops_ml.updating.file_owners import ANSWERS, find_owner
 from gitops_ml.updating.git_trees import FILE, Tree, TreeEntry, read_contents, read_tree, write_content, write_folder
 from gitops_ml.updating.library_files import LibraryFiles
-from gitops_ml.updating.lock_renewal import LockChanges, renew_locks
+from gitops_ml.updating.lock_renewal import EarlierRequirements, LockChanges, renew_locks
 from gitops_ml.updating.pinned_references import merge_references
 from gitops_ml.updating.three_way_merge import MergedFiles, MergeLabels, find_collisions, merge_trees
 
@@ -91,7 +92,9 @@ def update_files(
     updated = UpdatedFiles(before, {}, base, theirs, moved=moved, todo=dict(moved.todo) if moved else {})
     _merge(root, updated, ours, MergeLabels(*_names(old, new)))
     _replace_library(root, updated, new)
-    updated.locks = renew_locks(root, updated.after, base, theirs, new)
+    required = old.requirements if old else LibraryRequirements(copied_library.VERSION, ())
+    earlier = EarlierRequirements(before, required)
+    updated.locks = renew_locks(root, updated.after, base, theirs, new, earlier)
     updated.after |= updated.locks.entries
     return updated
 
