@@ -20,6 +20,7 @@ from gitops_ml.predictions import are_close
 from gitops_ml.registry import record
 from gitops_ml.serving.score import to_typed_rows
 from gitops_ml.training import commit_scoring
+from repositories import replace_in_file
 from unit.sample import ROOT
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "generated-0.1.0.tar.xz"
@@ -84,7 +85,9 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Older]:
     toml = root / "model.toml"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    toml.write_text(toml.read_text().replace('kind = "none"', 'kind = "process"').replace("= 8080", f"= {port}"))
+    # A busy machine would fail LATENCY, which is not what these tests are about.
+    changes = {'kind = "none"': 'kind = "process"', "= 8080": f"= {port}", "off = []": 'off = ["LATENCY"]'}
+    replace_in_file(toml, changes)
     _run(root, "git", "init", "--quiet", "--initial-branch", "main")
     _run(root, "git", "add", "--all")
     _run(root, "git", "commit", "--quiet", "--message", "Start from the template of 0.1")
@@ -146,11 +149,6 @@ def test_its_champion_is_served_by_the_copy_of_its_commit(older: Older) -> None:
     current = record.load_record(older.root, "production", "main")
     assert current is not None
     assert metadata["digest"] == current.digest
-
-
-def test_its_champion_is_reproduced_from_its_commit(older: Older) -> None:
-    """By the copy of the library, in a new environment with the lock of 0.1."""
-    assert "Reproduced: version 1" in older.gitops("reproduce", "1")
 
 
 def test_a_challenger_of_this_version_is_compared_with_its_champion(older: Older) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitops_ml import errors, git
+from gitops_ml.evidence_inputs import collect_evidence_inputs
 from gitops_ml.updating import template_rendering, update_branch
 from gitops_ml.updating.update_run import update
 from unit import update_repository as world
@@ -79,6 +80,14 @@ def test_the_text_says_what_changed_and_why(clone: Clone) -> None:
     message = clone.git("log", "-1", "--format=%B", "update/gitops-ml")
     assert text.startswith(message.split("\n\nGitops-Tree: ")[0])
     assert "git merge --no-ff update/gitops-ml" in text
+
+
+def test_a_new_gate_does_not_expire_evidence(clone: Clone) -> None:
+    """An open promotion pull request stays valid: decision 31; the text lists the gate."""
+    result = clone.update()
+    assert "New gates, which are on by default (`gitops docs update`):\n- EXAMPLE" in result.text
+    before, after = (collect_evidence_inputs(clone.root, each, None) for each in ("main", "update/gitops-ml"))
+    assert before == after
 
 
 def test_the_update_changes_no_file_of_the_user(clone: Clone) -> None:
