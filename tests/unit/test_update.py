@@ -1,5 +1,6 @@
 """`gitops update` with 20 kinds of local edits: from the library of this checkout to a patched one."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -330,6 +331,31 @@ def test_a_file_that_became_binary_is_kept(clone: Clone) -> None:
     result = clone.update()
     assert git.run_bytes(clone.root, "show", "update/gitops-ml:README.md").startswith(b"\x00\x01")
     assert "README.md: both you and the template changed it, and it cannot be merged; yours is kept" in result.text
+
+
+def test_a_link_in_the_place_of_a_file_is_kept(clone: Clone) -> None:
+    """Git moves it aside; the template changed the file."""
+    clone.path("Makefile").unlink()
+    clone.path("Makefile").symlink_to("README.md")
+    clone.commit()
+    result = clone.update()
+    assert result.conflicts == ()
+    assert clone.git("ls-tree", "update/gitops-ml", "Makefile").startswith("120000")
+    assert [path for path in clone.files() if "~" in path] == []
+    assert "- Makefile: you replaced it by a file of another kind" in result.text
+
+
+def test_both_renamed_and_changed_the_same_line(clone: Clone) -> None:
+    """The markers have readable names here, too."""
+    clone.git("mv", "docs/runbook.md", "docs/our-runbook.md")
+    clone.edit("docs/our-runbook.md", {"# Runbook\n": "# Our runbook\n"})
+    clone.commit()
+    result = clone.update()
+    assert result.conflicts == ("docs/our-runbook.md",)
+    assert "docs/instructions.md" not in clone.files()
+    shown = clone.show("docs/our-runbook.md")
+    assert re.search(r"^<<<<<<< yours\S*\n# Our runbook$", shown, re.MULTILINE)
+    assert not re.search(r"^[<|>]{7} [0-9a-f]{7}", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", ["docs/new-page.md", "Makefile"])

@@ -120,6 +120,7 @@ def patch_template(checkout: Path) -> None:
     replace_in_file(template / "model.toml", {"[data]": "[data] # changed in the template"})
     (template / "deploy/kubernetes/base/poddisruptionbudget.yaml").unlink()
     (template / "docs/runbook.md").rename(template / "docs/instructions.md")
+    replace_in_file(template / "docs/instructions.md", {"# Runbook\n": "# Instructions\n"})
     (template / "docs/new-page.md").write_text("# A new page\n")
     (template / "tests/test_new.py").write_text('# yours\n"""A new sample of a test."""\n')
     gate = '"""A new gate."""\n\nclass Example:\n    id = "EXAMPLE"\n'

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gitops_ml import console, git, library
-from gitops_ml.commands import find_root
+from gitops_ml.commands import find_root, main_revision
 
 
 @click.command()
@@ -25,7 +25,7 @@ def command(project: Path, to: str | None, from_copied: bool, branch: str | None
     root = find_root(project)
     _require_top_folder(root)
     _fetch(root)
-    pinned = library.read_pin(git.read_file(root, git.main_ref(root), library.PIN) or "")[0]
+    pinned = library.read_pin(git.read_file(root, main_revision(root), library.PIN) or "")[0]
     scratch = root / ".gitops" / "update"
     with console.progress("update") as progress:
         progress("get the new version")

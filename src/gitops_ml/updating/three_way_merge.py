@@ -35,6 +35,7 @@ IDENTITY = {
     for part, value in (("NAME", "gitops"), ("EMAIL", git.EMAIL), ("DATE", "2000-01-01T00:00:00Z"))
 }
 BASE, OURS, THEIRS = "1", "2", "3"
+UNMERGEABLE = "both you and the template changed it, and it cannot be merged; yours is kept"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def merge_trees(root: Path, base: Tree, ours: Tree, theirs: Tree, labels: MergeL
     for path, found in stages.items():
         _resolve(merged, path, found, sides)
     _restore_collisions(merged, sides)
-    _label(root, merged, commits, labels)
+    _restore_lost(merged, sides)
+    _label(root, merged, theirs, commits, labels)
     return merged
 
 
@@ -149,7 +151,7 @@ def _resolve(merged: MergedFiles, path: str, stages: set[str], sides: tuple[Tree
     elif stages == {THEIRS}:
         merged.tree.pop(path, None)
         merged.notes[path] = "the template has it now; it is not added, because yours is in its place"
-    elif stages != {OURS}:
+    else:
         merged.conflicts.append(path)
 
 
@@ -165,6 +167,15 @@ def _restore_collisions(merged: MergedFiles, sides: tuple[Tree, Tree, Tree]) -> 
         merged.conflicts = [each for each in merged.conflicts if each != path and not each.startswith(f"{path}/")]
         merged.notes = {each: note for each, note in merged.notes.items() if not each.startswith(f"{path}/")}
         merged.notes[path] = "one of you and the template has a file of this name, the other a folder; yours is kept"
+
+
+def _restore_lost(merged: MergedFiles, sides: tuple[Tree, Tree, Tree]) -> None:
+    """Keep a file of the repository that Git moved aside, such as a link in the place of a file."""
+    base, ours, theirs = sides
+    for path, entry in ours.items():
+        if path not in merged.tree and entry != base.get(path) and (path in theirs or path not in base):
+            merged.tree[path] = entry
+            merged.notes[path] = "you replaced it by a file of another kind; yours is kept"
 
 
 def _below(tree: Tree, path: str) -> Tree:
@@ -186,7 +197,7 @@ def _folders(tree: Mapping[str, TreeEntry]) -> set[str]:
     return {str(parent) for path in tree for parent in list(Path(path).parents)[:-1]}
 
 
-def _label(root: Path, merged: MergedFiles, commits: tuple[str, str, str], labels: MergeLabels) -> None:
+def _label(root: Path, merged: MergedFiles, theirs: Tree, commits: tuple[str, str, str], labels: MergeLabels) -> None:
     """Write readable names into the conflict markers; a file without markers, such as an image, stays ours."""
     contents = read_contents(root, [merged.tree[path].id for path in merged.conflicts if path in merged.tree])
     for path in list(merged.conflicts):
@@ -194,7 +205,8 @@ def _label(root: Path, merged: MergedFiles, commits: tuple[str, str, str], label
         content = contents.get(entry.id, b"") if entry else b""
         if entry is None or f"<<<<<<< {commits[1]}".encode() not in content:
             merged.conflicts.remove(path)
-            merged.notes[path] = "both you and the template changed it, and it cannot be merged; yours is kept"
+            if path in theirs:  # otherwise only its name was in conflict
+                merged.notes.setdefault(path, UNMERGEABLE)
             continue
         for commit, name in zip(commits, (labels.base, labels.ours, labels.theirs), strict=True):
             # Git abbreviates the commit of the ancestor, and appends the path after a rename.
