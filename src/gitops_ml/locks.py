@@ -47,7 +47,7 @@ class LibraryRequirements:
 
     Attributes:
         version: Version of the library.
-        requires: Its requirements, as the metadata of its distribution list them.
+        requires: Requirements, as the metadata of the distribution list them.
     """
 
     version: str
@@ -108,6 +108,9 @@ def find_problems(file: Path, required: LibraryRequirements | None = None) -> Lo
     Args:
         file: Path of the .in file; the lock has the same name with the suffix .txt.
         required: Requirements of the library; None for those of the installed version.
+
+    Returns:
+        The packages that the lock lacks, and those whose version does not fit.
 
     Raises:
         ConfigError: A line of the .in file is not a valid requirement.

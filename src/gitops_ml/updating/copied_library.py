@@ -103,6 +103,9 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
         base: Files of the rendered template of 0.1.
         ours: Files of the repository.
         digests: SHA-256 of the files that the archive leaves out, by path.
+
+    Returns:
+        Both sides as if 0.1 had had the layout of 0.2.
     """
     contents = read_contents(root, [entry.id for path, entry in ours.items() if path in digests or _is_read(path)])
     unchanged = {

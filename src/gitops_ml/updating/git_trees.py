@@ -44,7 +44,7 @@ def read_tree(root: Path, revision: str) -> Tree:
 
 
 def write_tree(root: Path, tree: Mapping[str, TreeEntry]) -> str:
-    """Write a tree with these files, and return its id.
+    """Return the id of a tree with these files, which is written to the object database.
 
     Args:
         root: Root of the clone.
@@ -58,7 +58,7 @@ def write_tree(root: Path, tree: Mapping[str, TreeEntry]) -> str:
 
 
 def write_folder(root: Path, folder: Path) -> Tree:
-    """Write the files of a folder to the object database as they are, and return them by path.
+    """Return the files of a folder by path; they are written to the object database as they are.
 
     Args:
         root: Root of the clone.
@@ -72,7 +72,7 @@ def write_folder(root: Path, folder: Path) -> Tree:
 
 
 def write_content(root: Path, content: bytes) -> str:
-    """Write a content to the object database, and return its id.
+    """Return the id of a content, which is written to the object database.
 
     Args:
         root: Root of the clone.
@@ -103,7 +103,7 @@ def read_contents(root: Path, ids: Iterable[str]) -> dict[str, bytes]:
 
 
 def write_commit(root: Path, tree: str, parents: Collection[str], message: str, env: Mapping[str, str]) -> str:
-    """Write a commit, and return its id.
+    """Return the id of a new commit.
 
     Args:
         root: Root of the clone.

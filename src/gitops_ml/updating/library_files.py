@@ -60,7 +60,7 @@ def wheel_name(version: str) -> str:
 
 
 def read_wheel(content: bytes, pin: str) -> LibraryFiles:
-    """Read a wheel that `vendor` holds or will hold.
+    """Return the files of a wheel that `vendor` holds or will hold.
 
     Args:
         content: Content of the wheel.
@@ -90,7 +90,7 @@ def read_wheel(content: bytes, pin: str) -> LibraryFiles:
 
 
 def read_installed(pin: str) -> LibraryFiles:
-    """Read the installed library, whose version the index has.
+    """Return the files of the installed library, whose version the index has.
 
     Args:
         pin: Content of requirements/gitops.txt.
@@ -99,7 +99,7 @@ def read_installed(pin: str) -> LibraryFiles:
 
 
 def read_pinned(root: Path, revision: str) -> LibraryFiles:
-    """Read the library that a commit pins: its wheel in `vendor`, or else the distribution of the index.
+    """Return the library that a commit pins: its wheel in `vendor`, or else the distribution of the index.
 
     Args:
         root: Root of the clone.
@@ -130,7 +130,7 @@ def read_pinned(root: Path, revision: str) -> LibraryFiles:
 
 
 def read_index(pin: str) -> LibraryFiles:
-    """Download the distribution that a requirement with a hash names, and read it.
+    """Return the library that a requirement with a hash names; it is downloaded from the index.
 
     Args:
         pin: Content of requirements/gitops.txt, without a wheel in `vendor`.

@@ -35,6 +35,7 @@ IDENTITY = {
     for part, value in (("NAME", "gitops"), ("EMAIL", git.EMAIL), ("DATE", "2000-01-01T00:00:00Z"))
 }
 BASE, OURS, THEIRS = "1", "2", "3"
+OTHER_KIND = "yours and the template's are files of different kinds, such as a link; yours is kept"
 UNMERGEABLE = "both you and the template changed it, and it cannot be merged; yours is kept"
 
 
@@ -92,6 +93,9 @@ def merge_trees(root: Path, base: Tree, ours: Tree, theirs: Tree, labels: MergeL
         ours: The repository's files.
         theirs: The new template's files.
         labels: Names of the sides in conflict markers.
+
+    Returns:
+        The merged files, with notes about conflicts.
     """
     ancestor = _commit(root, base, "base")
     commits = (ancestor, _commit(root, ours, "ours", ancestor), _commit(root, theirs, "theirs", ancestor))
@@ -140,7 +144,10 @@ def _resolve(merged: MergedFiles, path: str, stages: set[str], sides: tuple[Tree
     base, ours, theirs = sides
     if "~" in path and path not in base and path not in ours and path not in theirs:
         return  # a collision, which is restored below
-    if stages == {BASE, THEIRS}:
+    if stages in ({BASE, OURS}, {BASE, THEIRS}) and path in ours and path in theirs:
+        merged.tree[path] = ours[path]
+        merged.notes[path] = OTHER_KIND
+    elif stages == {BASE, THEIRS}:
         merged.tree.pop(path, None)
         merged.notes[path] = "you deleted it; it stays deleted, although the template changed it"
     elif stages == {BASE, OURS}:
@@ -175,7 +182,7 @@ def _restore_lost(merged: MergedFiles, sides: tuple[Tree, Tree, Tree]) -> None:
     for path, entry in ours.items():
         if path not in merged.tree and entry != base.get(path) and (path in theirs or path not in base):
             merged.tree[path] = entry
-            merged.notes[path] = "you replaced it by a file of another kind; yours is kept"
+            merged.notes[path] = OTHER_KIND
 
 
 def _below(tree: Tree, path: str) -> Tree:

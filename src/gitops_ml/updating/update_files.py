@@ -24,8 +24,8 @@ class UpdatedFiles:
     """A repository after an update.
 
     Attributes:
-        before: Its files at main.
-        after: Its files after the update.
+        before: Files at main, by path.
+        after: Files after the update, by path.
         base: Files of the old template.
         theirs: Files of the new template.
         conflicts: Paths of files with conflict markers.
@@ -47,7 +47,7 @@ class UpdatedFiles:
 
 
 def render_tree(root: Path, template: Path, answers: Mapping[str, str]) -> Tree:
-    """Render a template into the object database, and return the files.
+    """Return the files of a rendered template, which are written to the object database.
 
     Args:
         root: Root of the clone.
@@ -72,6 +72,9 @@ def update_files(
         old: Version of the library that main pins; None if main has a copy of 0.1.
         new: The new version of the library.
         answers: Recorded answers.
+
+    Returns:
+        The files before and after, with the reasons.
 
     Raises:
         ConfigError: An answer is not allowed, or the locks cannot be compiled.
