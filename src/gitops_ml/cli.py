@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gitops_ml import library
+from gitops_ml import library, secrets
 from gitops_ml.console import echo_error
 from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 
@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code; each class of errors.py has its own.
     """
     try:
-        gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
+        with secrets.prepare_environment():
+            gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

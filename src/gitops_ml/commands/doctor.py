@@ -75,11 +75,11 @@ def _check_store(repository: "Repository | None") -> "list[CheckRow]":
 def _check_github(root: Path, repository: "Repository | None", environment: str) -> "list[CheckRow]":
     """Run the checks of GitHub, and return their results; without a token or a connection they are unknown."""
     from gitops_ml.config import StoreConfig
-    from gitops_ml.forge import github_checks
+    from gitops_ml.forge import choice_checks, github_checks
     from gitops_ml.forge.github import connect
 
     branch = (repository.config.store if repository else StoreConfig()).branch
-    first, *others = github_checks.CHECKS
+    first, *others = checks = (*github_checks.CHECKS, *choice_checks.CHECKS)
     with console.progress("doctor") as progress:
         progress("check GitHub")
         try:
@@ -89,7 +89,7 @@ def _check_github(root: Path, repository: "Repository | None", environment: str)
                 first.to_row(github_checks.connection_result(error)),
                 *(check.unknown_row(error.problem) for check in others),
             ]
-        return [check.run(remote) for check in github_checks.CHECKS]
+        return [check.run(remote) for check in checks]
 
 
 def _show_rows(rows: "list[CheckRow]") -> None:

@@ -144,21 +144,22 @@ class GitHub:
                 return None
             raise
 
-    def paginate(self, path: str, **parameters: str | int) -> Iterator[Any]:
+    def paginate(self, path: str, *, key: str = "", **parameters: str | int) -> Iterator[Any]:
         """Yield every item of a list, page by page.
 
         Args:
             path: Path below /repos/OWNER/NAME.
+            key: Key of the list, if it is a part of a JSON object.
             **parameters: Query parameters.
 
         Raises:
             ForgeError: GitHub cannot be reached, or refuses.
         """
         response = self._request("GET", path, parameters={"per_page": 100, **parameters})
-        yield from response.json()
+        yield from response.json()[key] if key else response.json()
         while "next" in response.links:
             response = self._request("GET", response.links["next"]["url"])
-            yield from response.json()
+            yield from response.json()[key] if key else response.json()
 
     def send(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """Send a write request.
