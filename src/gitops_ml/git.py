@@ -10,8 +10,9 @@ from gitops_ml.errors import StoreError
 
 TIMEOUT = 600
 # Branches that propose a change to main: `promote/production` and the like.
-PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data")
+PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data", "update")
 DATA_BRANCH = "data/ingest"  # the branch that proposes new rows
+UPDATE_BRANCH = "update/gitops-ml"  # the branch that proposes a newer version of the library and its template
 # Identity of commits by workflows; the identity of the user is preferred if it is configured.
 # GitHub shows this address as its own bot, and no account can have it.
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"

@@ -99,11 +99,11 @@ def test_the_update_changes_no_file_of_the_user(clone: Clone) -> None:
 
 def test_a_workflow_line_away_from_the_templates_change_is_kept(clone: Clone) -> None:
     """Both changes are there."""
-    clone.edit(CI, {"timeout-minutes: 10": "timeout-minutes: 11"})
+    clone.edit(CI, {"REQUIRED_TIMEOUT || '10'": "REQUIRED_TIMEOUT || '11'"})
     clone.commit()
     result = clone.update()
     assert result.conflicts == ()
-    assert "timeout-minutes: 11" in clone.show(CI)
+    assert "REQUIRED_TIMEOUT || '11'" in clone.show(CI)
     assert "name: Check the types" in clone.show(CI)
     assert line_of(result.text, CI).endswith("the template changed it; your changes are kept")
 
@@ -146,7 +146,7 @@ def test_a_deleted_file_stays_deleted_although_the_template_changed_it(clone: Cl
 def test_a_renamed_file_gets_the_changes_under_its_new_name(clone: Clone) -> None:
     """A workflow, renamed and edited."""
     clone.git("mv", CI, ".github/workflows/checks.yml")
-    clone.edit(".github/workflows/checks.yml", {"timeout-minutes: 10": "timeout-minutes: 11"})
+    clone.edit(".github/workflows/checks.yml", {"REQUIRED_TIMEOUT || '10'": "REQUIRED_TIMEOUT || '11'"})
     clone.commit()
     assert clone.update().conflicts == ()
     assert "name: Check the types" in clone.show(".github/workflows/checks.yml")
@@ -384,14 +384,14 @@ def test_the_second_run_has_nothing_to_do(clone: Clone) -> None:
 
 def test_an_update_of_a_merged_update_starts_from_what_was_merged(clone: Clone) -> None:
     """The base is the version that main pins: the first update's changes are not merged again."""
-    clone.edit(CI, {"timeout-minutes: 10": "timeout-minutes: 11"})
+    clone.edit(CI, {"REQUIRED_TIMEOUT || '10'": "REQUIRED_TIMEOUT || '11'"})
     clone.commit()
     clone.update()
     clone.git("merge", "--quiet", "--no-ff", "--no-edit", "update/gitops-ml")
     result = clone.update(world.older())
     assert result.conflicts == ()
     assert "name: Check types" in clone.show(CI)
-    assert "timeout-minutes: 11" in clone.show(CI)
+    assert "REQUIRED_TIMEOUT || '11'" in clone.show(CI)
 
 
 def test_main_moves_and_the_branch_follows(clone: Clone) -> None:

@@ -6,6 +6,8 @@ Reads are retried. A write whose response was lost may have been done, so it is 
 
 import os
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -201,27 +203,37 @@ class GitHub:
         return response
 
 
-def connect(root: Path) -> GitHub:
+def connect(root: Path, with_gh: bool = False) -> GitHub:
     """Return a client of the repository that the environment names, or else of the remote `origin`.
 
     Args:
         root: Root of the clone.
+        with_gh: True to use the login of GitHub's program `gh` if no token is set.
 
     Raises:
         ConfigError: There is no token, or no repository on GitHub.
     """
-    token = os.environ.get("GITHUB_TOKEN")
+    server = os.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
+    token = os.environ.get("GITHUB_TOKEN") or (_token_of_gh(server) if with_gh else "")
     if not token:
         raise ConfigError(
             "There is no token for GitHub: GITHUB_TOKEN is not set.",
             "In a workflow, add `GITHUB_TOKEN: ${{ github.token }}` under `env:`. On your machine, run "
             "`GITHUB_TOKEN=$(gh auth token) gitops ...`. Without GitHub, run `gitops promote --local`.",
         )
-    server = os.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
     repository = os.environ.get("GITHUB_REPOSITORY") or _repository_of_remote(root, server)
     if not REPOSITORY.fullmatch(repository):
         raise ConfigError(f"GITHUB_REPOSITORY is {repository!r}.", "It must be OWNER/NAME.")
     return GitHub(repository, token, os.environ.get("GITHUB_API_URL", API).rstrip("/"), server)
+
+
+def _token_of_gh(server: str) -> str:
+    """Return the token with which the user is logged in to `gh`; empty if there is none."""
+    program = shutil.which("gh")
+    if program is None or git.in_actions():
+        return ""
+    command = [program, "auth", "token", "--hostname", urlsplit(server).netloc]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _repository_of_remote(root: Path, server: str) -> str:

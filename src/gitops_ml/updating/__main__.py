@@ -2,10 +2,12 @@
 
 An older library calls it with these arguments; a change to them needs a new CONTRACT:
 
-    --contract 1 --project ROOT --pin FILE [--wheel FILE] [--branch NAME] [--from-copied]
+    --contract 1 --project ROOT --pin FILE [--wheel FILE] [--branch NAME] [--from-copied] [--report FILE]
 
 ROOT is the root of the repository. `--pin` names a file with the content for its requirements/gitops.txt, `--wheel` the
-file for its folder `vendor`; without it, the package index has the library. Exit codes are those of `gitops`.
+file for its folder `vendor`; without it, the package index has the library. With `--report`, nothing is printed: the
+file gets the update as JSON (gitops_ml/update_report.py), or is empty if main has it already. Exit codes are those of
+`gitops`.
 """
 
 import sys
@@ -26,8 +28,12 @@ CONTRACT = 1
 @click.option("--wheel", type=click.Path(path_type=Path))
 @click.option("--branch")
 @click.option("--from-copied", is_flag=True)
-def run(contract: int, project: Path, pin: Path, wheel: Path | None, branch: str | None, from_copied: bool) -> None:
-    """Update the repository, and print what changed."""
+@click.option("--report", type=click.Path(path_type=Path))
+def run(
+    contract: int, project: Path, pin: Path, wheel: Path | None, branch: str | None, from_copied: bool,
+    report: Path | None,
+) -> None:  # fmt: skip
+    """Update the repository, and print what changed, or write it to a file."""
     from gitops_ml.updating import library_files
     from gitops_ml.updating.update_branch import BRANCH
     from gitops_ml.updating.update_run import update
@@ -39,7 +45,11 @@ def run(contract: int, project: Path, pin: Path, wheel: Path | None, branch: str
         )
     text = pin.read_text(encoding="utf-8")
     new = library_files.read_wheel(wheel.read_bytes(), text) if wheel else library_files.read_installed(text)
-    click.echo(update(project, new, branch or BRANCH, from_copied).text)
+    result = update(project, new, branch or BRANCH, from_copied)
+    if report is None:
+        click.echo(result.text)
+    else:
+        report.write_text(result.report.to_json() if result.report else "", encoding="utf-8")
 
 
 def main() -> int:

@@ -25,8 +25,13 @@ from gitops_ml.errors import ConfigError
 BUILDER = Path("src", "gitops_ml", "wheel.py")
 LOCK = f"{library.PACKAGE}/data/update.txt"
 CONTRACT = 1
+OTHER_SOURCES = "Name a checkout of the template, or a wheel: `gitops update --to ../gitops-template`."
 COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-deps", "--no-header", "--no-annotate",
            "--no-emit-index-url", "--no-emit-find-links", "-")  # fmt: skip
+
+
+class NotOnIndex(ConfigError):
+    """The package index has no such version of the library."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def fetch_library(target: str | None, scratch: Path, pinned: str | None) -> NewL
         The version; None if the newest version on the index is not newer than the pinned one.
 
     Raises:
+        NotOnIndex: The index has no such version.
         ConfigError: The target does not exist, or is not the library.
     """
     path = Path(target).expanduser() if target else None
@@ -198,10 +204,8 @@ def _find_on_index(version: str | None) -> str:
         return done.stdout
     if "not found" in done.stderr or "no version" in done.stderr:
         wanted = f"version {version} of {library.NAME}" if version else f"version of {library.NAME}"
-        problem = f"There is no {wanted} on the package index."
-    else:
-        problem = f"The package index cannot be read: {' '.join(done.stderr.split())[-500:]}"
-    raise ConfigError(problem, "Name a checkout of the template, or a wheel: `gitops update --to ../gitops-template`.")
+        raise NotOnIndex(f"There is no {wanted} on the package index.", OTHER_SOURCES)
+    raise ConfigError(f"The package index cannot be read: {' '.join(done.stderr.split())[-500:]}", OTHER_SOURCES)
 
 
 def _download(pin: str, version: str, scratch: Path) -> NewLibrary:

@@ -8,7 +8,7 @@ from gitops_ml import git
 from gitops_ml.errors import StoreError
 from gitops_ml.updating.git_trees import write_commit
 
-BRANCH = "update/gitops-ml"
+BRANCH = git.UPDATE_BRANCH
 # The commit names its own tree: an amended commit is then known to be a person's.
 TRAILER = "Gitops-Tree"
 _TRAILER = re.compile(rf"^{TRAILER}: ([0-9a-f]+)$", re.MULTILINE)
@@ -33,15 +33,15 @@ class ExistingBranch:
     before: str
 
 
-def read_branch(root: Path, branch: str, main: str) -> ExistingBranch:
-    """Return the state of the branch.
+def read_branch(root: Path, ref: str, main: str) -> ExistingBranch:
+    """Return the state of the branch, in this clone or on the remote when it was last fetched.
 
     Args:
         root: Root of the clone.
-        branch: Name of the branch.
+        ref: Full name of the branch's reference.
         main: Commit of main.
     """
-    tip = git.resolve(root, f"refs/heads/{branch}")
+    tip = git.resolve(root, ref)
     commits = git.run(root, "rev-list", "--reverse", "--topo-order", f"{main}..{tip}").split() if tip else []
     if tip is None or not commits:
         return ExistingBranch(None, None, None, (), tip or "0" * len(main))
@@ -75,7 +75,7 @@ def commit_update(root: Path, branch: str, main: str, tree: str, message: str) -
     Raises:
         StoreError: The branch has commits of people for another update, it is checked out, or another process set it.
     """
-    existing = read_branch(root, branch, main)
+    existing = read_branch(root, f"refs/heads/{branch}", main)
     if (existing.base, existing.tree) == (main, tree):
         return None
     if existing.foreign:

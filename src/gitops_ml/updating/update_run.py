@@ -5,12 +5,13 @@ from pathlib import Path
 
 from gitops_ml import git, library
 from gitops_ml.errors import ConfigError
+from gitops_ml.update_report import UpdateReport
 from gitops_ml.updating import copied_library, library_files, template_rendering, three_way_merge
 from gitops_ml.updating.git_trees import write_tree
 from gitops_ml.updating.library_files import LibraryFiles
 from gitops_ml.updating.update_branch import BRANCH, commit_update
 from gitops_ml.updating.update_files import update_files
-from gitops_ml.updating.update_text import next_commands, write_message
+from gitops_ml.updating.update_text import next_commands, write_report
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class UpdateResult:
         text: Text for the terminal.
         commit: Commit on the branch; None if there was nothing to do.
         conflicts: Paths of files with conflict markers.
+        report: What the update changes; None if main has it already.
     """
 
     text: str
     commit: str | None = None
     conflicts: tuple[str, ...] = ()
+    report: UpdateReport | None = None
 
 
 def update(root: Path, new: LibraryFiles, branch: str = BRANCH, from_copied: bool = False) -> UpdateResult:
@@ -54,10 +57,10 @@ def update(root: Path, new: LibraryFiles, branch: str = BRANCH, from_copied: boo
         return UpdateResult(f"Nothing to do: main pins gitops-ml {new.version} already.")
     updated = update_files(root, main, old, new, template_rendering.read_answers(root, main))
     tree = write_tree(root, updated.after)
-    message = write_message(root, updated, tree, old, new)
-    commit = commit_update(root, branch, main, tree, message)
+    report = write_report(root, updated, main, tree, old, new)
+    commit = commit_update(root, branch, main, tree, report.message)
     if commit is None:
-        return UpdateResult(f"Nothing to do: the branch {branch} has this update already.")
+        return UpdateResult(f"Nothing to do: the branch {branch} has this update already.", report=report)
     short = name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
     commands = next_commands(branch, short, bool(updated.conflicts), name.startswith("refs/remotes/"))
-    return UpdateResult(f"{message}\n\n{commands}", commit, tuple(updated.conflicts))
+    return UpdateResult(f"{report.message}\n\n{commands}", commit, report.conflicts, report)

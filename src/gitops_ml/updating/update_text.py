@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from gitops_ml import git, library
+from gitops_ml import git
+from gitops_ml.update_report import ReportItem, ReportSection, UpdateReport
 from gitops_ml.updating.copied_library import COPIES
 from gitops_ml.updating.file_owners import ANSWERS, find_owner
 from gitops_ml.updating.git_trees import Tree, read_contents, write_tree
@@ -13,35 +13,35 @@ from gitops_ml.updating.library_files import LibraryFiles
 from gitops_ml.updating.update_files import UpdatedFiles
 
 
-@dataclass(frozen=True)
-class _Section:
-    title: str
-    lines: list[str]
-
-
-def write_message(root: Path, updated: UpdatedFiles, tree: str, old: LibraryFiles | None, new: LibraryFiles) -> str:
-    """Return the message of the update's commit.
+def write_report(
+    root: Path, updated: UpdatedFiles, main: str, tree: str, old: LibraryFiles | None, new: LibraryFiles
+) -> UpdateReport:
+    """Return what the update changes, and why; its text is the message of the update's commit.
 
     Args:
         root: Root of the clone.
         updated: Files of the repository after the update.
+        main: Commit that the update starts from.
         tree: Tree with these files.
         old: Version of the library that main pins; None if main has a copy of 0.1.
         new: The new version of the library.
     """
-    source = old.version if old else "the copy of 0.1"
-    sections = [
-        _Section("Conflicts: edit these files on the branch until no marker is left, and commit:",
-                 [_line(path, "both you and the template changed the same lines") for path in updated.conflicts]),
-        _Section("Left to you:", [_line(path, why) for path, why in sorted(updated.todo.items())]),
-        _Section("Changed:", list(_changes(root, updated, tree, old, new))),
-        _Section("Not changed:", list(_kept(updated))),
-        _Section("New gates, which are on by default (`gitops docs update`):", _new_gates(old, new)),
-        _Section("New questions of the template, with the answers that were taken:", _new_answers(root, updated)),
-    ]  # fmt: skip
-    blocks = [f"Update {library.NAME} from {source} to {new.version}", _first_sentence(updated)]
-    blocks += ["\n".join([section.title, *section.lines]) for section in sections if section.lines]
-    return "\n\n".join(blocks)
+    sections = (
+        ReportSection("Conflicts: edit these files on the branch until no marker is left, and commit", tuple(
+            ReportItem(path, "both you and the template changed the same lines") for path in updated.conflicts
+        )),
+        ReportSection("Left to you", tuple(ReportItem(path, why) for path, why in sorted(updated.todo.items()))),
+        ReportSection("Changed", tuple(_changes(root, updated, tree, old, new))),
+        ReportSection("Not changed", tuple(_kept(updated))),
+        ReportSection("New gates, which are on by default (`gitops docs update`)", tuple(_new_gates(old, new))),
+        ReportSection("New questions of the template, with the answers that were taken",
+                      tuple(_new_answers(root, updated))),
+    )  # fmt: skip
+    return UpdateReport(
+        earlier=old.version if old else "the copy of 0.1", version=new.version, training=_first_sentence(updated),
+        retrains=bool(updated.locks.retraining), conflicts=tuple(updated.conflicts),
+        sections=tuple(section for section in sections if section.items), main=main, tree=tree,
+    )  # fmt: skip
 
 
 def _first_sentence(updated: UpdatedFiles) -> str:
@@ -53,21 +53,17 @@ def _first_sentence(updated: UpdatedFiles) -> str:
     return "This update retrains nothing: the locks of training and serving stay as they are."
 
 
-def _line(path: str, why: str) -> str:
-    shown = path if path.isprintable() else repr(path)
-    return f"- {shown}: {why}"
-
-
 def _changes(
     root: Path, updated: UpdatedFiles, tree: str, old: LibraryFiles | None, new: LibraryFiles
-) -> Iterator[str]:
+) -> Iterator[ReportItem]:
     """Yield a line for each file that the update changes."""
     before, after = updated.before, updated.after
     counts, template_renames = _count_lines(root, updated, tree), _list_renames(root, updated, tree)
     renamed = updated.moved.renamed if updated.moved else {}
     if updated.moved and updated.moved.removed:
         folders = " and ".join(COPIES)
-        yield f"- {folders}: the copy of the library is removed ({updated.moved.removed} files); the wheel replaces it"
+        reason = f"the copy of the library is removed ({updated.moved.removed} files); the wheel replaces it"
+        yield ReportItem(folders, reason)
     pinned = []
     for path in sorted(before.keys() | after.keys()):
         if before.get(path) == after.get(path) or path in updated.conflicts:
@@ -77,12 +73,12 @@ def _changes(
         elif path not in after and (path.startswith(COPIES) or path in renamed.values()) and path not in updated.todo:
             continue
         elif path in template_renames:
-            yield _line(path, f"the template moved it from {template_renames[path]}; your changes move with it")
+            yield ReportItem(path, f"the template moved it from {template_renames[path]}; your changes move with it")
         elif path not in template_renames.values() and (path not in updated.todo or path in after):
-            yield _line(f"{path}{counts.get(path, '')}", _reason(path, updated, renamed))
+            yield ReportItem(path, _reason(path, updated, renamed), counts.get(path, ""))
     if pinned:
         before_version = f", {new.version} instead of {old.version}" if old else f" {new.version}"
-        yield _line(", ".join(pinned), f"the library{before_version}")
+        yield ReportItem(", ".join(pinned), f"the library{before_version}")
 
 
 def _reason(path: str, updated: UpdatedFiles, renamed: dict[str, str]) -> str:
@@ -108,7 +104,7 @@ def _count_lines(root: Path, updated: UpdatedFiles, tree: str) -> dict[str, str]
     options = ("diff-tree", "-r", "-z", "--numstat", "--no-renames")
     fields = git.run(root, *options, write_tree(root, updated.before), tree).split("\0")
     lines = (field.split("\t", 2) for field in fields if field)
-    return {path: f" (+{added} -{removed})" for added, removed, path in lines
+    return {path: f"+{added} -{removed}" for added, removed, path in lines
             if added != "-" and path in updated.before and path in updated.after}  # fmt: skip
 
 
@@ -121,34 +117,34 @@ def _list_renames(root: Path, updated: UpdatedFiles, tree: str) -> dict[str, str
             and old in updated.base and old not in updated.theirs}  # fmt: skip
 
 
-def _kept(updated: UpdatedFiles) -> Iterator[str]:
+def _kept(updated: UpdatedFiles) -> Iterator[ReportItem]:
     """Yield a line for each file that the template changed, and the update does not."""
     for path, note in sorted(updated.notes.items()):
         if path not in updated.conflicts and updated.before.get(path) == updated.after.get(path):
-            yield _line(path, note)
+            yield ReportItem(path, note)
     if updated.moved is None:
         yours = [path for path in _differing(updated.base, updated.theirs) if find_owner(path) == "yours"]
         samples = [path for path in yours if path in updated.before and path in updated.theirs]
         if samples:
-            yield _line(", ".join(samples), "yours; only the template's sample changed")
+            yield ReportItem(", ".join(samples), "yours; only the template's sample changed")
 
 
 def _differing(base: Tree, theirs: Tree) -> list[str]:
     return sorted(path for path in base.keys() & theirs.keys() if base[path] != theirs[path])
 
 
-def _new_gates(old: LibraryFiles | None, new: LibraryFiles) -> list[str]:
-    return [f"- {id}" for id in sorted(new.gates - old.gates)] if old else []
+def _new_gates(old: LibraryFiles | None, new: LibraryFiles) -> list[ReportItem]:
+    return [ReportItem(id) for id in sorted(new.gates - old.gates)] if old else []
 
 
-def _new_answers(root: Path, updated: UpdatedFiles) -> list[str]:
+def _new_answers(root: Path, updated: UpdatedFiles) -> list[ReportItem]:
     """Return a line for each question that the old answers lack."""
     sides = [side[ANSWERS].id for side in (updated.before, updated.after) if ANSWERS in side]
     contents = read_contents(root, sides)
     answers = [json.loads(contents[id])["answers"] for id in sides]
     if len(answers) < 2:
         return []
-    return [f"- {name}: {answers[1][name]!r}" for name in answers[1] if name not in answers[0]]
+    return [ReportItem(name, repr(answers[1][name])) for name in answers[1] if name not in answers[0]]
 
 
 def next_commands(branch: str, main: str, has_conflicts: bool, is_remote: bool) -> str:
@@ -166,7 +162,7 @@ def next_commands(branch: str, main: str, has_conflicts: bool, is_remote: bool) 
         "Look at it": f"git diff {main}...{branch}",
         **({"Resolve it": f"{switch}, edit the files with conflicts, and commit"} if has_conflicts else
            {"Try it": f"{switch} && make setup && make check"}),
-        **({"Propose it": f"git push origin {branch}, and open a pull request"} if is_remote else {"Merge it": merge}),
+        **({"Propose it": "run the same command with --propose"} if is_remote else {"Merge it": merge}),
         "Reject it": f"git branch -D {branch}",
     }  # fmt: skip
     lines = [f"  {f'{name}:':12} {command}" for name, command in commands.items()]
