@@ -21,6 +21,7 @@ READS_FILES = ("ingest/pull",)
 USES_FILES = (*USES_STORE, *READS_FILES)
 # Jobs that start servers, or send requests to them.
 STARTS_SERVERS = ("deploy/deploy", "rollback/rollback")
+PROPOSES_UPDATES = ("upkeep/upkeep",)
 USES_IMAGES = ("train/image", *STARTS_SERVERS)
 
 
@@ -77,6 +78,8 @@ TABLE = (
     JobSecret("GITOPS_REGISTRY_PASSWORD", "a registry other than GitHub's", USES_IMAGES, is_standard=False),
     JobSecret("GITOPS_SIGNING_KEY", "signatures of images", ("train/image",), is_standard=False),
     JobSecret("GITOPS_WEBHOOK", "the address for alarms", ("monitor/monitor",), is_standard=False),
+    JobSecret("GITOPS_APP_ID", "the GitHub App that proposes updates", PROPOSES_UPDATES, "variable", is_standard=False),
+    JobSecret("GITOPS_APP_PRIVATE_KEY", "the key of that GitHub App", PROPOSES_UPDATES, is_standard=False),
 )
 # Jobs that call the action `login`: they read data, files or images from outside of this repository.
 LOGS_IN = tuple(dict.fromkeys((*READS_DATA, *USES_FILES, *USES_IMAGES)))

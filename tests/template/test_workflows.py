@@ -22,6 +22,8 @@ SETUP = "./.github/actions/setup"
 LOGIN = "./.github/actions/login"
 ACTIONS = [GENERATED / folder / "action.yml" for folder in (SETUP, LOGIN)]
 DEPENDABOT = [root / ".github" / "dependabot.yml" for root in (GENERATED, TEMPLATE)]
+# The only action that gets a secret: it makes a token of the key of a GitHub App.
+APP_TOKEN = "actions/create-github-app-token"
 LOCKS = ("dev", "train", "serve")
 BIN = TEMPLATE / ".venv" / "bin"
 ACTIONLINT = TEMPLATE / "tests" / "tools" / "node_modules" / "@tktco" / "node-actionlint"
@@ -38,7 +40,7 @@ RUNNER = (
 TIMEOUT = re.compile(r"\$\{\{ fromJSON\(vars\.(\w+)_TIMEOUT \|\| '(\d+)'\) \}\}")
 # Roll back changes the servers that Deploy started, so it needs the same machine.
 RUNNERS = {"rollback": "DEPLOY"}
-USE = re.compile(r"\$\{\{ ((?:(?:secrets|vars|env)\.\w+(?: \|\| )?)+) \}\}")
+USE = re.compile(r"\$\{\{ (?:secrets|vars)\.(\w+)(?: \|\| (?:secrets|vars|env)\.\1)* \}\}")
 by_name = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
@@ -149,7 +151,9 @@ def test_each_job_gets_the_secrets_of_the_table_and_no_others() -> None:
             expected[job][secret.name] = secret.expression
     found = {
         name.replace(": ", "/"): {
-            key: value for step in job["steps"] for key, value in step.get("env", {}).items() if USE.fullmatch(value)
+            name if kind == "env" else match[1]: value
+            for step in job["steps"] for kind in ("env", "with") for name, value in step.get(kind, {}).items()
+            if (match := USE.fullmatch(str(value)))
         }
         for name, job in jobs()
     }
@@ -161,13 +165,13 @@ def test_each_job_gets_the_secrets_of_the_table_and_no_others() -> None:
 
 
 def test_secrets_reach_the_command_that_needs_them_alone() -> None:
-    """No step that installs packages, calls an action or checks style gets one; no job has one in its `env`."""
+    """No step that installs packages or checks style gets one, and one action does; no job has one in its `env`."""
     for name, job in jobs():
         assert "env" not in job, name
         for step in job["steps"]:
             if any("secrets." in str(value) for value in step.get("env", {}).values()):
                 assert re.fullmatch(r"make test|\.venv/bin/gitops (?!review|conclude)[a-z]+", step["run"]), name
-            assert "secrets." not in str(step.get("with", {})), name
+            assert "secrets." not in str(step.get("with", {})) or APP_TOKEN in step["uses"], name
 
 
 def test_jobs_that_read_from_outside_log_in_first() -> None:
@@ -308,7 +312,7 @@ def test_jobs_that_install_serve_need_no_other_packages(tmp_path: Path) -> None:
     assert output.read_text() == 'environments=["production"]\n'
 
 
-@pytest.mark.parametrize("name", ["deploy", "rollback", "monitor", "ingest"])
+@pytest.mark.parametrize("name", ["deploy", "rollback", "monitor", "ingest", "upkeep"])
 def test_jobs_that_change_an_environment_run_only_on_main(name: str) -> None:
     """A workflow can be dispatched on any branch, whose record and model.toml were never merged."""
     for job in read(FOLDER / f"{name}.yml")["jobs"].values():
@@ -343,6 +347,21 @@ def test_jobs_with_secrets_of_a_source_run_no_user_code_and_cannot_write() -> No
     assert [name for name, env in stages.items() if source & env.keys()] == ["pull"]
     assert not any("secrets." in value for value in stages["offer"].values())
     assert [name for name, job in jobs.items() if "write" in job["permissions"].values()] == ["offer"]
+
+
+def test_an_update_is_proposed_with_the_token_of_an_app_if_there_is_one() -> None:
+    """The App's token has the four permissions that the command needs; the command gets the key in no variable."""
+    (job,) = read(FOLDER / "upkeep.yml")["jobs"].values()
+    app, propose = job["steps"][-2:]
+    assert app["if"] == "vars.GITOPS_APP_ID != ''"
+    permissions = {key: value for key, value in app["with"].items() if key.startswith("permission-")}
+    assert permissions == {
+        f"permission-{name}": "write" for name in ("contents", "workflows", "pull-requests", "issues")
+    }
+    assert propose["env"] == {
+        "GITOPS_TO": "${{ inputs.to }}", "GITOPS_PROPOSE": "true", "GITOPS_APP": "${{ steps.app.outputs.app-slug }}",
+        "GITHUB_TOKEN": "${{ steps.app.outputs.token || github.token }}",
+    }  # fmt: skip
 
 
 def test_the_page_about_configuration_lists_every_variable_and_secret() -> None:

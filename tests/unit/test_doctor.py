@@ -346,11 +346,18 @@ def test_a_query_needs_a_name_that_workflows_know(pushed: Project) -> None:
     assert check_secrets(pushed)[0] == "ok"
 
 
-def test_half_of_a_key_is_a_warning(pushed: Project) -> None:
-    """S3 needs both parts."""
-    verdict, text = check_secrets(pushed, "/actions/secrets", "AWS_ACCESS_KEY_ID")
+@pytest.mark.parametrize(
+    ("path", "name", "missing"),
+    [
+        ("/actions/secrets", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("/actions/secrets", "GITOPS_APP_PRIVATE_KEY", "GITOPS_APP_ID"),
+    ],
+)
+def test_half_of_a_pair_is_a_warning(pushed: Project, path: str, name: str, missing: str) -> None:
+    """S3 and a GitHub App need both parts."""
+    verdict, text = check_secrets(pushed, path, name)
     assert verdict == "warning"
-    assert "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY" in text
+    assert f"{name} is set without {missing}" in text
 
 
 def test_variables_of_an_organization_are_overridden(pushed: Project) -> None:

@@ -22,7 +22,8 @@ READ_BY_WORKFLOWS = re.compile(r"\bvars\.(\w+_(?:RUNNER|TIMEOUT))\b")
 CHOICE = re.compile(r"\w+_(?:RUNNER|TIMEOUT)")
 MAX_MINUTES = 7200  # five days, GitHub's limit for a self-hosted runner
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-KEY_PAIR = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+# Names of which one has no effect without the other.
+PAIRS = (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("GITOPS_APP_ID", "GITOPS_APP_PRIVATE_KEY"))
 
 
 @check("RUNNERS", fallback=HINT)
@@ -153,9 +154,10 @@ def _find_incomplete(places: dict[str, str]) -> Iterator[str]:
     credentials = [name for name in CREDENTIALS if name in places]
     if credentials and "MLFLOW_TRACKING_URI" not in places:
         yield f"{', '.join(credentials)} is set without MLFLOW_TRACKING_URI, so the store is the branch."
-    present = [name for name in KEY_PAIR if name in places]
-    if len(present) == 1:
-        yield f"{present[0]} is set without {next(name for name in KEY_PAIR if name not in places)}."
+    for pair in PAIRS:
+        present = [name for name in pair if name in places]
+        if len(present) == 1:
+            yield f"{present[0]} is set without {next(name for name in pair if name not in places)}."
 
 
 def _describe_set(places: dict[str, str]) -> str:

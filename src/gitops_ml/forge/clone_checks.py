@@ -11,7 +11,7 @@ PLACEHOLDER = "@your-github-name"
 WORKFLOWS = (
     "actions/login/action.yml", "actions/setup/action.yml", "workflows/ci.yml", "workflows/deploy.yml",
     "workflows/ingest.yml", "workflows/monitor.yml", "workflows/pages.yml", "workflows/rollback.yml",
-    "workflows/train.yml",
+    "workflows/train.yml", "workflows/upkeep.yml",
 )  # fmt: skip
 
 
