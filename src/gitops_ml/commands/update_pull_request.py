@@ -96,42 +96,56 @@ def _close_obsolete(github: GitHub, branch: str, pinned: str | None) -> str:
 
 def _converge(github: GitHub, root: Path, proposal: UpdateProposal) -> str:
     """Compare the state with the wanted one, change what differs, and return a sentence about it."""
-    report = proposal.report
     git.fetch_branches(root)
     pull = pull_request.find_open(github, proposal.branch)
-    if pull is None:
-        page = pull_request.find_refused(
-            github, proposal.branch, lambda title: update_proposal_text.parse_version(title) == report.version
-        )
-        if page:
-            return (
-                f"Version {report.version} is not proposed, because a person closed {page}. Reopen it there to change "
-                f"that; a later version will be proposed. {update_issue.close_issue(github)}"
-            ).strip()
+    refused = None if pull else _find_refused(github, proposal)
+    if refused:
+        return (
+            f"Version {proposal.report.version} is not proposed, because a person closed {refused}. Reopen it there to "
+            f"change that; a later version will be proposed. {update_issue.close_issue(github)}"
+        ).strip()
     try:
         head, is_pushed = _push(github, root, proposal, pull)
-    except WorkflowFilesRefused as error:
+    except (WorkflowFilesRefused, ForeignCommits) as error:
         if not git.in_actions():
             raise
-        why = update_proposal_text.explain_workflow_files(os.environ.get(APP, ""))
-        return f"{error.problem} {update_issue.keep_issue(github, report, Obstacle(why, proposal.command))}"
-    except ForeignCommits as error:
-        if not git.in_actions():
-            raise
-        return f"{error.problem} {error.next_step}"
-    report = replace(report, conflicts=_list_unresolved(root, head, report))
-    proposal = replace(proposal, report=report)
+        return f"{error.problem} {_leave_to_person(github, proposal, error)}"
+    report = replace(proposal.report, conflicts=_list_unresolved(root, head, proposal.report))
+    return _update_pull_request(github, replace(proposal, report=report), pull, head, is_pushed)
+
+
+def _find_refused(github: GitHub, proposal: UpdateProposal) -> str | None:
+    """Return the URL of a pull request for the same version that a person closed; None if there is none."""
+    version = proposal.report.version
+    return pull_request.find_refused(
+        github, proposal.branch, lambda title: update_proposal_text.parse_version(title) == version
+    )
+
+
+def _leave_to_person(github: GitHub, proposal: UpdateProposal, error: ForgeError) -> str:
+    """Keep the issue if the token may not push; return a sentence about the next step. The workflow stays green."""
+    if isinstance(error, ForeignCommits):
+        return error.next_step
+    why = update_proposal_text.explain_workflow_files(os.environ.get(APP, ""))
+    return update_issue.keep_issue(github, proposal.report, Obstacle(why, proposal.command))
+
+
+def _update_pull_request(
+    github: GitHub, proposal: UpdateProposal, pull: pull_request.PullRequest | None, head: str, is_pushed: bool
+) -> str:
+    """Open the pull request, or change its text if it differs; start CI if nobody does; return a sentence."""
+    report = proposal.report
     body = update_proposal_text.render_pull_request(report, proposal.branch, update_issue.find_number(github))
     if pull is None:
-        opened = _open(github, proposal, body)
-        return f"Opened {opened.page}: {report.subject}." + _request_ci(github, proposal, head)
-    is_described = pull.title == report.subject and pull.body.replace("\r\n", "\n").strip() == body.strip()
-    if not is_described:
+        done = f"Opened {_open(github, proposal, body).page}: {report.subject}."
+    elif pull.title != report.subject or pull.body.replace("\r\n", "\n").strip() != body.strip():
         pull_request.update(github, pull, report.subject, body)
-    requested = _request_ci(github, proposal, head)
-    if is_pushed or not is_described:
-        return f"Refreshed {pull.page}: {report.subject}." + requested
-    return f"Nothing to do: {pull.page} proposes version {report.version} already." + requested
+        done = f"Refreshed {pull.page}: {report.subject}."
+    elif is_pushed:
+        done = f"Refreshed {pull.page}: {report.subject}."
+    else:
+        done = f"Nothing to do: {pull.page} proposes version {report.version} already."
+    return done + _request_ci(github, proposal, head)
 
 
 def _list_unresolved(root: Path, head: str, report: UpdateReport) -> tuple[str, ...]:
