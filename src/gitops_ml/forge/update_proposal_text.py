@@ -164,7 +164,7 @@ def render_issue(report: UpdateReport, obstacle: Obstacle) -> str:
         return [
             *head,
             *([f"### Workflow files\n\n{_format_items(workflow_files, limit)}"] if workflow_files else []),
-            *([collapse(format_count(len(others), "other line"), _format_items(others, limit))] if others else []),
+            *([collapse(format_count(len(others), "other change"), _format_items(others, limit))] if others else []),
             *([_APP] if workflow_files else []),
             "---", foot, version_marker(report.version),
         ]  # fmt: skip
