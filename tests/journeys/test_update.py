@@ -20,6 +20,7 @@ from github.model import Grant, Run, Token
 from gitops_ml.wheel import build
 from repositories import DATA, GENERATED, bake, replace_in_file, run
 
+WORDS = "## Everyday commands"  # of the README
 BRANCH, WORKFLOW = "update/gitops-ml", "upkeep.yml"
 TITLE = "Update gitops-ml: a person has to run one command"
 LATER = {file.name for file in (GENERATED / ".github/workflows").iterdir()} - {WORKFLOW}
@@ -35,8 +36,8 @@ class Wheels:
     """Newer versions of the library and its template.
 
     Attributes:
-        workflow: 0.3.0, which changes a workflow and the Makefile.
-        plain: 0.3.0, which changes the Makefile alone.
+        workflow: 0.3.0, which changes a workflow and the README.
+        plain: 0.3.0, which changes the README alone.
     """
 
     workflow: Path
@@ -51,7 +52,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
     for file in ("pyproject.toml", "cookiecutter.json"):
         replace_in_file(checkout / file, {"0.2.0.dev0": "0.3.0"})
     template = checkout / GENERATED.name
-    replace_in_file(template / "Makefile", {"## Run the tests of your code": "## Run your tests"})
+    replace_in_file(template / "README.md", {WORDS: "## Commands for every day"})
     plain = _write(folder / "plain", checkout)
     replace_in_file(template / ".github/workflows/ci.yml", {"name: Check types": "name: Check the types"})
     return Wheels(_write(folder / "workflow", checkout), plain)
@@ -175,6 +176,7 @@ def test_an_update_of_workflows_is_an_issue_until_a_person_runs_its_command(upke
     upkeep.dispatch(wheels.workflow)
     assert (upkeep.writes, len(upkeep.issues)) == ([], 1)
 
+    github.hub.settings.disabled -= {"ci.yml"}
     match = re.search(r"^gitops (update) (--to) (\S+) --propose$", issue["body"], re.MULTILINE)
     assert match, issue["body"]
     output = upkeep.command(*match.groups()[1:])
@@ -184,6 +186,7 @@ def test_an_update_of_workflows_is_an_issue_until_a_person_runs_its_command(upke
     assert f"Closes #{issue['number']}." in pull["body"]
     assert re.search(r"\| \.github/workflows/ci\.yml +\| \+1 -1 +\| the template changed it", pull["body"])
     assert "-      - name: Check types" in github.git("diff", "main", BRANCH)
+    assert github.wait_for_runs()["ci.yml"].event.name == "pull_request"
     github.hub.requests.clear()
     assert "Nothing to do: " in upkeep.command(*match.groups()[1:])
     upkeep.dispatch(wheels.workflow)
@@ -240,12 +243,12 @@ def test_commits_of_people_are_not_overwritten(upkeep: Upkeep, wheels: Wheels) -
     github = upkeep.github
     upkeep.command("--to", str(wheels.plain))
     github.run("git", "switch", "--quiet", BRANCH)
-    github.edit("Makefile", "## Run your tests", "## Run my tests")
+    github.edit("README.md", "## Commands for every day", "## My commands")
     github.push("Say whose tests", BRANCH)
     theirs = upkeep.tip
     upkeep.forget()
     assert "Nothing to do" in upkeep.command("--to", str(wheels.plain))
-    github.edit("Makefile", "## Run the tests of your code", "## Run the tests of our code")
+    github.edit("README.md", WORDS, "## Our commands")
     github.commit("Another word on main")
     github.run("git", "push", "--quiet", str(github.hub.bare), "main")
     assert "has commits of other people" in upkeep.job(wheels.plain)
@@ -257,7 +260,7 @@ def test_commits_of_people_are_not_overwritten(upkeep: Upkeep, wheels: Wheels) -
 def test_conflicts_are_a_draft_until_a_person_resolves_them(upkeep: Upkeep, wheels: Wheels) -> None:
     """The files come first; CI is not started on them; the same command pushes the solution."""
     github = upkeep.github
-    github.edit("Makefile", "## Run the tests of your code", "## Run the tests of our code")
+    github.edit("README.md", WORDS, "## Our commands")
     github.commit("Our words")
     github.run("git", "push", "--quiet", str(github.hub.bare), "main")
     upkeep.job(wheels.plain)
@@ -268,7 +271,7 @@ def test_conflicts_are_a_draft_until_a_person_resolves_them(upkeep: Upkeep, whee
     upkeep.forget()
     github.run("git", "fetch", "--quiet", "origin", f"{BRANCH}:{BRANCH}")
     github.run("git", "switch", "--quiet", BRANCH)
-    file = github.clone / "Makefile"
+    file = github.clone / "README.md"
     file.write_text(re.sub(r"<{7} .*?={7}\n(.*?)>{7} [^\n]*\n", r"\1", file.read_text(), flags=re.DOTALL))
     resolved = github.commit("Take the template's words")
     github.run("git", "switch", "--quiet", "main")
