@@ -46,7 +46,8 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
     Raises:
         GitError: git is missing, took longer than ten minutes, or ended with an error.
     """
-    return run_bytes(root, *args, env=env, stdin=stdin and stdin.encode()).decode(errors="replace").rstrip("\n")
+    content = None if stdin is None else stdin.encode()
+    return run_bytes(root, *args, env=env, stdin=content).decode(errors="replace").rstrip("\n")
 
 
 def run_bytes(
