@@ -222,6 +222,17 @@ def test_with_an_app_the_workflow_proposes_workflows_itself(upkeep: Upkeep, whee
     assert upkeep.writes == []
 
 
+def test_an_app_without_the_permission_is_named_in_the_issue(upkeep: Upkeep, wheels: Wheels) -> None:
+    """GitHub refuses its push, too; the workflow stays green, and the issue says what to grant."""
+    grants = {name: level for name, level in OF_APP.items() if name != "workflows"}
+    app = upkeep.github.hub.issue_token(grants, "app", f"{SLUG}[bot]")
+    output = upkeep.command("--to", str(wheels.workflow), token=app, GITOPS_APP=SLUG)
+    assert "which this token may not push. Opened" in output
+    (issue,) = upkeep.issues
+    assert f"the GitHub App {SLUG} may not do that" in issue["body"]
+    assert upkeep.github.pulls == []
+
+
 def test_an_update_without_workflows_needs_no_app(upkeep: Upkeep, wheels: Wheels) -> None:
     """A job's own token opens the pull request and starts CI; another commit on main changes nothing."""
     github = upkeep.github
@@ -255,6 +266,21 @@ def test_commits_of_people_are_not_overwritten(upkeep: Upkeep, wheels: Wheels) -
     upkeep.forget()
     assert "is not overwritten" in upkeep.command("--to", str(wheels.plain), code=8)
     assert upkeep.tip == theirs
+
+
+def test_a_branch_that_was_squashed_into_main_is_used_again(upkeep: Upkeep, wheels: Wheels) -> None:
+    """Its commits of people are in main, though Git does not see that."""
+    github = upkeep.github
+    upkeep.command("--to", str(wheels.plain))
+    github.run("git", "switch", "--quiet", BRANCH)
+    github.edit("README.md", "## Commands for every day", "## My commands")
+    github.push("Say whose commands", BRANCH)
+    first = github.pull["number"]
+    github.request("PUT", f"/pulls/{first}/merge", merge_method="squash")
+    upkeep.forget()
+    upkeep.command("--to", str(wheels.workflow))
+    assert github.pull["number"] != first
+    assert github.git("diff", "--name-only", f"main...{BRANCH}", "--", ".github").split() == [".github/workflows/ci.yml"]
 
 
 def test_conflicts_are_a_draft_until_a_person_resolves_them(upkeep: Upkeep, wheels: Wheels) -> None:

@@ -63,7 +63,7 @@ def test_an_unknown_page_is_a_usage_error_with_the_nearest_name(project: Project
     """All names are listed if none is similar."""
     result = project.gitops("docs", "gate")
     assert result.code == 2
-    assert "There is no page 'gate'. Perhaps you meant 'gates'." in result.err
+    assert "There is no page 'gate'. Perhaps you meant 'gates'" in result.err
     assert "There are: commands, configuration, gates," in project.gitops("docs", "zzz").err
 
 
