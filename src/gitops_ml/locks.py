@@ -47,7 +47,7 @@ class LibraryRequirements:
 
     Attributes:
         version: Version of the library.
-        requires: Its requirements, as the metadata of its distribution list them.
+        requires: Requirements of the library, as the metadata of its distribution list them.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""What an update changes and why: written by the code of the new library, and read by the older one, which proposes it.
+"""Report of an update: its changes, with reasons. The code of the new library writes it, and the older one reads it.
 
 The text in JSON is part of the contract between the two (`gitops_ml.updating.__main__`): a newer library may add keys.
 """
@@ -16,7 +16,7 @@ class ReportItem:
 
     Attributes:
         name: Path of a file, or name of a gate or a question.
-        reason: Why it changes, or why it does not; empty if the section says it.
+        reason: Phrase that says why it changes, or why it does not; empty if the section says it.
         lines: Numbers of added and removed lines, such as "+3 -1"; empty if unknown.
     """
 
@@ -54,7 +54,7 @@ class UpdateReport:
         training: Sentence that says whether the update retrains, and why.
         retrains: True if it does.
         conflicts: Paths of files with conflict markers.
-        sections: What changes and what does not, in the order of the text.
+        sections: Changes, and files that stay as they are, in the order of the text.
         main: Commit that the update starts from.
         tree: Git's id of the files after the update.
     """

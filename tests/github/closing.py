@@ -7,7 +7,6 @@ from .hub import Hub
 from .model import Token
 from .state import Issue, Pull, now
 
-
 # Words in the body of a pull request that close an issue when it is merged into the default branch.
 CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#(\d+)", re.IGNORECASE)
 

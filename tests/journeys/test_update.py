@@ -280,7 +280,9 @@ def test_a_branch_that_was_squashed_into_main_is_used_again(upkeep: Upkeep, whee
     upkeep.forget()
     upkeep.command("--to", str(wheels.workflow))
     assert github.pull["number"] != first
-    assert github.git("diff", "--name-only", f"main...{BRANCH}", "--", ".github").split() == [".github/workflows/ci.yml"]
+    assert github.git("diff", "--name-only", f"main...{BRANCH}", "--", ".github").split() == [
+        ".github/workflows/ci.yml"
+    ]
 
 
 def test_conflicts_are_a_draft_until_a_person_resolves_them(upkeep: Upkeep, wheels: Wheels) -> None:

@@ -23,7 +23,7 @@ LOGIN = "./.github/actions/login"
 ACTIONS = [GENERATED / folder / "action.yml" for folder in (SETUP, LOGIN)]
 DEPENDABOT = [root / ".github" / "dependabot.yml" for root in (GENERATED, TEMPLATE)]
 # The only action that gets a secret: it makes a token of the key of a GitHub App.
-APP_TOKEN = "actions/create-github-app-token"
+TOKEN_ACTION = "actions/create-github-app-token"
 LOCKS = ("dev", "train", "serve")
 BIN = TEMPLATE / ".venv" / "bin"
 ACTIONLINT = TEMPLATE / "tests" / "tools" / "node_modules" / "@tktco" / "node-actionlint"
@@ -152,7 +152,9 @@ def test_each_job_gets_the_secrets_of_the_table_and_no_others() -> None:
     found = {
         name.replace(": ", "/"): {
             name if kind == "env" else match[1]: value
-            for step in job["steps"] for kind in ("env", "with") for name, value in step.get(kind, {}).items()
+            for step in job["steps"]
+            for kind in ("env", "with")
+            for name, value in step.get(kind, {}).items()
             if (match := USE.fullmatch(str(value)))
         }
         for name, job in jobs()
@@ -171,7 +173,7 @@ def test_secrets_reach_the_command_that_needs_them_alone() -> None:
         for step in job["steps"]:
             if any("secrets." in str(value) for value in step.get("env", {}).values()):
                 assert re.fullmatch(r"make test|\.venv/bin/gitops (?!review|conclude)[a-z]+", step["run"]), name
-            assert "secrets." not in str(step.get("with", {})) or APP_TOKEN in step["uses"], name
+            assert "secrets." not in str(step.get("with", {})) or TOKEN_ACTION in step["uses"], name
 
 
 def test_jobs_that_read_from_outside_log_in_first() -> None:

@@ -395,7 +395,7 @@ def test_an_update_of_a_merged_update_starts_from_what_was_merged(clone: Clone) 
 
 
 def test_main_moves_and_the_branch_follows(clone: Clone) -> None:
-    """An update that nobody has touched is replaced."""
+    """An update without commits of people is replaced."""
     clone.update()
     head = clone.write("notes.txt", "more") or clone.commit()
     clone.update()
@@ -478,9 +478,9 @@ def test_two_updates_at_once_cannot_overwrite_each_other(clone: Clone, monkeypat
     """The branch is set by compare-and-swap."""
     read = update_branch.read_branch
 
-    def raced(root: Path, branch: str, main: str) -> update_branch.ExistingBranch:
-        existing = read(root, branch, main)
-        clone.git("branch", branch, "main")
+    def raced(root: Path, ref: str, main: str) -> update_branch.ExistingBranch:
+        existing = read(root, ref, main)
+        clone.git("update-ref", ref, "main")
         return existing
 
     monkeypatch.setattr(update_branch, "read_branch", raced)

@@ -104,7 +104,9 @@ def test_a_long_update_keeps_within_githubs_limit() -> None:
 def test_file_names_are_no_markup() -> None:
     """A path is text of the repository."""
     items = (ReportItem("a|b`<img>@ada.md", "the template changed it"),)
-    text = update_proposal_text.render_pull_request(replace(REPORT, sections=(ReportSection("Changed", items),)), "b", 0)
+    text = update_proposal_text.render_pull_request(
+        replace(REPORT, sections=(ReportSection("Changed", items),)), "b", 0
+    )
     assert "a\\|b\\`&lt;img&gt;@&#8203;ada.md" in text
 
 
@@ -204,9 +206,7 @@ def test_a_schedule_is_green_before_the_library_is_published(
     assert ("Name a checkout" in capfd.readouterr().err) != in_workflow
 
 
-def test_the_branch_of_a_proposal_is_one_that_commands_fetch(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_branch_of_a_proposal_is_one_that_commands_fetch(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Otherwise commits of people on it would not be seen."""
     assert cli.main(["--project", str(tmp_path), "update", "--propose", "--branch", "mine"]) == 2
     assert "must begin with 'update/'; it is 'mine'" in capfd.readouterr().err

@@ -39,7 +39,7 @@ class UpdateProposal:
     """An update that is on a branch of this clone.
 
     Attributes:
-        report: What the update changes.
+        report: Changes of the update, with reasons.
         branch: Name of the branch.
         command: Command with which a person proposes it.
     """
@@ -133,7 +133,7 @@ def _leave_to_person(github: GitHub, proposal: UpdateProposal, error: ForgeError
 def _update_pull_request(
     github: GitHub, proposal: UpdateProposal, pull: pull_request.PullRequest | None, head: str, is_pushed: bool
 ) -> str:
-    """Open the pull request, or change its text if it differs; start CI if nobody does; return a sentence."""
+    """Open the pull request, or change its text if it differs, and start CI where needed; return a sentence."""
     report = proposal.report
     body = update_proposal_text.render_pull_request(report, proposal.branch, update_issue.find_number(github))
     if pull is None:
@@ -149,7 +149,7 @@ def _update_pull_request(
 
 
 def _list_unresolved(root: Path, head: str, report: UpdateReport) -> tuple[str, ...]:
-    """Return the files in which nobody has resolved the conflicts yet."""
+    """Return the files that still have markers of conflicts."""
     return tuple(path for path in report.conflicts if MARKER in f"\n{git.read_file(root, head, path) or ''}")
 
 
@@ -165,7 +165,7 @@ def _push(
     if remote.tip and _has_update(root, remote, local, report):
         return remote.tip, False
     is_kept = git.succeeds(root, "merge-base", "--is-ancestor", str(remote.tip), local.tip)
-    # A branch that was squashed into main still has commits of people, which nobody misses.
+    # A branch that was squashed into main still has commits of people, but main has their content.
     is_merged = pull is None and bool(remote.foreign) and pull_request.was_merged(github, name, str(remote.tip))
     if remote.foreign and not is_kept and not is_merged:
         raise ForeignCommits(

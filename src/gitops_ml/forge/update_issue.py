@@ -22,7 +22,7 @@ def keep_issue(github: GitHub, report: UpdateReport, obstacle: Obstacle) -> str:
 
     Args:
         github: The repository.
-        report: What the update changes.
+        report: Changes of the update, with reasons.
         obstacle: Reason why a workflow cannot propose it.
 
     Returns:

@@ -112,7 +112,7 @@ def render_pull_request(report: UpdateReport, branch: str, issue: int | None) ->
     """Return the body of the pull request in Markdown, within GitHub's limit.
 
     Args:
-        report: What the update changes.
+        report: Changes of the update, with reasons.
         branch: Name of its branch.
         issue: Number of the open issue about the update; None if there is none.
     """
@@ -138,7 +138,7 @@ def render_issue(report: UpdateReport, obstacle: Obstacle) -> str:
     """Return the body of the issue in Markdown, within GitHub's limit.
 
     Args:
-        report: What the update changes.
+        report: Changes of the update, with reasons.
         obstacle: Reason why a workflow cannot propose it.
     """
     items = [item for section in report.sections if section.title.startswith(LISTED)

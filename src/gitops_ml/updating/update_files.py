@@ -24,8 +24,8 @@ class UpdatedFiles:
     """A repository after an update.
 
     Attributes:
-        before: Its files at main.
-        after: Its files after the update.
+        before: Files at main.
+        after: Files after the update.
         base: Files of the old template.
         theirs: Files of the new template.
         conflicts: Paths of files with conflict markers.

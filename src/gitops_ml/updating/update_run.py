@@ -22,7 +22,7 @@ class UpdateResult:
         text: Text for the terminal.
         commit: Commit on the branch; None if there was nothing to do.
         conflicts: Paths of files with conflict markers.
-        report: What the update changes; None if main has it already.
+        report: Changes of the update, with reasons; None if main has it already.
     """
 
     text: str
