@@ -23,7 +23,7 @@ LOGIN = "./.github/actions/login"
 ACTIONS = [GENERATED / folder / "action.yml" for folder in (SETUP, LOGIN)]
 DEPENDABOT = [root / ".github" / "dependabot.yml" for root in (GENERATED, TEMPLATE)]
 # The only action that gets a secret: it makes a token of the key of a GitHub App.
-TOKEN_ACTION = "actions/create-github-app-token"
+GETS_KEY = "actions/create-github-app-token"
 LOCKS = ("dev", "train", "serve")
 BIN = TEMPLATE / ".venv" / "bin"
 ACTIONLINT = TEMPLATE / "tests" / "tools" / "node_modules" / "@tktco" / "node-actionlint"
@@ -173,7 +173,7 @@ def test_secrets_reach_the_command_that_needs_them_alone() -> None:
         for step in job["steps"]:
             if any("secrets." in str(value) for value in step.get("env", {}).values()):
                 assert re.fullmatch(r"make test|\.venv/bin/gitops (?!review|conclude)[a-z]+", step["run"]), name
-            assert "secrets." not in str(step.get("with", {})) or TOKEN_ACTION in step["uses"], name
+            assert "secrets." not in str(step.get("with", {})) or GETS_KEY in step["uses"], name
 
 
 def test_jobs_that_read_from_outside_log_in_first() -> None:
