@@ -63,7 +63,7 @@ def print_indented(text: str) -> None:
 
 def run_command(github: Contributor, *command: str) -> None:
     """Print a command, run it, and print its output."""
-    print(f"\n{_dim('$')} {_bold(' '.join(command).replace('.venv/bin/', ''))}", flush=True)
+    print(f"\n{_dim('$')} {_bold(' '.join(command).removeprefix('.venv/bin/'))}", flush=True)
     print_indented(github.run(*command))
 
 
