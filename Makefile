@@ -61,6 +61,7 @@ lock: setup ## Pin the newest packages that the requirements of library and temp
 	for lock in $(LOCKS); do cp .lock/locked/requirements/$$lock.txt "$(TEMPLATE)/requirements" || exit 1; done
 	rm -rf .lock
 	$(UV) $(PIN) --upgrade requirements/evidently.in --output-file src/gitops_ml/data/evidently.txt
+	$(UV) $(PIN) --upgrade --extra update pyproject.toml --output-file src/gitops_ml/data/update.txt
 	$(UV) $(PIN) --upgrade --extra test pyproject.toml requirements/dev.in \
 		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
 	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt

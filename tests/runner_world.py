@@ -25,6 +25,8 @@ class Settings:
 
     default_workflow_permissions: str = "read"
     secrets: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    runners: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
 
 

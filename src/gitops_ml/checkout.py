@@ -119,8 +119,21 @@ def cached_environment(repository: Repository, lock: Path, pin: Path | None = No
     Raises:
         CheckoutFailed: The packages cannot be installed.
     """
-    name = "-".join(digest_file(file)[7:19] for file in filter(None, (lock, pin)))
-    venv = repository.scratch / "environments" / name
+    return environment_in(repository.scratch / "environments", lock, pin)
+
+
+def environment_in(folder: Path, lock: Path, pin: Path | None = None) -> Path:
+    """Return the interpreter of an environment with the packages of a lock and no others; create it if needed.
+
+    Args:
+        folder: Folder that keeps environments, by the digests of their requirements.
+        lock: Requirements with hashes.
+        pin: Requirements file that pins this library with its hash; None leaves the library out.
+
+    Raises:
+        CheckoutFailed: The packages cannot be installed.
+    """
+    venv = folder / "-".join(digest_file(file)[7:19] for file in filter(None, (lock, pin)))
     if not (venv / ".complete").exists():
         _install(lock, pin, venv)
         (venv / ".complete").touch()

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from gitops_ml import library
+from gitops_ml import library, secrets
 from gitops_ml.console import echo_error
 from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
     "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui",
-    "config", "conclude", "doctor", "setup", "eject", "docs", "explain",
+    "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
 )  # fmt: skip
 
 
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code; each class of errors.py has its own.
     """
     try:
-        gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
+        with secrets.prepare_environment():
+            gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

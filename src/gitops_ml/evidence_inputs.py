@@ -109,8 +109,9 @@ def collect_evidence_inputs(root: Path, revision: str, champion: str | None, sch
     tables = _training_tables(config, document)
     gate_tables = {name: document.get(name) for name in ("gates", "slices", "evaluation")}
     package = f"src/{config.project.package}"
-    behaviour = BEHAVIOUR if scheme == SCHEME else COPIED_BEHAVIOUR
-    objects = _objects(root, revision, *map(_pathspec, (package, LOCK, behaviour)))
+    # `gitops update --from-copied` moves the file of 0.1, unchanged.
+    behaviour = (BEHAVIOUR,) if scheme == SCHEME else (COPIED_BEHAVIOUR, BEHAVIOUR)
+    objects = _objects(root, revision, *map(_pathspec, (package, LOCK, *behaviour)))
     data = _objects(root, revision, _pathspec(config.data.path)) if config.data.path else {}
     return EvidenceInputs(
         # As in the training digest, the names of data files do not matter.
@@ -120,7 +121,7 @@ def collect_evidence_inputs(root: Path, revision: str, champion: str | None, sch
         training=digest_json(tables),
         lock=objects.get(LOCK),
         gates=digest_json({**gate_tables, "positive": config.data.positive}),
-        behaviour=objects.get(behaviour),
+        behaviour=next((objects[path] for path in behaviour if path in objects), None),
         champion=champion,
         scheme=scheme,
     )

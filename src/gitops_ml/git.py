@@ -10,8 +10,9 @@ from gitops_ml.errors import StoreError
 
 TIMEOUT = 600
 # Branches that propose a change to main: `promote/production` and the like.
-PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data")
+PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data", "update")
 DATA_BRANCH = "data/ingest"  # the branch that proposes new rows
+UPDATE_BRANCH = "update/gitops-ml"  # the branch that proposes a newer version of the library and its template
 # Identity of commits by workflows; the identity of the user is preferred if it is configured.
 # GitHub shows this address as its own bot, and no account can have it.
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
@@ -46,19 +47,39 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
     Raises:
         GitError: git is missing, took longer than ten minutes, or ended with an error.
     """
+    content = None if stdin is None else stdin.encode()
+    return run_bytes(root, *args, env=env, stdin=content).decode(errors="replace").rstrip("\n")
+
+
+def run_bytes(
+    root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: bytes | None = None,
+    exit_codes: Sequence[int] = (0,),
+) -> bytes:  # fmt: skip
+    """Run git in a folder, with input and output in bytes: contents, and names that may not be UTF-8.
+
+    Args:
+        root: Working directory.
+        *args: Command and options of git.
+        env: Variables to add to the environment.
+        stdin: Standard input; None for no input.
+        exit_codes: Exit codes that are no error.
+
+    Returns:
+        Standard output.
+
+    Raises:
+        GitError: git is missing, took longer than ten minutes, or ended with an error.
+    """
     # A prompt for a password would block a workflow for ever.
     credentials = config_environment(credential_settings())
     full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **credentials, **(env or {})}
     try:
-        done = subprocess.run(
-            ["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
+        done = subprocess.run(["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GitError(args[0], str(error)) from error
-    if done.returncode:
-        raise GitError(args[0], done.stderr.strip() or f"exit {done.returncode}")
-    return done.stdout.rstrip("\n")
+    if done.returncode not in exit_codes:
+        raise GitError(args[0], done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}")
+    return done.stdout
 
 
 def config_environment(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

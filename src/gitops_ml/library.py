@@ -14,7 +14,8 @@ PACKAGE = "gitops_ml"
 PIN = "requirements/gitops.txt"
 VENDOR = "vendor"
 COPIED = "src/gitops"
-_PINNED = re.compile(rf"^{NAME}==(\S+)", re.MULTILINE)
+# uv and pip-compile continue the line of a requirement with a backslash.
+_PINNED = re.compile(rf"^{NAME}==(\S+)(?:[\s\\]+--hash=sha256:([0-9a-f]{{64}}))?", re.MULTILINE)
 
 
 @cache
@@ -30,8 +31,17 @@ def pinned_version(tree: Path) -> str | None:
         tree: Root of the checkout.
     """
     file = tree / PIN
-    match = _PINNED.search(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return match[1] if match else None
+    return read_pin(file.read_text(encoding="utf-8"))[0] if file.is_file() else None
+
+
+def read_pin(text: str) -> tuple[str | None, str | None]:
+    """Return version and hash of the library that a requirements file pins; None for what it lacks.
+
+    Args:
+        text: Content of the file.
+    """
+    match = _PINNED.search(text)
+    return (match[1], match[2]) if match else (None, None)
 
 
 def is_copied(tree: Path) -> bool:

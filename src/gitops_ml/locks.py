@@ -5,7 +5,7 @@ pinned in requirements/gitops.txt, not in a lock.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -41,22 +41,41 @@ class Dependency:
     required_by: str
 
 
+@dataclass(frozen=True)
+class LibraryRequirements:
+    """Requirements of a version of the library.
+
+    Attributes:
+        version: Version of the library.
+        requires: Requirements, as the metadata of the distribution list them.
+    """
+
+    version: str
+    requires: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LockProblems:
+    """Differences between a lock and the packages that are needed.
+
+    Attributes:
+        missing: Packages that the lock does not pin.
+        wrong: Phrases about versions that the lock pins, and that do not fit.
+    """
+
+    missing: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
 @check("LOCKS")
 def covered(root: Path) -> CheckResult:
     """Each lock pins every package that its requirements/*.in and the library need, in a version that both allow."""
     inputs = sorted((root / FOLDER).glob("*.in"))
     if not inputs:
         return not_applicable(f"There is no {FOLDER}/*.in.")
-    missing, wrong = [], []
-    for file in inputs:
-        lock = file.with_suffix(".txt")
-        pinned, dependencies = read_pins(lock), read_dependencies(file)
-        missing += [f"{name} of {file.name}" for name in sorted({each.name for each in dependencies} - set(pinned))]
-        wrong += [
-            f"{FOLDER}/{lock.name} pins {each.name} {version}, and {each.required_by} needs {each.requirement}"
-            for each in dependencies for version in sorted(pinned.get(each.name, ()))
-            if not each.requirement.specifier.contains(version, prereleases=True)
-        ]  # fmt: skip
+    found = {file: find_problems(file) for file in inputs}
+    missing = [f"{name} of {file.name}" for file, each in found.items() for name in each.missing]
+    wrong = [phrase for each in found.values() for phrase in each.wrong]
     problems = [*([f"Not pinned: {', '.join(missing)}"] if missing else []), *wrong]
     if problems:
         return problem(f"{'; '.join(problems)}. Run `make lock`, and commit what it changes.")
@@ -83,26 +102,57 @@ def installed(root: Path) -> CheckResult:
 CHECKS = (covered, installed)
 
 
-def read_dependencies(file: Path) -> list[Dependency]:
+def find_problems(file: Path, required: LibraryRequirements | None = None) -> LockProblems:
+    """Compare the lock of a .in file with the packages that the file and the library need.
+
+    Args:
+        file: Path of the .in file; the lock has the same name with the suffix .txt.
+        required: Requirements of the library; None for those of the installed version.
+
+    Returns:
+        The packages that the lock lacks, and those whose version does not fit.
+
+    Raises:
+        ConfigError: A line of the .in file is not a valid requirement.
+    """
+    lock = file.with_suffix(".txt")
+    pinned, dependencies = read_pins(lock), read_dependencies(file, required)
+    missing = sorted({each.name for each in dependencies} - set(pinned))
+    wrong = [
+        f"{FOLDER}/{lock.name} pins {each.name} {version}, and {each.required_by} needs {each.requirement}"
+        for each in dependencies for version in sorted(pinned.get(each.name, ()))
+        if not each.requirement.specifier.contains(version, prereleases=True)
+    ]  # fmt: skip
+    return LockProblems(tuple(missing), tuple(wrong))
+
+
+def read_dependencies(file: Path, required: LibraryRequirements | None = None) -> list[Dependency]:
     """Return the packages that a .in file needs, with those of the files and of the library's extras that it names.
 
     Args:
         file: Path of the .in file.
+        required: Requirements of the library; None for those of the installed version.
 
     Raises:
         ConfigError: A line is not a valid requirement.
     """
+    required = required or LibraryRequirements(library.version(), metadata.requires(library.NAME) or ())
+    if not file.is_file():
+        raise ConfigError(
+            f"{FOLDER}/{file.name} is missing, and another .in file names it.",
+            "Restore it, or remove the line with it.",
+        )
     dependencies: list[Dependency] = []
     for line in (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()):
         included = INCLUDED.match(line)
         if included:
-            dependencies += read_dependencies(file.parent / included.group(1))
+            dependencies += read_dependencies(file.parent / included.group(1), required)
         elif line and not UNNAMED.match(line):
-            dependencies += _parse_line(line, file)
+            dependencies += _parse_line(line, file, required)
     return list(dict.fromkeys(dependencies))
 
 
-def _parse_line(line: str, file: Path) -> Iterator[Dependency]:
+def _parse_line(line: str, file: Path, required: LibraryRequirements) -> Iterator[Dependency]:
     """Yield the packages that one line needs on this system."""
     try:
         requirement = Requirement(line)
@@ -110,15 +160,15 @@ def _parse_line(line: str, file: Path) -> Iterator[Dependency]:
         raise ConfigError(f"{FOLDER}/{file.name}: {line!r} is not a valid requirement.", "Fix this line.") from error
     name = canonicalize_name(requirement.name)
     if name == library.NAME:
-        yield from _library_dependencies(requirement.extras)
+        yield from _library_dependencies(requirement.extras, required)
     elif requirement.url is None and (requirement.marker is None or requirement.marker.evaluate()):
         yield Dependency(name, _without_marker(requirement), f"{FOLDER}/{file.name}")
 
 
-def _library_dependencies(extras: set[str]) -> Iterator[Dependency]:
-    """Yield the packages that the installed library needs with these extras."""
-    required_by = f"{library.NAME} {library.version()}"
-    for requirement in map(Requirement, metadata.requires(library.NAME) or ()):
+def _library_dependencies(extras: set[str], required: LibraryRequirements) -> Iterator[Dependency]:
+    """Yield the packages that the library needs with these extras."""
+    required_by = f"{library.NAME} {required.version}"
+    for requirement in map(Requirement, required.requires):
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             yield Dependency(canonicalize_name(requirement.name), _without_marker(requirement), required_by)

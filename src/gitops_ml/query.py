@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gitops_ml.errors import ConfigError, DataUnreadable
+from gitops_ml.pull_request_event import describe_missing_secrets
+
+
+class DatabaseWithheld(ConfigError):
+    """The run of a workflow has no secrets, so a query cannot be run; that is no fault of the change."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,22 @@ def read_rows(query: Query) -> Iterator[pd.DataFrame]:
 
     Raises:
         ConfigError: The environment variable is not set.
+        DatabaseWithheld: It is not set because GitHub gives this run of a workflow no secrets.
         DataUnreadable: The query failed, or returned too many rows.
     """
     import sqlalchemy as sa
 
     url = os.environ.get(query.variable)
+    reason = "" if url else describe_missing_secrets()
+    if reason:
+        raise DatabaseWithheld(
+            f"{reason} The query of [{query.table}] was not run, because {query.variable} is not set.",
+            "A member of the repository can push the branch to this repository, where CI validates the rows.",
+        )
     if not url:
         raise ConfigError(
             f"model.toml: [{query.table}] has a query, but the environment variable {query.variable} is not set.",
-            "Set it to the SQLAlchemy URL of the database; in GitHub Actions, from a secret.",
+            "Set it to the SQLAlchemy URL of the database; in GitHub Actions, add a secret of this name.",
         )
     rows = 0
     try:

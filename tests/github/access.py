@@ -65,7 +65,7 @@ def authorize(hub: Hub, token: Token | None, needs: str) -> None:
         return
     if hub.settings.private and not may_see(hub, token):
         raise not_found()
-    public = not hub.settings.private and not re.search(r"=write|administration", needs)
+    public = not hub.settings.private and not re.search(r"=write|administration|variables|secrets|environments", needs)
     if token is None:
         if not public:
             raise ApiError(401, "Requires authentication")

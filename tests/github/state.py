@@ -27,6 +27,8 @@ class Settings:
         default_branch: Default branch, which must contain a workflow that is dispatched.
         description: Description of the repository.
         secrets: Secrets of jobs, by name.
+        variables: Variables of jobs, by name.
+        runners: Labels of self-hosted runners.
         disabled: Files of disabled workflows ("Disable workflow").
     """
 
@@ -39,6 +41,8 @@ class Settings:
     default_branch: str = "main"
     description: str | None = None
     secrets: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    runners: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
 
 

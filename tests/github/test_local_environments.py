@@ -307,7 +307,7 @@ def test_a_failed_job_keeps_its_outputs(world: RunnerWorld) -> None:
 REFUSED: dict[str, Any] = {
     "an unknown key": ("{name: a, deployment: false}", "`environment` has no deployment here"),
     "no name": ("{url: a}", "`environment` needs a `name`"),
-    "an unsupported expression": ("'${{ vars.WHERE }}'", "it knows no 'vars'"),
+    "an unsupported expression": ("'${{ secrets.WHERE }}'", "it knows no 'secrets'"),
 }
 
 

@@ -89,6 +89,21 @@ def test_a_conflict_is_not_merged(world: ServerWorld) -> None:
     assert (response.status_code, response.json()["message"]) == (405, "Pull Request is not mergeable")
 
 
+def test_a_merge_closes_the_issues_that_the_pull_request_names(world: ServerWorld) -> None:
+    """By GitHub's keywords, in any case; a mention is none, and a pull request that is not merged closes nothing."""
+    for title in ("one", "two", "three"):
+        world.request("POST", "/issues", title=title)
+    world.branch("topic")
+    number = world.pull(body="Closes #1. It resolves: #2, see #3.")["number"]
+    world.request("PATCH", f"/pulls/{number}", state="closed")
+    assert world.request("GET", "/issues/1").json()["state"] == "open"
+    world.request("PATCH", f"/pulls/{number}", state="open")
+    assert world.request("PUT", f"/pulls/{number}/merge").json()["merged"] is True
+    assert [world.request("GET", f"/issues/{each}").json()["state"] for each in (1, 2, 3)] == [
+        "closed", "closed", "open",
+    ]  # fmt: skip
+
+
 def test_a_merge_by_hand_is_noticed(world: ServerWorld) -> None:
     """A local merge that is pushed to main marks the pull request as merged."""
     world.branch("topic")

@@ -203,3 +203,23 @@ def test_a_repository_dispatch_has_limits(world: ServerWorld) -> None:
     assert world.request("POST", "/dispatches", event_type="a" * 101).status_code == 422
     world.hub.violations.clear()
     assert world.events == []
+
+
+# Variables and secrets
+
+
+def test_variables_are_read_with_values_and_secrets_without(world: ServerWorld) -> None:
+    """The owner sees them; a job's token has no grant for either."""
+    world.hub.settings.variables["TRAIN_RUNNER"] = "gpu"
+    world.hub.settings.secrets["DATABASE_URL"] = "sqlite:///rows.db"
+    (variable,) = world.request("GET", "/actions/variables").json()["variables"]
+    assert (variable["name"], variable["value"]) == ("TRAIN_RUNNER", "gpu")
+    (secret,) = world.request("GET", "/actions/secrets").json()["secrets"]
+    assert secret["name"] == "DATABASE_URL"
+    assert "value" not in secret
+    for path in ("variables", "secrets"):
+        assert world.request("GET", f"/actions/organization-{path}").json() == {"total_count": 0, path: []}
+        assert world.request("GET", f"/actions/{path}", world.hub.issue_token({"contents": "write"})).status_code == 403
+    assert world.request("GET", "/environments/production/secrets").status_code == 404
+    world.request("PUT", "/environments/production")
+    assert world.request("GET", "/environments/production/secrets").json()["secrets"] == []

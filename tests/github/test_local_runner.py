@@ -329,11 +329,52 @@ def test_a_secret_reaches_the_step_that_names_it(world: RunnerWorld) -> None:
     assert (world.out / "secret").read_text() == "first\nsecond=2\n|"
 
 
-def test_a_runner_may_be_named_by_a_variable(world: RunnerWorld) -> None:
-    """The variable is not set, so the default runner is used."""
-    world.commit(ci=workflow("push").replace("ubuntu-latest", "${{ vars.MINE || 'ubuntu-latest' }}"))
+RUNNER = "${{ startsWith(vars.MINE, '[') && fromJSON(vars.MINE) || vars.MINE || 'ubuntu-latest' }}"
+TIMEOUT = "${{ fromJSON(vars.MINUTES || '5') }}"
+
+
+@pytest.mark.parametrize("label", ["", "gpu", '["self-hosted", "gpu"]'], ids=["unset", "a label", "a list"])
+def test_variables_choose_runner_and_timeout(world: RunnerWorld, label: str) -> None:
+    """A plain label is not parsed as JSON; an unset variable leaves the defaults; steps can read variables too."""
+    world.hub.settings.runners |= {"self-hosted", "gpu"}
+    world.hub.settings.variables |= {"MINE": label, "MINUTES": "7"} if label else {}
+    step = "{run: 'echo \"mine: $MINE.\"', env: {MINE: '${{ vars.MINE }}'}}"
+    text = workflow("push", step, extra=f"    timeout-minutes: {TIMEOUT}\n")
+    world.commit(ci=text.replace("ubuntu-latest", RUNNER))
     world.push()
-    assert world.run().conclusion == "success"
+    run = world.run()
+    assert run.conclusion == "success", (run.folder / "log.txt").read_text()
+    assert f"mine: {label}." in run.jobs["one"].log
+
+
+BAD_VALUES = {
+    "no such label": ({"MINE": "gpu"}, "no runner has the label 'gpu'"),
+    "a broken list": ({"MINE": '["gpu"'}, "Error when evaluating 'runs-on'"),
+    "an empty list": ({"MINE": "[]"}, "is an empty list"),
+    "a time with a unit": ({"MINUTES": "2h"}, "Error when evaluating 'timeout-minutes'"),
+    "a quoted number": ({"MINUTES": '"7"'}, "Unexpected value '7'"),
+    "no time": ({"MINUTES": "0"}, "Unexpected value 0.0"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_a_bad_value_of_a_variable_ends_the_run(world: RunnerWorld, values: dict[str, str], message: str) -> None:
+    """GitHub evaluates both keys before the job starts."""
+    world.hub.settings.variables |= values
+    text = workflow("push", extra=f"    timeout-minutes: {TIMEOUT}\n").replace("ubuntu-latest", RUNNER)
+    world.commit(ci=text)
+    world.push()
+    run = world.run()
+    assert run.conclusion == "failure"
+    assert message in (run.folder / "log.txt").read_text()
+
+
+def test_a_step_passes_on_what_a_login_exported(world: RunnerWorld) -> None:
+    """Without the secret, the variable of a step keeps the value that an earlier step wrote to GITHUB_ENV."""
+    step = "{run: 'echo \"key: $KEY.\"', env: {KEY: '${{ secrets.KEY || env.KEY }}'}}"
+    world.commit(ci=workflow("push", "run: echo KEY=exported >> $GITHUB_ENV", step))
+    world.push()
+    assert "key: exported." in world.run().jobs["one"].log
 
 
 def test_a_matrix_runs_each_leg_and_a_job_may_fail(world: RunnerWorld) -> None:
@@ -364,12 +405,12 @@ def test_pages_are_published_only_if_a_variable_enables_them(
 ) -> None:
     """The workflow does nothing without its variable; with it, the folder's files are published."""
     text = (GENERATED / ".github/workflows/pages.yml").read_text()
-    if enabled:
-        text = text.replace("vars.GITOPS_PAGES == 'true' && ", "")
-        text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
-    setup = ".github/actions/setup/action.yml"
+    text = text.replace(".venv/bin/gitops report", "echo hello > .gitops/site/index.html")
+    world.hub.settings.variables |= {"GITOPS_PAGES": "true"} if enabled else {}
+    setup, login = (f".github/actions/{name}/action.yml" for name in ("setup", "login"))
     world.commit(pages=text, **{
         f"./{setup}": (GENERATED / setup).read_text().replace("make setup", "mkdir -p .gitops/site"),
+        f"./{login}": (GENERATED / login).read_text(),
         "./.python-version": f"{sys.version_info.major}.{sys.version_info.minor}\n",
     })  # fmt: skip
     world.git("push", "--quiet", "origin", "HEAD:refs/heads/main")

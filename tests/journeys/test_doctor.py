@@ -20,6 +20,7 @@ ROW = re.compile(r"^│ (\S+) +│ (\w[\w ]*?) +│ (.*?) +│$", re.MULTILINE)
 BY_SETUP = {"PULL-REQUESTS": "problem", "RULES": "problem", "ENVIRONMENTS": "problem", "LABELS": "warning"}
 ON_GITHUB = {
     "TOKEN", "PULL-REQUESTS", "PERMISSIONS", "PLAN", "RULES", "BRANCHES", "ENVIRONMENTS", "LABELS", "SCHEDULE",
+    "RUNNERS", "SECRETS",
 }  # fmt: skip
 PLAN_HAS_NONE = "A private repository on this plan has no branch rules"
 
@@ -220,6 +221,26 @@ BROKEN: dict[str, tuple[Callable[[CheckedRepository], object], str, str, str]] =
         lambda c: c.trained(70),
         "SCHEDULE", "problem", "GitHub disables schedules after 60 days",
     ),
+    "a timeout is no number": (
+        lambda c: c.hub.settings.variables.update(TRAIN_TIMEOUT="2h"),
+        "RUNNERS", "problem", "TRAIN_TIMEOUT is '2h', which ends every run before its job starts.",
+    ),
+    "a runner is no list": (
+        lambda c: c.hub.settings.variables.update(TRAIN_RUNNER="[gpu]"),
+        "RUNNERS", "problem", "Settings > Secrets and variables > Actions > Variables: change the value, or delete",
+    ),
+    "no job reads a variable": (
+        lambda c: c.hub.settings.variables.update(TRIAN_RUNNER="gpu"),
+        "RUNNERS", "warning", "No job reads TRIAN_RUNNER. Perhaps you meant TRAIN_RUNNER.",
+    ),
+    "credentials without a server": (
+        lambda c: c.hub.settings.secrets.update({"MLFLOW_TRACKING_TOKEN": "t"}),
+        "SECRETS", "warning", "MLFLOW_TRACKING_TOKEN is set without MLFLOW_TRACKING_URI, so the store is the branch.",
+    ),
+    "a query without its secret": (
+        lambda c: run(c.clone, "sed", "-i", 's/^path = .*/query = "SELECT * FROM rows"/', "model.toml"),
+        "SECRETS", "problem", "[data] has a query, but the secret DATABASE_URL is not set: add it.",
+    ),
     "Train never ran": (
         lambda c: c.hub.runs.clear(),
         "SCHEDULE", "warning", "Actions > Train > Run workflow",
@@ -235,6 +256,19 @@ def test_a_broken_setting_is_reported_with_its_fix(healthy: CheckedRepository, b
     found = healthy.doctor(13 if verdict == "problem" else 0)
     assert {other: it[0] for other, it in found.items() if it[0] != "ok"} == {id: verdict}
     assert fix in found[id][1]
+
+
+def test_the_doctor_lists_who_gets_which_secret(healthy: CheckedRepository) -> None:
+    """By name, without a value; a secret of no job is not listed. Values of variables are shown."""
+    healthy.hub.settings.variables |= {"TRAIN_RUNNER": '["self-hosted", "gpu"]', "MLFLOW_TRACKING_URI": "http://m.test"}
+    healthy.hub.settings.secrets |= {"DATABASE_URL": "sqlite:///secret.db", "OTHER": "mine"}
+    done = healthy.gitops("doctor")
+    found = {id: (verdict, text) for id, verdict, text in ROW.findall(done.out)}
+    assert (found["RUNNERS"][0], found["SECRETS"][0]) == ("ok", "ok")
+    assert 'TRAIN_RUNNER = ["self-hosted", "gpu"]' in found["RUNNERS"][1]
+    assert "DATABASE_URL: ci: code, data; train: train, compare." in found["SECRETS"][1]
+    assert "MLFLOW_TRACKING_URI: train: train, register, compare, image, promote; deploy: deploy" in found["SECRETS"][1]
+    assert not re.search("secret.db|OTHER|mine", done.out + done.err)
 
 
 def test_a_ruleset_that_github_actions_may_bypass_blocks_no_workflow(healthy: CheckedRepository) -> None:
@@ -262,7 +296,8 @@ def test_a_jobs_token_sees_less_and_that_is_no_problem(healthy: CheckedRepositor
     job = healthy.hub.issue_token({"contents": "read", "actions": "read"})
     found = healthy.doctor(token=job)
     assert "a job in GitHub Actions" in found["TOKEN"][1]
-    assert {id for id, (verdict, _) in found.items() if verdict == "cannot tell"} == {"PULL-REQUESTS", "PERMISSIONS"}
+    hidden = {"PULL-REQUESTS", "PERMISSIONS", "RUNNERS", "SECRETS"}
+    assert {id for id, (verdict, _) in found.items() if verdict == "cannot tell"} == hidden
     assert found["PULL-REQUESTS"][1].endswith("Look under Settings > Actions > General > Workflow permissions.")
 
 

@@ -19,13 +19,21 @@ GOLDEN = Path(__file__).parent / "golden"
 TEXT = {".py", ".toml", ".md", ".json", ".in", ".txt", ".yml", ".yaml", ".conf", ""}
 JINJA = re.compile(r"<<\s*cookiecutter|cookiecutter\.(?!json)|<%|%>|<#|#>|^\s*#\s?%", re.MULTILINE)
 # Nothing here is rendered, so nothing here may differ from where it lies.
-UNRENDERED = (".github/workflows", "deploy", "tests", "requirements", "Makefile")
+UNRENDERED = (
+    ".github/workflows",
+    ".github/actions",
+    ".github/dependabot.yml",
+    "deploy",
+    "tests",
+    "requirements",
+    "Makefile",
+)
 WHEEL = re.compile(r"gitops_ml-[^/]+\.whl")  # its version names its content
 FILES = 65  # a person who opens the repository can read all of it in an evening
 # Whose a file is, by its path; the first that fits.
 OWNERS = {
     "yours": ("model.toml", "src/", "tests/", "deploy/kubernetes/production/", "deploy/kubernetes/staging/",
-              ".github/CODEOWNERS"),
+              ".github/CODEOWNERS", ".github/actions/login/"),
     "scaffold": (".github/", "deploy/", "Makefile", "pyproject.toml"),
 }  # fmt: skip
 SPEAKS = {".py", ".yml", ".yaml", ".toml"}  # can say whose it is in its first lines

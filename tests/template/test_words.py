@@ -51,12 +51,13 @@ COMMANDS = (
     "doctor",
     "setup",
     "eject",
+    "update",
     "docs",
     "explain",
 )
 # Files of other programs, and lists that programs write; the rules and their checks name the words.
 EXCLUDED = re.compile(
-    r"requirements/|evidently\.txt$|\.csv$|tests/tools/|tests/github/openapi\.json$|keys-0\.1\.json$|LICENSE$"
+    r"requirements/|(?:evidently|update)\.txt$|\.csv$|tests/tools/|tests/github/openapi\.json$|keys-0\.1\.json$|LICENSE$"
     r"|tests/(?:plain_language|template/test_words)\.py$|docs/development/words\.md$"
 )
 # Keys of stored documents, whose names stay: in comparison.json the proposed version, in ingestion.json a prediction.

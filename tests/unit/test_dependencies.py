@@ -20,7 +20,7 @@ from unit.sample import ROOT
 SOURCE = Path(gitops_ml.__file__).parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-LISTS = {"dependencies": PROJECT["dependencies"], "serve": EXTRAS["serve"], "train": EXTRAS["train"]}
+LISTS = {"dependencies": PROJECT["dependencies"], **{name: EXTRAS[name] for name in ("serve", "train", "update")}}
 # Declared but not imported, with the reason.
 NOT_IMPORTED = {"uv": "runs as a program"}
 # Imported but not declared, with the reason.
@@ -120,6 +120,14 @@ def test_serving_needs_nothing_of_training() -> None:
 def test_the_installation_needs_the_standard_library_only(module: str) -> None:
     """`gitops-uv` installs all other packages, and cookiecutter's hook has none of them."""
     assert distributions(imported_with(module), late=True) == set()
+
+
+def test_an_update_needs_nothing_of_training() -> None:
+    """The new library merges in an environment with the core dependencies and `update` only."""
+    updating = {module for module in FILES if module.startswith("gitops_ml.updating")}
+    imported = distributions(updating, late=True) | distributions(imported_with(*updating), late=False)
+    assert imported <= declared("dependencies", "update")
+    assert "cookiecutter" in imported
 
 
 def test_the_command_starts_without_extras() -> None:

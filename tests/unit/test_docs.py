@@ -12,15 +12,21 @@ from typing import get_args
 import pytest
 
 from gitops_ml import cli, config, console, errors, manual, wheel
-from gitops_ml.forge import alarm_issue, clone_checks
+from gitops_ml.forge import alarm_issue, choice_checks, clone_checks
 from gitops_ml.forge import github_checks as forge
 from gitops_ml.locks import CHECKS as LOCKS
 from gitops_ml.registry.store_checks import CHECKS as STORE
 from gitops_ml.table import Table
 from unit.sample import DATA, ROOT, TEMPLATE, Project
 
-PAGES = ("commands", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store", "targets")
-CHECKS = ("MODEL", *(check.id for check in (*clone_checks.CHECKS, *LOCKS, *STORE, *forge.CHECKS)))
+PAGES = (
+    "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store",
+    "targets", "update",
+)  # fmt: skip
+CHECKS = (
+    "MODEL",
+    *(check.id for check in (*clone_checks.CHECKS, *LOCKS, *STORE, *forge.CHECKS, *choice_checks.CHECKS)),
+)
 ALERTS = re.findall(r"alert: (\w+)", (DATA / "prometheus" / "rules.yml.in").read_text())
 ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.GitopsError)
           and each is not errors.GitopsError]  # fmt: skip
@@ -57,8 +63,8 @@ def test_an_unknown_page_is_a_usage_error_with_the_nearest_name(project: Project
     """All names are listed if none is similar."""
     result = project.gitops("docs", "gate")
     assert result.code == 2
-    assert "There is no page 'gate'. Perhaps you meant 'gates'." in result.err
-    assert "There are: commands, gates," in project.gitops("docs", "zzz").err
+    assert "There is no page 'gate'. Perhaps you meant 'gates'" in result.err
+    assert "There are: commands, configuration, gates," in project.gitops("docs", "zzz").err
 
 
 def test_the_runbook_of_the_repository_is_read(project: Project) -> None:

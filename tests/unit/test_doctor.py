@@ -12,7 +12,7 @@ import pytest
 from gitops_ml import config, locks
 from gitops_ml.doctor_checks import Check, CheckResult, CheckRow, check
 from gitops_ml.errors import ConfigError
-from gitops_ml.forge import clone_checks, repository_settings, rulesets
+from gitops_ml.forge import choice_checks, clone_checks, repository_settings, rulesets
 from gitops_ml.forge import github_checks as on_github
 from gitops_ml.forge.github import GitHub
 from gitops_ml.registry import branch, store_checks
@@ -60,7 +60,7 @@ def test_without_a_token_the_clone_and_the_store_are_checked(pushed: Project, tm
     result = pushed.must("doctor")
     assert "ok" in result.out
     assert re.search(r"TOKEN .* cannot tell .* GITHUB_TOKEN is not set", result.out)
-    assert f"{len(on_github.CHECKS)} cannot tell." in result.out
+    assert f"{len(on_github.CHECKS) + len(choice_checks.CHECKS)} cannot tell." in result.out
     assert "problem" not in result.out
 
 
@@ -287,6 +287,88 @@ READY: dict[str, Any] = {
     "/environments": {"environments": [{"name": "production"}]},
     "/rulesets": [],
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRAIN_RUNNER", "gpu"), ("TRAIN_RUNNER", "ubuntu-24.04"), ("TRAIN_RUNNER", "Team runner 1"),
+        ("TRAIN_RUNNER", '["self-hosted", "gpu"]'), ("TRAIN_TIMEOUT", "1"), ("TRAIN_TIMEOUT", "7200"),
+    ],
+)  # fmt: skip
+def test_values_that_github_accepts(name: str, value: str) -> None:
+    """A label, a JSON list of labels, whole minutes."""
+    assert choice_checks.find_fault(name, value) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        *(("TRAIN_RUNNER", value, 'such as ["self-hosted", "gpu"]')
+          for value in ("", " gpu", "self-hosted, gpu", "[gpu]", '["gpu"', "[]", '["gpu", 1]', '{"group": "a"}')),
+        *(("TRAIN_TIMEOUT", value, "whole minutes from 1 to 7200")
+          for value in ("", "0", "-5", "2h", "1.5", " 60", "60 ", '"60"', "7201", "1e2")),
+    ],
+)  # fmt: skip
+def test_values_that_end_a_run(name: str, value: str, allowed: str) -> None:
+    """The text has the name, the value and what is allowed."""
+    text = choice_checks.find_fault(name, value)
+    assert text.startswith(f"{name} is {value!r}")
+    assert allowed in text
+
+
+NO_CHOICES: dict[str, Any] = {
+    "/actions/variables": [], "/actions/organization-variables": [], "/actions/secrets": [],
+    "/actions/organization-secrets": [], "/environments/production/secrets": [],
+}  # fmt: skip
+
+
+def check_secrets(project: Project, path: str = "", *names: str) -> tuple[str, str]:
+    """Return verdict and text of the check of secrets, with the secrets of one list."""
+    responses = {**READY, **NO_CHOICES, **({path: [{"name": name} for name in names]} if path else {})}
+    repository = on_github.RemoteRepository(FakeGitHub(responses), project.root, {}, "production", "mlflow")
+    row = choice_checks.secrets.run(repository)
+    return row.verdict, row.text
+
+
+def test_a_secret_of_an_environment_names_it(pushed: Project) -> None:
+    """Only jobs of that environment get it."""
+    verdict, text = check_secrets(pushed, "/environments/production/secrets", "GITOPS_TOKEN")
+    assert verdict == "ok"
+    assert "GITOPS_TOKEN (environment production): deploy: deploy; rollback: rollback; monitor: monitor" in text
+
+
+def test_a_query_needs_a_name_that_workflows_know(pushed: Project) -> None:
+    """Another name would need an edit of the workflows; the login may export it."""
+    pushed.edit("model.toml", 'path = "data/rows.csv"', 'query = "SELECT 1"\nurl_env = "WAREHOUSE"')
+    verdict, text = check_secrets(pushed)
+    assert verdict == "problem"
+    assert "no workflow gives WAREHOUSE to a job: use a name of `gitops docs configuration`" in text
+    login = pushed.root / choice_checks.LOGIN
+    login.write_text(login.read_text() + "\n# exports WAREHOUSE\n")
+    assert check_secrets(pushed)[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "missing"),
+    [
+        ("/actions/secrets", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("/actions/secrets", "GITOPS_APP_PRIVATE_KEY", "GITOPS_APP_ID"),
+    ],
+)
+def test_half_of_a_pair_is_a_warning(pushed: Project, path: str, name: str, missing: str) -> None:
+    """S3 and a GitHub App need both parts."""
+    verdict, text = check_secrets(pushed, path, name)
+    assert verdict == "warning"
+    assert f"{name} is set without {missing}" in text
+
+
+def test_variables_of_an_organization_are_overridden(pushed: Project) -> None:
+    """The repository's value is the one that workflows see."""
+    shared = [{"name": "TRAIN_RUNNER", "value": "[broken"}, {"name": "TEST_RUNNER", "value": "x"}]
+    github = FakeGitHub({**NO_CHOICES, "/actions/organization-variables": shared,
+                         "/actions/variables": [{"name": "TRAIN_RUNNER", "value": "gpu"}]})  # fmt: skip
+    assert choice_checks.fetch_variables(github) == {"TRAIN_RUNNER": "gpu", "TEST_RUNNER": "x"}
 
 
 def test_a_label_without_our_description_is_updated(project: Project) -> None:

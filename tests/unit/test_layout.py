@@ -8,7 +8,7 @@ import pytest
 import gitops_ml
 
 SOURCE = Path(gitops_ml.__file__).parent
-PACKAGES = {"training", "registry", "serving", "deploying", "forge", "monitoring", "ingesting"}
+PACKAGES = {"training", "registry", "serving", "deploying", "forge", "monitoring", "ingesting", "updating"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -1,5 +1,6 @@
 """Validation of the data: the accepted data, and the message and exit code for each problem."""
 
+import json
 import os
 import sqlite3
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gitops_ml import config, user_package
+from gitops_ml import config, testing, user_package
 from gitops_ml.training import data as reading
 from gitops_ml.training.validate import Validation, validate
 from unit.sample import MODEL_TOML, Project, Result, make_rows
@@ -555,3 +556,59 @@ def test_memory_is_independent_of_the_number_of_rows(project: Project) -> None:
     few, many = peak_memory(project, 10_000, 10_000), peak_memory(project, 200_000, 10_000)
     assert many - few < 190_000 * 8 * 4
     assert many < peak_memory(project, 200_000, 200_000) / 3
+
+
+FORK = {"pull_request": {"head": {"repo": {"full_name": "eve/fork"}}}}
+
+
+@pytest.fixture
+def pull_request(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that starts a pull request's run, for data that a query returns."""
+
+    def start(event: object, actor: str = "eve") -> None:
+        no_database_url(project)
+        file = tmp_path / "event.json"
+        file.write_text(json.dumps(event))
+        values = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(file), "GITHUB_ACTOR": actor,
+                  "GITHUB_REPOSITORY": "ada/model", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}  # fmt: skip
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("event", "actor", "reason"),
+    [
+        (FORK, "eve", "from a fork (eve/fork)"),
+        ({"pull_request": {"head": {"repo": None}}}, "eve", "from a fork (deleted)"),
+        (FORK, "dependabot[bot]", "a pull request of Dependabot"),
+    ],
+    ids=["a fork", "a deleted fork", "Dependabot"],
+)
+def test_a_run_without_secrets_is_not_red(
+    project: Project, pull_request: Callable[..., None], tmp_path: Path, event: object, actor: str, reason: str
+) -> None:
+    """A sentence says why the rows of a query are not validated, in the log and in the summary."""
+    pull_request(event, actor)
+    result = project.must("validate")
+    for text in (result.out, (tmp_path / "summary.md").read_text()):
+        assert "The rows are not validated." in text
+        assert reason in text
+        assert "DATABASE_URL is not set" in text
+
+
+def test_a_missing_secret_of_an_own_branch_is_red(project: Project, pull_request: Callable[..., None]) -> None:
+    """Its run gets the secrets of the repository, so one is missing."""
+    pull_request({"pull_request": {"head": {"repo": {"full_name": "Ada/Model"}}}})
+    assert project.gitops("validate").code == 3
+
+
+def test_tests_that_need_the_rows_are_skipped_in_such_a_run(
+    project: Project, pull_request: Callable[..., None]
+) -> None:
+    """The fixture `frame` gives the reason to pytest."""
+    pull_request(FORK)
+    repository = config.find_repository(project.root)
+    with pytest.raises(pytest.skip.Exception, match="from a fork"):
+        testing.frame.__wrapped__(repository, user_package.load_user_package(repository))  # type: ignore[attr-defined]

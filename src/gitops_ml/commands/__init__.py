@@ -26,6 +26,28 @@ def find_repository(project: Path) -> "Repository":
     return config.find_repository(project)
 
 
+def find_root(project: Path) -> Path:
+    """Return the folder that contains model.toml, without checking that the file is valid.
+
+    Args:
+        project: The folder, or a folder below it.
+
+    Raises:
+        ConfigError: No folder upwards contains the file.
+    """
+    from gitops_ml.config import FILE
+    from gitops_ml.errors import ConfigError
+
+    start = project.resolve()
+    root = next((folder for folder in (start, *start.parents) if (folder / FILE).is_file()), None)
+    if root is None:
+        raise ConfigError(
+            f"There is no {FILE} in {start} or above it.",
+            "Run the command in the generated repository, or pass its folder with `--project`.",
+        )
+    return root
+
+
 def unknown_name_error(kind: str, name: str, names: Collection[str], hint: str = "") -> click.UsageError:
     """Return the usage error for an unknown name, with the most similar known names.
 

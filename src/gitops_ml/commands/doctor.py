@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console
-from gitops_ml.commands import resolve_environment
+from gitops_ml.commands import find_root, resolve_environment
 from gitops_ml.errors import ConfigError, GitopsError, ProblemsFound
 
 if TYPE_CHECKING:
@@ -26,27 +26,13 @@ def command(project: Path, environment: str | None) -> None:
 
     The checks cover the clone, the store and GitHub. They change nothing.
     """
-    rows = list(_run_checks(_find_root(project), environment))
+    rows = list(_run_checks(find_root(project), environment))
     _show_rows(rows)
     problems = [row.id for row in rows if row.verdict == "problem"]
     if problems:
         raise ProblemsFound(
             f"{len(problems)} problem(s): {', '.join(problems)}.", "The table says how to fix each of them."
         )
-
-
-def _find_root(project: Path) -> Path:
-    """Return the folder that contains model.toml, without checking that the file is valid."""
-    from gitops_ml.config import FILE
-
-    start = project.resolve()
-    root = next((folder for folder in (start, *start.parents) if (folder / FILE).is_file()), None)
-    if root is None:
-        raise ConfigError(
-            f"There is no {FILE} in {start} or above it.",
-            "Run the command in the generated repository, or pass its folder with `--project`.",
-        )
-    return root
 
 
 def _run_checks(root: Path, environment: str | None) -> "list[CheckRow]":
@@ -89,11 +75,11 @@ def _check_store(repository: "Repository | None") -> "list[CheckRow]":
 def _check_github(root: Path, repository: "Repository | None", environment: str) -> "list[CheckRow]":
     """Run the checks of GitHub, and return their results; without a token or a connection they are unknown."""
     from gitops_ml.config import StoreConfig
-    from gitops_ml.forge import github_checks
+    from gitops_ml.forge import choice_checks, github_checks
     from gitops_ml.forge.github import connect
 
     branch = (repository.config.store if repository else StoreConfig()).branch
-    first, *others = github_checks.CHECKS
+    first, *others = checks = (*github_checks.CHECKS, *choice_checks.CHECKS)
     with console.progress("doctor") as progress:
         progress("check GitHub")
         try:
@@ -103,7 +89,7 @@ def _check_github(root: Path, repository: "Repository | None", environment: str)
                 first.to_row(github_checks.connection_result(error)),
                 *(check.unknown_row(error.problem) for check in others),
             ]
-        return [check.run(remote) for check in github_checks.CHECKS]
+        return [check.run(remote) for check in checks]
 
 
 def _show_rows(rows: "list[CheckRow]") -> None:

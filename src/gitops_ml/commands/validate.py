@@ -22,12 +22,19 @@ MAX_SHOWN = 50
 def command(project: Path) -> None:
     """Validate every row against schema.py.
 
-    All violations are listed at once, with examples.
+    All violations are listed at once, with examples. In a pull request from a fork, which has no secrets, the rows of a
+    query are not validated.
     """
     from gitops_ml import user_package
+    from gitops_ml.query import DatabaseWithheld
 
     repository = find_repository(project)
-    validation = validate_data(repository, user_package.load_user_package(repository), keep_rows=False)
+    try:
+        validation = validate_data(repository, user_package.load_user_package(repository), keep_rows=False)
+    except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
+        console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
+        console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
+        return
     console.echo(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
     console.set_output("data", validation.digest)
 

@@ -9,8 +9,6 @@ from gitops_ml.forge.github import GitHub
 
 DAYS = 30
 PER_PAGE, MAX_PAGES = 100, 10  # GitHub lists at most 1,000 runs
-# First parts of the names of the branches that the commands create: proposals to main, and new rows of data.
-BRANCH_PREFIXES = (*git.PROPOSAL_PREFIXES, "data")
 
 
 def fetch_activity(github: GitHub, now: datetime) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def _is_proposal(github: GitHub, pull: dict[str, Any]) -> bool:
     """Return whether a pull request comes from a branch of this repository that the commands create."""
     repository = pull["head"]["repo"]
     is_own = bool(repository) and repository["full_name"] == github.repository
-    return is_own and pull["head"]["ref"].split("/")[0] in BRANCH_PREFIXES
+    return is_own and pull["head"]["ref"].split("/")[0] in git.PROPOSAL_PREFIXES
 
 
 def _summarize_item(item: dict[str, Any]) -> dict[str, Any]:

@@ -152,18 +152,10 @@ def update_issue(github: GitHub, alarm: AlarmIssue) -> str:
     Returns:
         A sentence with the issue's URL and the change that was made.
     """
-    body, issue = alarm.render_body(github.page), issues.find_open(github, alarm.title)
-    if issue is None:
-        closed = issues.find_closed_by_person(github, alarm.title, alarm.since)
-        if closed:
-            return f"{closed['html_url']} was closed by a person. It is not reopened for this alarm."
-        created = github.send("POST", "/issues", {"title": alarm.title, "body": body})
-        return f"Opened {created['html_url']}: {alarm.title}."
-    # GitHub may return other line ends than those that were sent.
-    if (issue["body"] or "").replace("\r\n", "\n").strip() != body.strip():
-        github.send("PATCH", f"/issues/{issue['number']}", {"body": body})
-        return f"Updated {issue['html_url']}: {alarm.title}."
-    return f"{issue['html_url']} is up to date."
+    return issues.keep_open(
+        github, alarm.title, alarm.render_body(github.page),
+        lambda: issues.find_closed_by_person(github, alarm.title, alarm.since), "this alarm",
+    )  # fmt: skip
 
 
 def close_other_issues(github: GitHub, environment: str, titles: set[str]) -> list[str]:

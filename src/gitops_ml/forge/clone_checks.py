@@ -7,10 +7,11 @@ from gitops_ml.doctor_checks import CheckResult, check, ok, problem, warning
 
 OWNERS = ".github/CODEOWNERS"
 PLACEHOLDER = "@your-github-name"
-# Paths below .github. Without the action, every workflow fails.
+# Paths below .github. Without the actions, workflows fail.
 WORKFLOWS = (
-    "actions/setup/action.yml", "workflows/ci.yml", "workflows/deploy.yml", "workflows/ingest.yml",
-    "workflows/monitor.yml", "workflows/pages.yml", "workflows/rollback.yml", "workflows/train.yml",
+    "actions/login/action.yml", "actions/setup/action.yml", "workflows/ci.yml", "workflows/deploy.yml",
+    "workflows/ingest.yml", "workflows/monitor.yml", "workflows/pages.yml", "workflows/rollback.yml",
+    "workflows/train.yml", "workflows/upkeep.yml",
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ Reads are retried. A write whose response was lost may have been done, so it is 
 
 import os
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -144,21 +146,22 @@ class GitHub:
                 return None
             raise
 
-    def paginate(self, path: str, **parameters: str | int) -> Iterator[Any]:
+    def paginate(self, path: str, *, key: str = "", **parameters: str | int) -> Iterator[Any]:
         """Yield every item of a list, page by page.
 
         Args:
             path: Path below /repos/OWNER/NAME.
+            key: Key of the list, if it is a part of a JSON object.
             **parameters: Query parameters.
 
         Raises:
             ForgeError: GitHub cannot be reached, or refuses.
         """
         response = self._request("GET", path, parameters={"per_page": 100, **parameters})
-        yield from response.json()
+        yield from response.json()[key] if key else response.json()
         while "next" in response.links:
             response = self._request("GET", response.links["next"]["url"])
-            yield from response.json()
+            yield from response.json()[key] if key else response.json()
 
     def send(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """Send a write request.
@@ -200,16 +203,18 @@ class GitHub:
         return response
 
 
-def connect(root: Path) -> GitHub:
+def connect(root: Path, with_gh: bool = False) -> GitHub:
     """Return a client of the repository that the environment names, or else of the remote `origin`.
 
     Args:
         root: Root of the clone.
+        with_gh: True to use the login of GitHub's program `gh` if no token is set.
 
     Raises:
         ConfigError: There is no token, or no repository on GitHub.
     """
-    token = os.environ.get("GITHUB_TOKEN")
+    server = os.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
+    token = os.environ.get("GITHUB_TOKEN") or (_token_of_gh(server) if with_gh else "")
     if not token:
         raise ConfigError(
             "There is no token for GitHub: GITHUB_TOKEN is not set.",
@@ -217,11 +222,19 @@ def connect(root: Path) -> GitHub:
             "`GITHUB_TOKEN=$(gh auth token) gitops ...`. To promote a version without GitHub, run `gitops "
             "promote --local`.",
         )
-    server = os.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
     repository = os.environ.get("GITHUB_REPOSITORY") or _repository_of_remote(root, server)
     if not REPOSITORY.fullmatch(repository):
         raise ConfigError(f"GITHUB_REPOSITORY is {repository!r}.", "It must be OWNER/NAME.")
     return GitHub(repository, token, os.environ.get("GITHUB_API_URL", API).rstrip("/"), server)
+
+
+def _token_of_gh(server: str) -> str:
+    """Return the token with which the user is logged in to `gh`; empty if there is none."""
+    program = shutil.which("gh")
+    if program is None or git.in_actions():
+        return ""
+    command = [program, "auth", "token", "--hostname", urlsplit(server).netloc]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _repository_of_remote(root: Path, server: str) -> str:

@@ -141,8 +141,9 @@ def _has_no_rules(repository: RemoteRepository) -> bool:
 @check("BRANCHES", fallback="Look under Settings > Rules > Rulesets.")
 def branches(repository: RemoteRepository) -> CheckResult:
     """No rule stops workflows from pushing the store's branch and the branches of proposals."""
-    prefixes = [prefix for prefix in git.PROPOSAL_PREFIXES if not git.DATA_BRANCH.startswith(prefix)]
-    proposals = [*(f"{prefix}/{repository.environment}" for prefix in prefixes), git.DATA_BRANCH]
+    fixed = (git.DATA_BRANCH, git.UPDATE_BRANCH)
+    prefixes = [prefix for prefix in git.PROPOSAL_PREFIXES if not any(name.startswith(prefix) for name in fixed)]
+    proposals = [*(f"{prefix}/{repository.environment}" for prefix in prefixes), *fixed]
     # A proposal is created again from main and pushed with force.
     force_push_types = rulesets.BLOCKS_PUSH | {"non_fast_forward"}
     types = {repository.store_branch: rulesets.BLOCKS_PUSH, **dict.fromkeys(proposals, force_push_types)}

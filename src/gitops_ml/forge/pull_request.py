@@ -1,6 +1,6 @@
 """Pull requests on GitHub: find, create, update, comment and close. https://docs.github.com/rest/pulls/pulls"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from gitops_ml.forge.promotion_text import PromotionProposal
 
 BASE = "main"
 LABEL = "promotion"
+NO_DRAFTS = "Draft pull requests are not supported"
 FORBIDDEN_TITLE = "Workflows may not open pull requests: a model waits for promotion"
 
 
@@ -61,12 +62,34 @@ def find_closed_by_person(github: GitHub, branch: str, short_digest: str) -> str
         branch: Name of the branch.
         short_digest: Short digest in the title of the pull request.
     """
+    return find_refused(github, branch, lambda title: promotion_text.parse_digest(title) == short_digest)
+
+
+def find_refused(github: GitHub, branch: str, is_wanted: Callable[[str], bool]) -> str | None:
+    """Return the URL of a pull request that a person closed without merging it; None if there is none.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch.
+        is_wanted: Function that returns whether a title belongs to the proposal in question.
+    """
     for pull in _list_pulls(github, branch, "closed"):
-        if promotion_text.parse_digest(pull["title"]) == short_digest and not pull["merged_at"]:
+        if is_wanted(pull["title"]) and not pull["merged_at"]:
             closed_by = github.get(f"/issues/{pull['number']}")["closed_by"]
             if closed_by is None or closed_by["type"] != "Bot":
                 return str(pull["html_url"])
     return None
+
+
+def was_merged(github: GitHub, branch: str, head: str) -> bool:
+    """Return whether a pull request with a commit at its tip was merged.
+
+    Args:
+        github: The repository.
+        branch: Name of the branch.
+        head: The commit.
+    """
+    return any(pull["merged_at"] and pull["head"]["sha"] == head for pull in _list_pulls(github, branch, "closed"))
 
 
 def is_approved(github: GitHub, pull: PullRequest) -> bool:
@@ -83,7 +106,7 @@ def is_approved(github: GitHub, pull: PullRequest) -> bool:
     return "APPROVED" in last_states.values()
 
 
-def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
+def create(github: GitHub, branch: str, title: str, body: str, draft: bool = False) -> PullRequest:
     """Open a pull request.
 
     Args:
@@ -91,6 +114,7 @@ def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
         branch: Name of the branch to merge into main.
         title: Title of the pull request.
         body: Body in Markdown.
+        draft: True to open it as a draft, where the owner's plan has drafts.
 
     Returns:
         The pull request.
@@ -100,9 +124,12 @@ def create(github: GitHub, branch: str, title: str, body: str) -> PullRequest:
         UncertainWrite: The branch has a pull request already, for example of a request whose response was lost; look
             for it again.
     """
+    document = {"title": title, "body": body, "head": branch, "base": BASE}
     try:
-        created = github.send("POST", "/pulls", {"title": title, "body": body, "head": branch, "base": BASE})
+        created = github.send("POST", "/pulls", {**document, "draft": True} if draft else document)
     except ForgeError as error:
+        if draft and error.status == 422 and NO_DRAFTS in error.problem:
+            return create(github, branch, title, body)
         if error.status == 422 and "already exists" in error.problem:
             raise UncertainWrite(error.problem, error.next_step) from error
         raise

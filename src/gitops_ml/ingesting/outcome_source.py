@@ -139,7 +139,7 @@ def _read_log(repository: Repository, table: str, notes: list[str]) -> Iterator[
     if sink.folder is not None and not sink.folder.is_dir():
         raise DataUnreadable(
             f"There is no folder {name} on this machine, so there is no prediction log.",
-            "Run this where the servers write the log (for workflows, set INGEST_RUNNER to that runner), or wait until "
+            "Run this where the servers write the log (for workflows, set PULL_RUNNER to that runner), or wait until "
             "a server has written it.",
         )
     try:

@@ -201,6 +201,23 @@ def push_proposal(root: Path, change: Change, before: str | None) -> str:
     if main is None:
         raise StoreError("main has no commit yet.", "Push main first: a promotion is a change to main.")
     commit = _commit(root, main, change, {**git.COMMITTER, **git.AUTHOR})
+    push_commit(root, name, commit, before)
+    return commit
+
+
+def push_commit(root: Path, name: str, commit: str, before: str | None) -> None:
+    """Set a branch on the remote to a commit, unless another process has pushed to it.
+
+    Args:
+        root: Root folder of the clone.
+        name: Name of the branch.
+        commit: Commit of this clone.
+        before: Commit at the branch's tip on the remote; None if there is no such branch.
+
+    Raises:
+        PushConflict: Another process pushed first; nothing was overwritten.
+        ForgeError: The remote refuses the push.
+    """
     lease = f"--force-with-lease=refs/heads/{name}:{before or ''}"
     try:
         git.run(root, "push", "--quiet", lease, "origin", f"{commit}:refs/heads/{name}")
@@ -215,7 +232,6 @@ def push_proposal(root: Path, change: Change, before: str | None) -> str:
             f"In a workflow, give the job `contents: write`, and let no rule keep workflows from pushing `{prefix}/*`.",
         ) from error
     git.run(root, "update-ref", f"refs/remotes/origin/{name}", commit)
-    return commit
 
 
 def commit_proposal(root: Path, change: Change) -> bool:

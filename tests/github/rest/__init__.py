@@ -2,6 +2,7 @@
 
 from . import (
     actions,
+    choices,
     commits,
     deployments,
     dispatches,
@@ -20,6 +21,6 @@ from . import (
 )
 
 __all__ = [
-    "actions", "commits", "deployments", "dispatches", "environments", "issues", "labels", "merges", "pending",
-    "pulls", "refs", "releases", "repositories", "reviews", "rulesets", "settings",
+    "actions", "choices", "commits", "deployments", "dispatches", "environments", "issues", "labels", "merges",
+    "pending", "pulls", "refs", "releases", "repositories", "reviews", "rulesets", "settings",
 ]  # fmt: skip

@@ -6,9 +6,9 @@ act's log, `rewrite.py` writes the copy of the workflow for act, `local_actions.
 and ../actions has the stand-ins for third-party actions.
 
 It does not support: called workflows, actions that are not composite, the job's token in expressions of a local action,
-references to one by `$/`, containers and services, secrets of an environment, variables, the cache, `run-name`, problem
-matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first five fails with a
-message.
+references to one by `$/`, containers and services, secrets and variables of an environment, the cache, `run-name`,
+problem matchers, annotations, retries, and the limits of GitHub. A workflow that uses one of the first five fails with
+a message.
 
 Known differences between act and GitHub:
  - jobs start in stages: a job waits for every job of the stage before, not only for those that it needs;

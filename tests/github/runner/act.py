@@ -38,6 +38,8 @@ def start(hub: Hub, run: Run, workflow: Workflow, secrets: Mapping[str, str], en
     (folder / "event.json").write_text(json.dumps(run.event.payload))
     options = [f"--env={key}={value}" for key, value in context.job_variables(hub, run, env).items()]
     options += [f"--secret={key}={value}" for key, value in secrets.items()]
+    options += [f"--var={key}={value}" for key, value in hub.settings.variables.items()]
+    options += [f"--platform={label}=-self-hosted" for label in (*LABELS, *sorted(hub.settings.runners))]
     # act looks for actions at GITHUB_SERVER_URL.
     options += [f"--local-repository={hub.url}/{uses}={standins.find_folder(uses)}" for uses in third_party(workflow)]
     return Process([*_command(run, copy), *options], run)
@@ -46,11 +48,10 @@ def start(hub: Hub, run: Run, workflow: Workflow, secrets: Mapping[str, str], en
 def _command(run: Run, copy: Path) -> list[str]:
     """Return the command line of act for a run."""
     folder = run.folder
-    options = [f"--platform={label}=-self-hosted" for label in LABELS]
     return [
         _find_act(), run.event.name, f"--workflows={copy}", f"--directory={folder}", f"--eventpath={folder}/event.json",
         f"--actor={run.event.actor}", *(f"--{kind}-file={folder}/none" for kind in ("env", "secret", "var", "input")),
-        "--json", "--strict", "--no-skip-checkout", "--no-cache-server", "--rm", "--concurrent-jobs=32", *options,
+        "--json", "--strict", "--no-skip-checkout", "--no-cache-server", "--rm", "--concurrent-jobs=32",
     ]  # fmt: skip
 
 

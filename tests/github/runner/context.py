@@ -56,7 +56,8 @@ def contexts(hub: Hub, run: Run, workflow: Workflow) -> dict[str, Any]:
     inputs = run.event.payload.get("inputs") or {} if run.event.name == "workflow_dispatch" else {}
     declared = workflow.triggers.get("workflow_dispatch", {}).get("inputs") or {}
     typed = {name: _typed(value, (declared.get(name) or {}).get("type")) for name, value in inputs.items()}
-    return {"github": {**github(hub, run), "event": run.event.payload}, "inputs": typed}
+    variables = dict(hub.settings.variables)
+    return {"github": {**github(hub, run), "event": run.event.payload}, "inputs": typed, "vars": variables}
 
 
 def _typed(value: Any, kind: str | None) -> Any:

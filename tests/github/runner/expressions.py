@@ -1,5 +1,6 @@
 """Evaluation of the few expressions that the runner needs; act evaluates the others."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -36,12 +37,13 @@ def to_text(value: Any) -> str:
 
 
 class _Parser:
-    """Recursive descent parser that evaluates while it parses; no expression has side effects."""
+    """Recursive descent parser that evaluates while it parses, and calls no function in a part that does not count."""
 
     def __init__(self, text: str, contexts: Mapping[str, Any]) -> None:
         """Split the text into tokens."""
         self.text = text.strip()
         self.contexts = contexts
+        self.skips = False
         self.tokens = self._tokenize()
 
     def _fail(self, reason: str) -> NoReturn:
@@ -74,16 +76,23 @@ class _Parser:
         """Return the first true value, else the last."""
         value = self._and()
         while self._accept("||"):
-            other = self._and()
-            value = value or other
+            other = self._parse(self._and, is_skipped=_is_true(value))
+            value = value if _is_true(value) else other
         return value
 
     def _and(self) -> Any:
         """Return the first false value, else the last."""
         value = self._equal()
         while self._accept("&&"):
-            other = self._equal()
-            value = value and other
+            other = self._parse(self._equal, is_skipped=not _is_true(value))
+            value = other if _is_true(value) else value
+        return value
+
+    def _parse(self, part: Callable[[], Any], *, is_skipped: bool) -> Any:
+        """Return the value of a part of the expression; call no function in it if the part is skipped."""
+        before, self.skips = self.skips, self.skips or is_skipped
+        value = part()
+        self.skips = before
         return value
 
     def _equal(self) -> Any:
@@ -96,7 +105,7 @@ class _Parser:
     def _unary(self) -> Any:
         """Return a value, possibly negated or in parentheses."""
         if self._accept("!"):
-            return not self._unary()
+            return not _is_true(self._unary())
         if self._accept("("):
             value = self._or()
             self._close()
@@ -129,7 +138,12 @@ class _Parser:
                 break
         if name not in FUNCTIONS:
             self._fail(f"it knows no function {name!r}")
-        return FUNCTIONS[name](*values)
+        if self.skips:
+            return None
+        try:
+            return FUNCTIONS[name](*values)
+        except ValueError as error:
+            self._fail(f"{name}() failed: {error}")
 
     def _name(self, name: str) -> Any:
         """Return the value of a dotted name in a context."""
@@ -143,6 +157,11 @@ class _Parser:
                 self._fail(f"its github context has no {key!r}")
             is_strict, value = False, value.get(key) if isinstance(value, Mapping) else None
         return value
+
+
+def _is_true(value: Any) -> bool:
+    """Return whether GitHub takes a value as true: also an empty list or mapping."""
+    return isinstance(value, list | dict) or bool(value)
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -165,4 +184,15 @@ def _format(pattern: str, *values: Any) -> str:
     return pattern.format(*map(to_text, values))
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"format": _format}
+def _starts_with(text: Any, prefix: Any) -> bool:
+    """Return the value of GitHub's startsWith(), which ignores case."""
+    return to_text(text).casefold().startswith(to_text(prefix).casefold())
+
+
+def _from_json(text: Any) -> Any:
+    """Return the value of GitHub's fromJSON(); numbers are floats, as everywhere in expressions."""
+    value = json.loads(to_text(text))
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"format": _format, "fromJSON": _from_json, "startsWith": _starts_with}

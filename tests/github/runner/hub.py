@@ -19,6 +19,14 @@ class Settings(Protocol):
         """Secrets of jobs, by name."""
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """Variables of jobs, by name."""
+
+    @property
+    def runners(self) -> Set[str]:
+        """Labels of self-hosted runners."""
+
+    @property
     def disabled(self) -> Set[str]:
         """Files of disabled workflows."""
 

@@ -178,7 +178,7 @@ class Runner:
     def _check_and_queue(self, run: Run, workflow: Workflow) -> None:
         """Check a run's workflow, and queue the run."""
         try:
-            check(workflow)
+            check(workflow, self.hub.settings)
             for job in workflow.jobs:
                 grants(workflow, job, self.hub.settings.default_workflow_permissions)
             self._queue(run, workflow)
