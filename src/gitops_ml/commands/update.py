@@ -26,7 +26,7 @@ PREFIX = git.UPDATE_BRANCH.split("/")[0] + "/"  # commands fetch branches with t
 @click.option("--branch", default=git.UPDATE_BRANCH, show_default=True, help="Name of the branch for the result.")
 @click.pass_obj
 def command(project: Path, to: str | None, propose: bool, from_copied: bool, branch: str) -> None:
-    """Merge a newer version of the library and its template, on a branch.
+    """Merge a newer library and its template into a branch.
 
     Your files, your index and your other branches are not changed. The code of the newer version does the merge, in an
     environment of its own. With --propose, the branch is pushed, and one pull request says what changes and why.

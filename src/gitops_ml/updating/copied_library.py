@@ -1,7 +1,8 @@
 """Repositories that 0.1 generated: they have a copy of the library in src/gitops and tests/gitops.
 
-`data/template-0.1.0.tar.xz` has the template of 0.1 without these copies and without locks, with empty files for the
-sample data. Its `digests.json` has the digests of what it leaves out, so that copies that people changed are noticed.
+`data/template-0.1.0.tar.xz` has the template of 0.1 without these copies, locks, and files that are not in the template
+any more, with empty files for the sample data. Its `digests.json` has the first digits of the SHA-256 of what it leaves
+out, so that changes of people are noticed.
 tests/fixtures/make-template-0.1.0 makes it.
 """
 
@@ -88,7 +89,7 @@ def unpack(folder: Path) -> tuple[Path, dict[str, str]]:
         folder: Empty folder.
 
     Returns:
-        The folder of the template, and the SHA-256 of the files that it leaves out, by path.
+        The folder of the template, and the first digits of the SHA-256 of the files that it leaves out, by path.
     """
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
@@ -102,7 +103,7 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
         root: Root of the clone.
         base: Files of the rendered template of 0.1.
         ours: Files of the repository.
-        digests: SHA-256 of the files that the archive leaves out, by path.
+        digests: First digits of the SHA-256 of the files that the archive leaves out, by path.
 
     Returns:
         Both sides as if 0.1 had had the layout of 0.2.
@@ -110,7 +111,7 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
     contents = read_contents(root, [entry.id for path, entry in ours.items() if path in digests or _is_read(path)])
     unchanged = {
         path for path, digest in digests.items()
-        if path in ours and hashlib.sha256(contents.get(ours[path].id, b"")).hexdigest() == digest
+        if path in ours and hashlib.sha256(contents.get(ours[path].id, b"")).hexdigest().startswith(digest)
     }  # fmt: skip
     # The archive has no content of these files; only a comparison with the repository's needs them.
     left_out = {path: ours[path] if path in unchanged else TreeEntry(FILE, "0" * 40) for path in digests}
