@@ -22,7 +22,7 @@ picture: setup ## Photograph the demo's promotion pull request for README.md; ne
 	$(BIN)/python tests/picture.py
 
 # One process for each processor: more threads would only slow them down.
-check: export OMP_NUM_THREADS := 1
+check test part sabotage: export OMP_NUM_THREADS := 1
 check: setup ## Lint, types, and the quick tests of library and template, in two minutes
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -35,6 +35,9 @@ test: check tools ## Run every test
 
 part: setup tools ## Run the tests with some markers: make part MARKERS="journey and not faults"
 	$(PYTEST) -m "$(MARKERS)"
+
+sabotage: setup tools ## Push every saboteur through the workflows; `make test` does so with one of each family
+	$(PYTEST) --all-in-workflows tests/sabotage
 
 bench: setup ## Measure the costs of the library, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

@@ -45,6 +45,11 @@ def group(path: Path) -> str:
     return "containers" if folder(path) == "containers" else path.stem
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make sabotage`."""
+    parser.addoption("--all-in-workflows", action="store_true", help="push every saboteur through the workflows")
+
+
 def pytest_configure() -> None:
     """Create one folder in memory for all processes of a test run."""
     if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -337,7 +337,7 @@ def test_without_github_its_checks_are_undetermined(
         ("/user$", {"TOKEN"}),
         ("/actions/permissions/workflow$", {"PULL-REQUESTS", "PERMISSIONS"}),
         ("/rules/branches/", {"RULES", "BRANCHES"}),
-        ("/environments$", {"ENVIRONMENTS"}),
+        ("/environments$", {"ENVIRONMENTS", "SECRETS"}),
         ("/labels$", {"LABELS"}),
         ("/runs$", {"SCHEDULE"}),
     ],

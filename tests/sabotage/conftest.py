@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from .lab import Lab
+from .saboteurs import HONEST, REPRESENTATIVES, SABOTEURS
 
 
 @pytest.fixture(scope="session")
-def lab(shared: Path, fast_machine: dict[str, str]) -> Lab:
+def lab(request: pytest.FixtureRequest, shared: Path, fast_machine: dict[str, str]) -> Lab:
     """The lab, which all processes of a test run share."""
-    return Lab(shared / "sabotage", fast_machine)
+    is_all = request.config.getoption("--all-in-workflows")
+    return Lab(shared / "sabotage", fast_machine, (HONEST, *(SABOTEURS if is_all else REPRESENTATIVES)))

@@ -1,15 +1,20 @@
-"""Pushes through the workflows and their results, which are kept for other tests of the same run."""
+"""Pushes of saboteurs and their results, which are kept for other tests of the same run.
+
+A push goes through the workflows on the local GitHub, or through the commands of Train's jobs alone.
+"""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from create_once import create_once
 from github.contributor import Contributor
+from repositories import run
 
 from . import start
 from .saboteurs import Saboteur
@@ -19,6 +24,8 @@ STARTS: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
     "champion": start.champion, "dated": start.dated, "empty": start.empty,
 }  # fmt: skip
 TRAIN = "train.yml"
+COMMANDS = ("train", "register", "compare")
+Act = Callable[[Contributor], None]
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,19 @@ class Result:
 
     Attributes:
         folder: Folder of the result; its `comparison/` has the output of `compare`, if that job ran.
-        jobs: Conclusion of each job of Train.
-        logs: Log of each job.
-        pulls: Number of promotion pull requests that were opened.
-        seconds: Duration of each step of each job.
+        jobs: Conclusion of each job of Train, or of each command if these were run alone.
+        logs: Log of each job or command.
+        pulls: Number of promotion pull requests that were opened; None if only commands were run.
+        seconds: Duration of each step of each job, or of each command.
+        verdict: Output `verdict` of `compare`, which decides about the jobs `image` and `promote`; None for workflows.
     """
 
     folder: Path
     jobs: dict[str, str]
     logs: dict[str, str]
-    pulls: int
+    pulls: int | None
     seconds: dict[str, float]
+    verdict: str | None = None
 
     @property
     def comparison(self) -> dict[str, Any]:
@@ -63,13 +72,17 @@ class Lab:
     Attributes:
         folder: Folder that all processes of this test run share.
         env: Environment of the runners, with fast setup.
+        in_workflows: Saboteurs that are pushed through the workflows.
     """
 
     folder: Path
     env: Mapping[str, str]
+    in_workflows: Collection[Saboteur]
 
     def result(self, saboteur: Saboteur) -> Result:
         """Return the result of a saboteur's push."""
+        if saboteur not in self.in_workflows:
+            return self._read(saboteur.slug, lambda folder: self._run_commands(folder, saboteur))
 
         def act(site: Contributor) -> None:
             saboteur.does(site.clone)
@@ -89,8 +102,35 @@ class Lab:
             start: Name of the start state.
             owner: Change that the owner pushed just before, without a run.
         """
-        folder = create_once(self.folder / "results" / name, lambda folder: self._make(folder, act, start, owner))
+        return self._read(name, lambda folder: self._make(folder, act, start, owner))
+
+    def _read(self, name: str, make: Callable[[Path], None]) -> Result:
+        folder = create_once(self.folder / "results" / name, make)
         return Result(folder, **json.loads((folder / "result.json").read_text()))
+
+    def _run_commands(self, folder: Path, saboteur: Saboteur) -> None:
+        """Run the commands of Train's jobs after the saboteur's push, as these jobs run them."""
+        clone = start.cloned(self.start(saboteur.start), folder / "site")
+        if saboteur.owner:
+            saboteur.owner(clone)
+            start.push(clone, "Another rule")
+        before = run(clone, "git", "rev-parse", "HEAD").strip()
+        saboteur.does(clone)
+        start.push(clone, f"Send {saboteur.id}")
+        outputs = folder / "site" / "outputs"
+        env = {**self.env, "GITHUB_OUTPUT": str(outputs)}
+        logs, seconds = {"setup": run(clone, "make", "setup", "LOCK=train", env=env)}, {}
+        for command in COMMANDS:
+            written = _outputs(outputs)
+            inputs = {"GITOPS_DIGEST": written.get("digest", ""), "GITOPS_VERSION": written.get("version", "")}
+            started = time.monotonic()
+            logs[command] = run(
+                clone, ".venv/bin/gitops", command, env={**env, **inputs, "GITOPS_BEFORE": before}
+            )  # fmt: skip
+            seconds[command] = time.monotonic() - started
+        shutil.copytree(clone / ".gitops" / "comparison", folder / "comparison")
+        made = Result(folder, dict.fromkeys(COMMANDS, "success"), logs, None, seconds, _outputs(outputs)["verdict"])
+        _keep(made)
 
     def _make(
         self, folder: Path, act: Callable[[Contributor], None], name: str, owner: Callable[[Path], None] | None
@@ -114,9 +154,7 @@ class Lab:
             left = train.folder / "artifacts" / "comparison"
             if left.is_dir():
                 shutil.copytree(left, folder / "comparison")
-        kept = {name: value for name, value in asdict(made).items() if name != "folder"}
-        (folder / "result.json").write_text(json.dumps(kept))
-        shutil.rmtree(folder / "site")
+        _keep(made)
 
     def start(self, name: str) -> Path:
         """Return the folder of a start state."""
@@ -129,3 +167,16 @@ class Lab:
         output = subprocess.run([python, JUDGE], input=asked, check=True, capture_output=True, text=True).stdout
         found: dict[str, dict[str, dict[str, str]]] = json.loads(output)
         return found
+
+
+def _keep(result: Result) -> None:
+    """Write a result, and remove the repository that it comes from."""
+    kept = {name: value for name, value in asdict(result).items() if name != "folder"}
+    (result.folder / "result.json").write_text(json.dumps(kept))
+    shutil.rmtree(result.folder / "site")
+
+
+def _outputs(file: Path) -> dict[str, str]:
+    """Return a job's outputs; the last value of each."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line)

@@ -79,3 +79,20 @@ def resumed(start: Path, folder: Path, env: Mapping[str, str]) -> Iterator[Contr
         github.hub.settings.disabled = {CI, DEPLOY}
         yield github
         assert github.hub.violations == []
+
+
+def cloned(start: Path, folder: Path) -> Path:
+    """Return a clone of a copy of a state; its remote is the bare repository, without the local GitHub."""
+    (bare,) = (start / "hub").glob("*.git")
+    shutil.copytree(bare, folder / "remote.git")
+    shutil.copytree(start / "clone", folder / "clone", symlinks=True)
+    run(folder / "clone", "git", "remote", "add", "origin", str(folder / "remote.git"))
+    run(folder / "clone", "git", "fetch", "--quiet", "origin")
+    return folder / "clone"
+
+
+def push(clone: Path, message: str) -> None:
+    """Commit and push all changes."""
+    run(clone, "git", "add", "--all")
+    run(clone, "git", "commit", "--quiet", "--allow-empty", "--message", message)
+    run(clone, "git", "push", "--quiet", "origin", "HEAD:main")

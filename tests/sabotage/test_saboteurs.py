@@ -25,10 +25,13 @@ def test_a_better_model_is_proposed(lab: Lab) -> None:
 def test_the_gate_meant_for_it_refuses_it(lab: Lab, saboteur: Saboteur) -> None:
     """Only this gate refuses, with its message; Train stays green, and no pull request is opened."""
     result = lab.result(saboteur)
-    assert result.jobs == REFUSED, "\n".join(f"{job}:\n{log[-2000:]}" for job, log in result.logs.items())
     assert result.comparison["verdict"] == "refuse"
     assert saboteur.complaints(result.refused) == []
-    assert result.pulls == 0
+    if saboteur in lab.in_workflows:
+        assert result.jobs == REFUSED, "\n".join(f"{job}:\n{log[-2000:]}" for job, log in result.logs.items())
+        assert result.pulls == 0
+    else:
+        assert result.verdict == "refuse", "with this output, the workflow skips the jobs that would propose it"
 
 
 @pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.id.replace(" ", "-"))

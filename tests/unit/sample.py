@@ -1,7 +1,6 @@
 """A small repository for tests of commands, independent of the template's sample."""
 
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -146,9 +145,9 @@ class Project:
         outputs = self.root / ".gitops" / "outputs"
         outputs.parent.mkdir(exist_ok=True)
         outputs.write_text("")
-        os.environ["GITHUB_OUTPUT"] = str(outputs)
         out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setenv("GITHUB_OUTPUT", str(outputs))
             code = main(["--project", str(self.root), *arguments])
         values = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
         return Result(code, out.getvalue(), err.getvalue(), values)

@@ -175,3 +175,28 @@ def test_the_current_commands_of_the_contract_return_the_same_predictions(
     expected = commit_scoring.score_at_commit(repository, described, files, digest, rows)
     assert are_close(expected, commit_scoring.score_in_checkout(current, described, files, digest, rows))
     assert isinstance(rows, pd.DataFrame)
+
+
+def test_the_next_champion_is_rolled_back_to_the_version_of_0_1(older: Older) -> None:
+    """After the move, a version of this library is promoted and serves; the rollback starts the copy of 0.1 again."""
+    older.gitops("deploy")
+    # The workflow's job trains, compares and proposes; here one person does all of it.
+    (features,) = older.root.glob("src/*/features.py")
+    last = '    "mean_smoothness",\n'
+    replace_in_file(features, {last: last + '    "worst_radius",\n    "worst_texture",\n'})
+    older.git("commit", "--quiet", "--all", "--message", "Look at the worst cells")
+    for command in (("train",), ("register",), ("compare", "--exit-code"), ("promote", "--local")):
+        older.gitops(*command)
+    older.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
+    older.gitops("deploy")
+    newer = record.load_record(older.root, "production", "main")
+    assert newer is not None
+    port = config.find_repository(older.root).config.target("production").port
+    address = f"http://127.0.0.1:{port}/metadata"
+    assert requests.get(address, timeout=30).json()["digest"] == newer.digest
+    older.gitops("rollback", "--now", "--why", "The ward reports false alarms")
+    served = requests.get(address, timeout=30).json()
+    assert (served["version"], served["digest"] == newer.digest) == ("1", False)
+    (server,) = [line for line in _run(older.root, "ps", "-axww", "-o", "args=").splitlines()
+                 if str(older.scratch / "state") in line and f"|{port}|" in line]  # fmt: skip
+    assert "-m gitops.serving" in server
