@@ -132,11 +132,17 @@ def fast_machine(shared: Path, machine: dict[str, str]) -> Iterator[dict[str, st
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with every default answer, set up, on main, with a first champion, verified, and a bare remote."""
+def repository(shared: Path) -> Path:
+    """A repository with every default answer, set up, on main, with a first champion, verified, and a bare remote.
+
+    No test changes it: the processes of a test run share it.
+    """
+    return create_once(shared / "repository", _make_repository) / "tumour-screening"
+
+
+def _make_repository(parent: Path) -> None:
     from repositories import bake, run, set_up
 
-    parent = tmp_path_factory.mktemp("repository")
     root = bake(parent)
     set_up(root)
     run(root, "git", "init", "--quiet", "--bare", "--initial-branch", "main", str(parent / "remote.git"))
@@ -146,7 +152,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(root, "git", "merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
     run(root, "git", "push", "--quiet", "origin", "main")
     run(root, ".venv/bin/gitops", "deploy", env={"GITOPS_STATE": str(parent / "state")})
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -160,11 +165,11 @@ def worker(repository: Path) -> "Iterator[CommandWorker]":
 
 
 @pytest.fixture(scope="session")
-def prepared(repository: Path, worker: "CommandWorker", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three versions and their comparisons."""
+def prepared(repository: Path, worker: "CommandWorker", shared: Path) -> Path:
+    """Three versions and their comparisons; the processes of a test run share them, too."""
     from hub_fixture import prepare
 
-    return prepare(repository, tmp_path_factory.mktemp("prepared"), worker)
+    return create_once(shared / "prepared", lambda folder: prepare(repository, folder, worker))
 
 
 @pytest.fixture

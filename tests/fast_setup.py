@@ -1,21 +1,22 @@
 """Fast setup of workflow jobs in tests that are about something else.
 
-test_demo tests the installation of packages, which each job does as on GitHub, and commands that import what they need;
-test_journey tests CI's checks of code.
+test_demo tests the installation of packages, which each job does as on GitHub, commands that import what they need, and
+CI's checks of style and types; test_journey tests CI's run of the user's tests.
 """
 
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from repositories import bake, find_pythons, replace_in_file, run
 
 # CI's checks of code, which are skipped.
-CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest --quiet")
+CHECKS_OF_STYLE = ("ruff check .", "ruff format --check .", "mypy")
+CHECKS = (*CHECKS_OF_STYLE, "pytest --quiet")
 # Each job links the packages that one real setup has installed, in the folder READY. Every lock is a part of the lock
 # that was installed there, and the library's wheel must be the same. Linking takes 0.1 seconds, installing 3. Commands
 # run in processes that a server forks, which has done the imports: they take 1 to 4 seconds of a processor.
@@ -45,15 +46,15 @@ def set_up_once(folder: Path, env: Mapping[str, str]) -> None:
 
 def skip_setup_and_checks(makefile: Path) -> None:
     """Change a generated repository's jobs to install nothing and to check no code; they need `start_fork_server`."""
-    link_installed_packages(makefile)
-    replace_in_file(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in CHECKS})
+    link_installed_packages(makefile, skipped=CHECKS)
 
 
-def link_installed_packages(makefile: Path) -> None:
-    """Change the jobs to link installed packages instead of installing them."""
+def link_installed_packages(makefile: Path, skipped: Collection[str]) -> None:
+    """Change the jobs to link installed packages instead of installing them, and to skip some checks."""
     text, count = re.subn(INSTALL[0], lambda _: INSTALL[1].lstrip("\n"), makefile.read_text(), flags=re.DOTALL)
     assert count == 1, f"{makefile} has another setup recipe than this module expects"
     makefile.write_text(text)
+    replace_in_file(makefile, {f"\t$(BIN)/{check}\n": "\t@true\n" for check in skipped})
 
 
 @contextmanager

@@ -159,6 +159,19 @@ def test_it_adds_little_to_its_base(one: Image, engine: ContainerEngine) -> None
     assert size - base <= FREE_TO_ADD, f"{(size - base) / 1e6:.0f} MB"
 
 
+def test_versions_with_the_same_packages_share_all_layers_but_one(
+    images: tuple[Image, Image], engine: ContainerEngine
+) -> None:
+    """A push or a pull of the second version transfers only its own files."""
+    layers = []
+    for image in images:
+        engine.docker("pull", image.reference)
+        layers.append(json.loads(engine.docker("image", "inspect", image.reference))[0]["RootFS"]["Layers"])
+    one, two = layers
+    assert one[:-1] == two[:-1]
+    assert one[-1] != two[-1]
+
+
 def test_a_changed_file_is_refused_before_anything_is_built(
     one: Image, clone: Path, worker: CommandWorker, engine: ContainerEngine
 ) -> None:

@@ -194,7 +194,7 @@ def test_the_loop_closes(monitored: MonitoredRepository, tmp_path: Path, capsys:
     assert monitored.issues == []
 
     _an_alarm_within_k_of_n_windows(monitored, rows)
-    _ten_alarms_are_one_issue(monitored, rows)
+    _further_alarms_are_the_same_issue(monitored, rows)
     _labeled_rows_come_as_one_pull_request(monitored, rows)
     _one_training_is_started(monitored, rows)
     _the_new_version_ends_the_alarm(monitored, rows)
@@ -244,9 +244,9 @@ def _an_alarm_within_k_of_n_windows(monitored: MonitoredRepository, rows: Rows) 
     )
 
 
-def _ten_alarms_are_one_issue(monitored: MonitoredRepository, rows: Rows) -> None:
-    """The issue is updated, not repeated; and there is no training, because there is no new data."""
-    for seed in range(K, 10 + K - 1):
+def _further_alarms_are_the_same_issue(monitored: MonitoredRepository, rows: Rows) -> None:
+    """The issue is updated, not repeated; test_monitor has ten. There is no training, because there is no new data."""
+    for seed in range(K, K + 2):
         monitored.window(rows, seed)
     (issue,) = monitored.issues
     assert (issue["state"], issue["comments"]) == ("open", 0)
