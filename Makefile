@@ -10,7 +10,9 @@ LOCKS := build serve train dev
 # The tests' environment includes the packages of the demo.
 DEMO := $(if $(wildcard .venv/dev),.venv/dev,.venv/demo)
 CODE := src tests hooks benchmarks hatch_build.py
-PYTEST := $(BIN)/pytest --numprocesses auto --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --no-loadscope-reorder --numprocesses
+# Many slow tests wait for servers, so that there is work for more processes than processors.
+MORE = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,17 +29,17 @@ check: setup ## Lint, types, and the quick tests of library and template, in two
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
-	$(PYTEST) -m "not slow" tests/unit tests/template
+	$(PYTEST) auto -m "not slow" tests/unit tests/template
 
 # Tests in other folders than these two are slow (tests/conftest.py), so that each test runs exactly once.
 test: check tools ## Run every test
-	$(PYTEST) -m slow
+	$(PYTEST) $(MORE) -m slow
 
 part: setup tools ## Run the tests with some markers: make part MARKERS="journey and not faults"
-	$(PYTEST) -m "$(MARKERS)"
+	$(PYTEST) $(MORE) -m "$(MARKERS)"
 
 sabotage: setup tools ## Push every saboteur through the workflows; `make test` does so with one of each family
-	$(PYTEST) --all-in-workflows tests/sabotage
+	$(PYTEST) $(MORE) --all-in-workflows tests/sabotage
 
 bench: setup ## Measure the costs of the library, as a table
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
