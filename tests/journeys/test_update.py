@@ -17,6 +17,7 @@ from fast_setup import skip_setup_and_checks
 from github.actions.create_github_app_token import SLUG
 from github.contributor import GIT_IDENTITY, Contributor, start_github
 from github.model import Grant, Run, Token
+from gitops_ml.manifest import write_manifest
 from gitops_ml.wheel import build
 from repositories import DATA, GENERATED, bake, replace_in_file, run
 
@@ -28,6 +29,7 @@ LATER = {file.name for file in (GENERATED / ".github/workflows").iterdir()} - {W
 GRANTS: dict[str, Grant] = {
     "contents": "write", "pull_requests": "write", "issues": "write", "statuses": "write", "actions": "write",
 }  # fmt: skip
+MERGED = ".gitops/merged"
 OF_APP: dict[str, Grant] = {"contents": "write", "pull_requests": "write", "issues": "write", "workflows": "write"}
 
 
@@ -93,13 +95,17 @@ class Upkeep:
         path = f"/actions/workflows/{WORKFLOW}/dispatches"
         self.github.request("POST", path, ref="main", inputs={"to": str(wheel)})
         ended = self.github.wait_for_runs()
-        log = ended[WORKFLOW].jobs["upkeep"].log
-        assert ended[WORKFLOW].conclusion == conclusion, log[-4000:]
+        log = "\n".join(job.log[-4000:] for job in ended[WORKFLOW].jobs.values())
+        assert ended[WORKFLOW].conclusion == conclusion, log
         self.ended = ended
         return ended[WORKFLOW]
 
+    def propose(self, *arguments: str, token: Token | None = None, code: int = 0, **env: str) -> str:
+        """Run `gitops update --propose`, as a person, or with a job's token."""
+        return self.command(*arguments, "--propose", token=token, code=code, **env)
+
     def command(self, *arguments: str, token: Token | None = None, code: int = 0, **env: str) -> str:
-        """Run `gitops update --propose`, as a person, or with a job's token as the workflow does."""
+        """Run `gitops update`, as a person, or with a job's token."""
         hub = self.github.hub
         of_job = {"GITHUB_ACTIONS": "true"} if token else {}
         variables = {
@@ -109,7 +115,7 @@ class Upkeep:
         if token:
             self.github.run("git", "remote", "set-url", "origin", f"{hub.html_url}.git")
         done = subprocess.run(
-            [sys.executable, "-m", "gitops_ml", "update", *arguments, "--propose"], cwd=self.github.clone,
+            [sys.executable, "-m", "gitops_ml", "update", *arguments], cwd=self.github.clone,
             env={**os.environ, **GIT_IDENTITY, **variables}, check=False, capture_output=True, text=True,
         )  # fmt: skip
         self.github.run("git", "remote", "set-url", "origin", hub.remote)
@@ -117,9 +123,20 @@ class Upkeep:
         return done.stdout + done.stderr
 
     def job(self, wheel: Path, code: int = 0, **env: str) -> str:
-        """Run the command of the workflow with a job's token, in a clone that has no branch of an update."""
+        """Run the commands of the two jobs with their tokens, each in a clone without the update's branch."""
+        return self.propose_merged(wheel, self.merge(wheel), self.github.hub.issue_token(GRANTS), code, **env)
+
+    def merge(self, wheel: Path) -> str:
+        """Run the command of the job `merge`, and return the digest of its result."""
         self.forget()
-        return self.command("--to", str(wheel), token=self.github.hub.issue_token(GRANTS), code=code, **env)
+        reading = self.github.hub.issue_token({"contents": "read"})
+        printed = self.command("--to", str(wheel), "--out", MERGED, token=reading)
+        self.forget()
+        return printed.rpartition("--digest ")[2].split("`")[0]
+
+    def propose_merged(self, wheel: Path, digest: str, token: Token, code: int = 0, **env: str) -> str:
+        """Run the command of the job `upkeep`."""
+        return self.propose("--to", str(wheel), "--merged", MERGED, "--digest", digest, token=token, code=code, **env)
 
     def forget(self) -> None:
         """Delete the update's branch in the clone, as it is missing in a job's."""
@@ -179,7 +196,7 @@ def test_an_update_of_workflows_is_an_issue_until_a_person_runs_its_command(upke
     github.hub.settings.disabled -= {"ci.yml"}
     match = re.search(r"^gitops (update) (--to) (\S+) --propose$", issue["body"], re.MULTILINE)
     assert match, issue["body"]
-    output = upkeep.command(*match.groups()[1:])
+    output = upkeep.propose(*match.groups()[1:])
     pull = github.pull
     assert f"Opened {pull['html_url']}: Update gitops-ml from 0.2.0.dev0" in output
     assert (pull["user"]["login"], pull["draft"]) == ("ada", False)
@@ -188,7 +205,7 @@ def test_an_update_of_workflows_is_an_issue_until_a_person_runs_its_command(upke
     assert "-      - name: Check types" in github.git("diff", "main", BRANCH)
     assert github.wait_for_runs()["ci.yml"].event.name == "pull_request"
     github.hub.requests.clear()
-    assert "Nothing to do: " in upkeep.command(*match.groups()[1:])
+    assert "Nothing to do: " in upkeep.propose(*match.groups()[1:])
     upkeep.dispatch(wheels.workflow)
     assert (upkeep.writes, upkeep.issues[0]["state"]) == ([], "open")
 
@@ -226,7 +243,7 @@ def test_an_app_without_the_permission_is_named_in_the_issue(upkeep: Upkeep, whe
     """GitHub refuses its push, too; the workflow stays green, and the issue says what to grant."""
     grants = {name: level for name, level in OF_APP.items() if name != "workflows"}
     app = upkeep.github.hub.issue_token(grants, "app", f"{SLUG}[bot]")
-    output = upkeep.command("--to", str(wheels.workflow), token=app, GITOPS_APP=SLUG)
+    output = upkeep.propose_merged(wheels.workflow, upkeep.merge(wheels.workflow), app, GITOPS_APP=SLUG)
     assert "which this token may not push. Opened" in output
     (issue,) = upkeep.issues
     assert f"the GitHub App {SLUG} may not do that" in issue["body"]
@@ -252,33 +269,33 @@ def test_an_update_without_workflows_needs_no_app(upkeep: Upkeep, wheels: Wheels
 def test_commits_of_people_are_not_overwritten(upkeep: Upkeep, wheels: Wheels) -> None:
     """Neither by the workflow nor by another person, after main and the update have changed."""
     github = upkeep.github
-    upkeep.command("--to", str(wheels.plain))
+    upkeep.propose("--to", str(wheels.plain))
     github.run("git", "switch", "--quiet", BRANCH)
     github.edit("README.md", "## Commands for every day", "## My commands")
     github.push("Say whose tests", BRANCH)
     theirs = upkeep.tip
     upkeep.forget()
-    assert "Nothing to do" in upkeep.command("--to", str(wheels.plain))
+    assert "Nothing to do" in upkeep.propose("--to", str(wheels.plain))
     github.edit("README.md", WORDS, "## Our commands")
     github.commit("Another word on main")
     github.run("git", "push", "--quiet", str(github.hub.bare), "main")
     assert "has commits of other people" in upkeep.job(wheels.plain)
     upkeep.forget()
-    assert "is not overwritten" in upkeep.command("--to", str(wheels.plain), code=8)
+    assert "is not overwritten" in upkeep.propose("--to", str(wheels.plain), code=8)
     assert upkeep.tip == theirs
 
 
 def test_a_branch_that_was_squashed_into_main_is_used_again(upkeep: Upkeep, wheels: Wheels) -> None:
     """Its commits of people are in main, though Git does not see that."""
     github = upkeep.github
-    upkeep.command("--to", str(wheels.plain))
+    upkeep.propose("--to", str(wheels.plain))
     github.run("git", "switch", "--quiet", BRANCH)
     github.edit("README.md", "## Commands for every day", "## My commands")
     github.push("Say whose commands", BRANCH)
     first = github.pull["number"]
     github.request("PUT", f"/pulls/{first}/merge", merge_method="squash")
     upkeep.forget()
-    upkeep.command("--to", str(wheels.workflow))
+    upkeep.propose("--to", str(wheels.workflow))
     assert github.pull["number"] != first
     assert github.git("diff", "--name-only", f"main...{BRANCH}", "--", ".github").split() == [
         ".github/workflows/ci.yml"
@@ -303,7 +320,7 @@ def test_conflicts_are_a_draft_until_a_person_resolves_them(upkeep: Upkeep, whee
     file.write_text(re.sub(r"<{7} .*?={7}\n(.*?)>{7} [^\n]*\n", r"\1", file.read_text(), flags=re.DOTALL))
     resolved = github.commit("Take the template's words")
     github.run("git", "switch", "--quiet", "main")
-    assert "Refreshed" in upkeep.command("--to", str(wheels.plain))
+    assert "Refreshed" in upkeep.propose("--to", str(wheels.plain))
     assert upkeep.tip == resolved
     assert "[!WARNING]" not in github.pull["body"]
 
@@ -335,3 +352,19 @@ def test_a_job_that_is_killed_is_completed_by_the_next(upkeep: Upkeep, wheels: W
     assert upkeep.github.pull["head"]["sha"] == upkeep.tip
     assert "ci.yml" in upkeep.github.wait_for_runs()
     assert "Nothing to do" in upkeep.job(wheels.plain)
+
+
+def test_what_the_new_version_may_have_changed_is_not_proposed(upkeep: Upkeep, wheels: Wheels) -> None:
+    """Neither files with another digest nor a result that describes no update; nothing is written."""
+    digest, folder = upkeep.merge(wheels.plain), upkeep.github.clone / MERGED
+    document = folder / "update.json"
+    text = document.read_text()
+    hub = upkeep.github.hub
+    for changed in (text.replace('"commit": "', '"commit": "--all '), text.replace('"version": "', '"version": "../')):
+        document.write_text(changed)
+        refused = upkeep.propose_merged(wheels.plain, digest, hub.issue_token(GRANTS), code=11)
+        assert "update.json" in refused
+        again = write_manifest(folder)
+        refused = upkeep.propose_merged(wheels.plain, again, hub.issue_token(GRANTS), code=11)
+        assert "does not describe an update" in refused
+    assert (upkeep.github.git("branch", "--list", BRANCH), upkeep.issues, upkeep.github.pulls) == ("", [], [])

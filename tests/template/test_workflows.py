@@ -353,15 +353,17 @@ def test_jobs_with_secrets_of_a_source_run_no_user_code_and_cannot_write() -> No
 
 def test_an_update_is_proposed_with_the_token_of_an_app_if_there_is_one() -> None:
     """The App's token has the four permissions that the command needs; the command gets the key in no variable."""
-    (job,) = read(FOLDER / "upkeep.yml")["jobs"].values()
-    app, propose = job["steps"][-2:]
+    jobs = read(FOLDER / "upkeep.yml")["jobs"]
+    assert [name for name, job in jobs.items() if "write" in job["permissions"].values()] == ["upkeep"]
+    app, propose = jobs["upkeep"]["steps"][-2:]
     assert app["if"] == "vars.GITOPS_APP_ID != ''"
     permissions = {key: value for key, value in app["with"].items() if key.startswith("permission-")}
     assert permissions == {
         f"permission-{name}": "write" for name in ("contents", "workflows", "pull-requests", "issues")
     }
     assert propose["env"] == {
-        "GITOPS_TO": "${{ inputs.to }}", "GITOPS_PROPOSE": "true", "GITOPS_APP": "${{ steps.app.outputs.app-slug }}",
+        "GITOPS_PROPOSE": "true", "GITOPS_MERGED": ".gitops/merged", "GITOPS_TO": "${{ inputs.to }}",
+        "GITOPS_DIGEST": "${{ needs.merge.outputs.digest }}", "GITOPS_APP": "${{ steps.app.outputs.app-slug }}",
         "GITHUB_TOKEN": "${{ steps.app.outputs.token || github.token }}",
     }  # fmt: skip
 

@@ -196,11 +196,10 @@ def test_a_schedule_is_green_before_the_library_is_published(
     monkeypatch.setattr(new_library, "fetch_library", refuse)
     monkeypatch.setattr(git, "fetch_branches", lambda root: None)
     monkeypatch.setattr(update_pull_request, "conclude_without_update", lambda *arguments: done.append(arguments[1:]))
-    monkeypatch.setenv("GITOPS_PROPOSE", "true")
     monkeypatch.setenv("GITOPS_TO", "")
     if in_workflow:
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert cli.main(["--project", str(repository), "update"]) == (0 if in_workflow else 3)
+    assert cli.main(["--project", str(repository), "update", "--propose"]) == (0 if in_workflow else 3)
     reason = "Nothing to do. There is no version of gitops-ml on the package index."
     assert done == ([(git.UPDATE_BRANCH, reason, "0.2.0", False)] if in_workflow else [])
     assert ("Name a checkout" in capfd.readouterr().err) != in_workflow
@@ -210,6 +209,22 @@ def test_the_branch_of_a_proposal_is_one_that_commands_fetch(tmp_path: Path, cap
     """Otherwise commits of people on it would not be seen."""
     assert cli.main(["--project", str(tmp_path), "update", "--propose", "--branch", "mine"]) == 2
     assert "must begin with 'update/'; it is 'mine'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--merged", "m"], "--merged needs --propose"),
+        (["--merged", "m", "--propose"], "--merged needs --propose, and the digest"),
+        (["--out", "m", "--propose"], "--out is for a proposal in another clone"),
+    ],
+)
+def test_options_that_do_not_fit_are_usage_errors(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """A merge is written or proposed; a proposal of another job's merge needs its digest."""
+    assert cli.main(["--project", str(tmp_path), "update", *arguments]) == 2
+    assert says in capfd.readouterr().err
 
 
 def test_a_person_who_is_logged_in_to_gh_needs_no_variable(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
