@@ -194,7 +194,7 @@ def test_an_update_of_workflows_is_an_issue_until_a_person_runs_its_command(upke
     assert (upkeep.writes, len(upkeep.issues)) == ([], 1)
 
     github.hub.settings.disabled -= {"ci.yml"}
-    match = re.search(r"^gitops (update) (--to) (\S+) --propose$", issue["body"], re.MULTILINE)
+    match = re.search(r"^make setup && \.venv/bin/gitops (update) (--to) (\S+) --propose$", issue["body"], re.MULTILINE)
     assert match, issue["body"]
     output = upkeep.propose(*match.groups()[1:])
     pull = github.pull

@@ -17,7 +17,7 @@ from gitops_ml.updating import new_library
 from unit.fake_issues import FakeIssues
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMAND = "gitops update --to 0.3.0 --propose"
+COMMAND = "make setup && .venv/bin/gitops update --to 0.3.0 --propose"
 CI = ".github/workflows/ci.yml"
 REPORT = UpdateReport(
     earlier="0.2.0", version="0.3.0",

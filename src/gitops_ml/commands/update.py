@@ -171,7 +171,8 @@ def _propose(root: Path, merged: "MergedUpdate", branch: str, to: str | None) ->
         return
     console.echo(f"{report.message}\n")
     choice = "" if branch == git.UPDATE_BRANCH else f" --branch {shlex.quote(branch)}"
-    proposed = f"gitops update --to {shlex.quote(to or report.version)}{choice} --propose"
+    # It can be pasted in a new clone.
+    proposed = f"make setup && .venv/bin/gitops update --to {shlex.quote(to or report.version)}{choice} --propose"
     propose_update(root, UpdateProposal(report, branch, proposed))
 
 
