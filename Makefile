@@ -32,8 +32,10 @@ check: setup ## Lint, types, and the quick tests of library and template, in two
 	$(PYTEST) auto -m "not slow" tests/unit tests/template
 
 # Tests in other folders than these two are slow (tests/conftest.py), so that each test runs exactly once.
+test: STARTED := $(shell date +%s)
 test: check tools ## Run every test
 	$(PYTEST) $(MORE) -m slow
+	@echo "Every test passed, in $$((($$(date +%s) - $(STARTED)) / 60)) minutes with set-up and tools."
 
 part: setup tools ## Run the tests with some markers: make part MARKERS="journey and not faults"
 	$(PYTEST) $(MORE) -m "$(MARKERS)"

@@ -51,10 +51,15 @@ class PackageIndex(AbstractContextManager["PackageIndex"]):
 
     def add(self, package: str, content: bytes, index: str = "first", version: str = "1.0") -> str:
         """Put a wheel into an index; return the requirement that installs it and no other."""
-        file, digest = f"{package}-{version}-py3-none-any.whl", hashlib.sha256(content).hexdigest()
+        file = f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+        digest = hashlib.sha256(content).hexdigest()
         self._files[f"/{index}/files/{file}"] = content
         self._links[f"/{index}/simple/{package}/"][file] = f"/{index}/files/{file}#sha256={digest}"
         return f"{package}=={version} --hash=sha256:{digest}"
+
+    def replace(self, package: str, content: bytes, index: str = "first", version: str = "1.0") -> None:
+        """Serve another wheel under the same name; the index still lists the digest of the first one."""
+        self._files[f"/{index}/files/{package.replace('-', '_')}-{version}-py3-none-any.whl"] = content
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

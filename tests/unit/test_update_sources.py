@@ -1,8 +1,10 @@
 """Versions to update to: a checkout, a wheel, or the package index; and the command, with its environment."""
 
+import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import checkouts
 from gitops_ml import cli, errors, library
 from gitops_ml.updating import library_files, new_library
 from gitops_ml.wheel import build
+from package_index import PackageIndex, package
 from unit import update_repository as world
 from unit.sample import ROOT, library_wheel
 
@@ -84,55 +87,59 @@ def test_a_target_that_does_not_exist_is_a_sentence(tmp_path: Path, target: str)
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """An index with version 0.3.0 only; the commands of uv."""
-    calls: list[tuple[str, ...]] = []
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    """A package index without packages, which uv uses."""
+    with PackageIndex(tmp_path / "index") as made:
+        settings = {
+            "UV_DEFAULT_INDEX": made.index(),
+            "SSL_CERT_FILE": str(made.ca),
+            "UV_CACHE_DIR": str(tmp_path / "uv"),
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        for name in [name for name in os.environ if name.startswith("PIP_")]:
+            monkeypatch.delenv(name)
+        yield made
 
-    def run(*arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
-        calls.append(arguments)
-        if stdin is not None and stdin not in ("gitops-ml", "gitops-ml==0.3.0"):
-            problem = f"Because there is no version of {stdin}, your requirements are unsatisfiable."
-            return subprocess.CompletedProcess(arguments, 1, "", problem)
-        if stdin is None:
-            target = Path(arguments[arguments.index("--target") + 1])
-            (target / new_library.LOCK).parent.mkdir(parents=True)
-            (target / new_library.LOCK).write_text("click==8.2\n")
-        return subprocess.CompletedProcess(arguments, 0, LINE, "")
 
-    monkeypatch.setattr(new_library, "_run_uv", run)
-    return calls
+@pytest.fixture
+def published(index: PackageIndex) -> str:
+    """Version 0.3.0 on that index; its digest."""
+    content = package("gitops_ml", "0.3.0", {new_library.LOCK: "click==8.2\n"})
+    return index.add("gitops-ml", content, version="0.3.0").rpartition(":")[2]
 
 
 @pytest.mark.parametrize("target", [None, "0.3.0"])
-def test_a_version_of_the_index_is_pinned_by_its_hash(
-    tmp_path: Path, index: list[tuple[str, ...]], target: str | None
-) -> None:
+def test_a_version_of_the_index_is_pinned_by_its_hash(tmp_path: Path, published: str, target: str | None) -> None:
     """It needs no wheel in the repository; its own lock is used."""
     new = fetch(target, tmp_path)
     assert new is not None
     assert (new.version, new.wheel, new.lock.read_text()) == ("0.3.0", None, "click==8.2\n")
-    assert new.pin.read_text() == LINE
-    assert "--generate-hashes" in index[0]
-    assert "--require-hashes" in index[1]
+    assert library.read_pin(new.pin.read_text()) == ("0.3.0", published)
 
 
-def test_an_unknown_version_is_a_sentence(tmp_path: Path, index: list[tuple[str, ...]]) -> None:
+def test_another_wheel_than_the_index_names_is_refused(tmp_path: Path, published: str, index: PackageIndex) -> None:
+    """The hash is that of the index's page, and the file has another one."""
+    index.replace("gitops-ml", package("gitops_ml", "0.3.0", {new_library.LOCK: "click==8.3\n"}), version="0.3.0")
+    with pytest.raises(errors.ConfigError, match="cannot be installed") as raised:
+        fetch(None, tmp_path)
+    assert "Hash mismatch" in raised.value.problem
+
+
+def test_an_unknown_version_is_a_sentence(tmp_path: Path, published: str) -> None:
     """With what else can be named."""
     with pytest.raises(errors.ConfigError, match=r"There is no version 9\.9 of gitops-ml on the package index"):
         fetch("9.9", tmp_path)
 
 
-def test_no_version_at_all_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_version_at_all_is_a_sentence(tmp_path: Path, index: PackageIndex) -> None:
     """As long as the library is not published."""
-    problem = "Because gitops-ml was not found in the package registry, your requirements are unsatisfiable."
-    done: subprocess.CompletedProcess[str] = subprocess.CompletedProcess((), 1, "", problem)
-    monkeypatch.setattr(new_library, "_run_uv", lambda *arguments, stdin=None: done)
     with pytest.raises(errors.ConfigError, match="There is no version of gitops-ml on the package index") as raised:
         fetch(None, tmp_path)
     assert "gitops update --to ../gitops-template" in raised.value.next_step
 
 
-def test_an_older_version_is_refused_and_not_chosen(tmp_path: Path, index: list[tuple[str, ...]]) -> None:
+def test_an_older_version_is_refused_and_not_chosen(tmp_path: Path, published: str) -> None:
     """A repository may pin a version that is not published yet."""
     assert fetch(None, tmp_path, "0.4.0.dev0+src1") is None
     with pytest.raises(errors.ConfigError, match=r"0\.3\.0 is older than 0\.4\.0"):
