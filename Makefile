@@ -23,6 +23,8 @@ demo: $(DEMO) ## Generate a repository, push it to a local GitHub, and watch its
 picture: setup ## Photograph the demo's promotion pull request for README.md; needs Chromium
 	$(BIN)/python tests/picture.py
 
+# Tests start hundreds of processes; each would compile all modules again that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # One process for each processor: more threads would only slow them down.
 check test part sabotage: export OMP_NUM_THREADS := 1
 check: setup ## Lint, types, and the quick tests of library and template, in two minutes
