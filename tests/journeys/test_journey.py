@@ -76,24 +76,10 @@ def test_the_journey(github: Contributor) -> None:
     assert ended["ci.yml"].event.head == (BRANCH, head)
     assert "Version 1 can be promoted" in ended["train.yml"].jobs["compare"].summary
 
-    _unchanged_code_changes_nothing(github)
     _a_worse_estimator_leaves_the_offer(github)
     _a_better_one_refreshes(github, first["number"])
     _what_a_person_breaks_turns_red(github)
-    _a_person_closes_it_and_it_stays_closed(github)
     _a_newer_one_opens_and_is_merged(github)
-
-
-def _unchanged_code_changes_nothing(github: Contributor) -> None:
-    """Nothing is trained, pushed or edited."""
-    before = offer(github)
-    (github.clone / "NOTES.md").write_text("Words.\n")
-    github.push("Write words")
-    ended = github.wait_for_runs()
-    green(ended, "ci.yml", "train.yml")
-    assert "Nothing to train" in ended["train.yml"].jobs["train"].summary
-    assert "Nothing to do" in ended["train.yml"].jobs["promote"].summary
-    assert offer(github) == before
 
 
 def _a_worse_estimator_leaves_the_offer(github: Contributor) -> None:
@@ -128,16 +114,6 @@ def _a_better_one_refreshes(github: Contributor, number: int) -> None:
     assert github.statuses(now["head"]["sha"])[0] == ("required", "success")
 
 
-def _a_person_closes_it_and_it_stays_closed(github: Contributor) -> None:
-    """Dispatching Train proposes nothing new."""
-    github.close(github.pull["number"])
-    github.request("POST", "/actions/workflows/train.yml/dispatches", ref="main")
-    ended = github.wait_for_runs()
-    green(ended, "train.yml")
-    assert "a user closed" in ended["train.yml"].jobs["promote"].summary
-    assert {pull["state"] for pull in github.pulls} == {"closed"}
-
-
 def _what_a_person_breaks_turns_red(github: Contributor) -> None:
     """A failing test on the promotion branch, and a bad data file in a pull request with a readable table."""
     head = _break_a_test(github)
@@ -159,6 +135,7 @@ def _what_a_person_breaks_turns_red(github: Contributor) -> None:
 
 def _a_newer_one_opens_and_is_merged(github: Contributor) -> None:
     """Commits of others on the branch are not overwritten; once it is deleted, the next version is merged."""
+    github.close(github.pull["number"])
     github.choose_columns(BETTER)
     github.push("Look at the worst cells")
     ended = github.wait_for_runs()
