@@ -1,12 +1,13 @@
 """Check rows against your schema, for training and serving: every violated rule, with the rows that violate it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from gitops_ml.coerce import coerce_numbers, relax_schema
+from gitops_ml.coerce import NULLABLE, coerce_values, dtype_kind, relax_schema, rows_without_value
 
 MEANINGS = {
     "not_nullable": "must not be missing",
@@ -44,11 +45,16 @@ def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tupl
     Returns:
         The rows with the schema's types, as far as their values allow, and every rule that they violate.
     """
-    frame, wrong = coerce_numbers(schema, rows)
+    frame, wrong = coerce_values(schema, rows)
     violations = []
     for name, bad in wrong.items():
-        values = pd.to_numeric(rows.loc[bad, name], errors="coerce").astype(object)
-        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", values.fillna(rows[name])))
+        values = rows.loc[bad, name].astype(object)
+        numbers = values.map(_read_number)
+        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", numbers.fillna(values)))
+    for name, missing in rows_without_value(schema, frame.drop(columns=list(wrong))).items():
+        column = schema.columns[name]
+        rule = f"is missing, and the type {column.dtype} has no missing value: write {NULLABLE[dtype_kind(column)]}"
+        violations.append(RuleViolation(name, rule, rows.loc[missing, name]))
     try:
         checked: pd.DataFrame = relax_schema(schema, key).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
@@ -63,6 +69,12 @@ def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tupl
                 violations += _violations(frame, str(column), str(rule), group)
         checked = errors.data  # the columns that could be coerced
     return checked, violations + _infinite_values(checked)
+
+
+def _read_number(value: Any) -> Any:
+    """Return a number, also if it is written as a text; None for other values."""
+    number = pd.to_numeric(value, errors="coerce") if isinstance(value, str | int | float) else None
+    return None if number is None or np.isnan(number) else number
 
 
 def _violations(frame: pd.DataFrame, column: str, rule: str, cases: pd.DataFrame) -> list[RuleViolation]:

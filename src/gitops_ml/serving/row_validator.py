@@ -160,8 +160,9 @@ def _is_text(column: pa.Column) -> bool:
 def _type_test(kind: str) -> Callable[[Any], bool]:
     if kind in "iuf":
         return lambda value: isinstance(value, int | float) and not isinstance(value, bool)
-    expected: Any = bool if kind == "b" else str
-    return lambda value: isinstance(value, expected)
+    if kind == "b":
+        return lambda value: isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1))
+    return lambda value: isinstance(value, str)
 
 
 def _runs_without_target(check: Any, smoke_rows: pd.DataFrame) -> bool:
