@@ -48,9 +48,8 @@ def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tupl
     frame, wrong = coerce_values(schema, rows)
     violations = []
     for name, bad in wrong.items():
-        values = rows.loc[bad, name].astype(object)
-        numbers = values.map(_read_number)
-        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", numbers.fillna(values)))
+        values = rows.loc[bad, name].astype(object).map(_read_number)
+        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", values))
     for name, missing in rows_without_value(schema, frame.drop(columns=list(wrong))).items():
         column = schema.columns[name]
         rule = f"is missing, and the type {column.dtype} has no missing value: write {NULLABLE[dtype_kind(column)]}"
@@ -72,9 +71,9 @@ def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tupl
 
 
 def _read_number(value: Any) -> Any:
-    """Return a number, also if it is written as a text; None for other values."""
-    number = pd.to_numeric(value, errors="coerce") if isinstance(value, str | int | float) else None
-    return None if number is None or np.isnan(number) else number
+    """Return the number that a text is, so that a message shows it without quotes; other values as they are."""
+    number = pd.to_numeric(value, errors="coerce") if isinstance(value, str) else np.nan
+    return value if np.isnan(number) else number
 
 
 def _violations(frame: pd.DataFrame, column: str, rule: str, cases: pd.DataFrame) -> list[RuleViolation]:

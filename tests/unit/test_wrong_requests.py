@@ -350,7 +350,7 @@ def test_error_of_server_is_no_client_error(project: Project, monkeypatch: pytes
 def test_dates_and_booleans_are_validated(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Accept a date as text in ISO 8601, and a boolean only as a boolean; name each invalid value."""
+    """Accept a date as text in ISO 8601, and a boolean as such or as 0 or 1; name each invalid value."""
     folder = tmp_path_factory.mktemp("types")
     prepare_environment(monkeypatch, folder)
     project = create_project(folder / "sample-repository")
@@ -359,7 +359,7 @@ def test_dates_and_booleans_are_validated(
     project.must("train", "--force")
     caller = make_caller(start_service(project))
     good = {**ROW, "when": "2026-01-31", "flag": False}
-    assert caller.predict_rows(good, {**good, "when": "2026-01-31T12:00:00"}).status == 200
+    assert caller.predict_rows(good, {**good, "when": "2026-01-31T12:00:00"}, {**good, "flag": 0}).status == 200
     frame = pd.DataFrame([good] * 2).assign(when=pd.Timestamp("2026-01-31"))
     for form in ("csv", "parquet", "arrow"):
         assert caller.predict(*encode_body(frame, form)).status == 200
@@ -375,7 +375,7 @@ def test_dates_and_booleans_are_validated(
         {"when": "2026-01-31T00:00:00Z"},
         {"when": None},
         {"flag": "yes"},
-        {"flag": 1},
+        {"flag": 2},
         {"flag": None},
     ]
     response = caller.predict_rows(*({**good, **values} for values in bad))
