@@ -7,6 +7,7 @@ done. The server ends with the process that started it.
     python fork_server.py SOCKET
 """
 
+import gc
 import importlib
 import json
 import os
@@ -126,6 +127,8 @@ def main(address: str) -> int:
     with warnings.catch_warnings(action="ignore"):
         import_all()
     imported = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    gc.collect()
+    gc.freeze()  # otherwise the first collection in each forked process copies the memory of all imported modules
     assert threading.active_count() == 1, "a process with threads cannot be forked"
     request = wait_for_command(address)
     enter(request, imported)

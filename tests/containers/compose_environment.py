@@ -136,14 +136,21 @@ def wait_gone(url: str) -> None:
 
 
 @contextmanager
-def load(environment: ComposeEnvironment, image: Image) -> Iterator[Load]:
-    """Send requests continuously, half of them over open connections, without retries."""
-    observed, stop = Load([[] for _ in range(4)]), threading.Event()
+def load(environment: ComposeEnvironment, image: Image, callers: int = 2, pause: float = 0.1) -> Iterator[Load]:
+    """Send requests continuously, half of them over open connections, without retries.
+
+    Args:
+        environment: Environment that answers.
+        image: Version whose recorded row is sent.
+        callers: Number of callers.
+        pause: Seconds that a caller waits between two requests: a prediction takes 0.02 seconds of a processor.
+    """
+    observed, stop = Load([[] for _ in range(callers)]), threading.Event()
     body = json.dumps({"rows": json.loads(image.recorded[0])["rows"][:1]})
 
     def ask(caller: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", environment.port, timeout=60)
-        while not stop.wait(0.01):
+        while not stop.wait(pause):
             try:
                 connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
                 answer = connection.getresponse()
@@ -156,12 +163,12 @@ def load(environment: ComposeEnvironment, image: Image) -> Iterator[Load]:
                 connection.close()
         connection.close()
 
-    callers = [threading.Thread(target=ask, args=(number,)) for number in range(len(observed.versions))]
-    for caller in callers:
-        caller.start()
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(callers)]
+    for thread in threads:
+        thread.start()
     try:
         yield observed
     finally:
         stop.set()
-        for caller in callers:
-            caller.join()
+        for thread in threads:
+            thread.join()

@@ -45,7 +45,7 @@ def test_a_new_version_takes_over_and_no_request_is_lost(
     one, two = images
     environment.deploy(one)
     assert environment.answers(one)
-    with load(environment, one) as observed:
+    with load(environment, one, callers=4, pause=0.01) as observed:
         environment.deploy(two)
         environment.deploy(one)
     assert observed.failures == []

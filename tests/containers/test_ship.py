@@ -144,7 +144,7 @@ def constant_load(url: str) -> Iterator[list[str]]:
 
     def ask(number: int, keep: bool) -> None:
         session = requests.Session()
-        while not over.is_set():
+        while not over.wait(0.02):
             caller = session if keep else requests
             try:
                 answer = caller.get(f"{url}/metadata", timeout=30)
