@@ -30,7 +30,8 @@ FOLDERS = {
 # all tests that need the container engine share one. Saboteurs are independent: each test runs in any free process.
 LONGEST = (
     "test_journey", "containers", "test_watch", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
-    "test_deploy", "test_promotion", "test_ingest", "test_train", "test_monitor", "test_validate", "test_targets",
+    "test_deploy", "test_benchmarks", "test_promotion", "test_update", "test_choices", "test_older", "test_ingest",
+    "test_train", "test_monitor", "test_validate", "test_targets",
 )  # fmt: skip
 LARGE = {"containers", "test_journey", "test_watch", "test_bakes", "test_demo"}
 
