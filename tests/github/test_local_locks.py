@@ -142,6 +142,8 @@ VALUES = {
     "format('{0}-{1}', github.ref, inputs.count)": "refs/heads/main-3",
     "inputs.missing || 'it''s'": "it's",
     "github.event.a.b": None,
+    "fromJSON('[\"a\", 1]')": ["a", 1],
+    "startsWith(github.ref, 'refs/')": True,
 }
 
 
@@ -153,7 +155,7 @@ def test_the_runner_evaluates_what_locks_need(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["fromJSON('1')", "secrets.A", "github.nothing", "github.ref ==", "(1", "1 ~ 2", "1 2"]
+    "text", ["toJSON(github)", "secrets.A", "github.nothing", "github.ref ==", "(1", "1 ~ 2", "1 2"]
 )
 def test_the_runner_refuses_other_expressions(text: str) -> None:
     """Unsupported expressions are errors."""

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from github.model import Grant, Token
+from gitops_ml.commands.merged_update import MergedUpdate, write_merged
+from gitops_ml.git import UPDATE_BRANCH
+from gitops_ml.update_report import UpdateReport
 from hub_fixture import PULLS_ALLOWED, PreparedHub
 from ingest_jobs import IngestJobs
 from repositories import GENERATED, run
@@ -143,6 +146,35 @@ def publishes(prepared_hub: PreparedHub, token: Token) -> bool:
     return "GitHub could not be reached" not in (prepared_hub.clone / ".gitops" / "site" / "index.html").read_text()
 
 
+def proposes_update(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Push the update that the job `merge` has left, and open its pull request."""
+    return _proposes(prepared_hub, token, "README.md")
+
+
+def asks_for_update(prepared_hub: PreparedHub, token: Token) -> bool:
+    """Open the issue about an update of workflow files."""
+    return _proposes(prepared_hub, token, ".github/workflows/ci.yml")
+
+
+def _proposes(prepared_hub: PreparedHub, token: Token, path: str) -> bool:
+    clone, folder = prepared_hub.clone, prepared_hub.clone / ".gitops" / "merged"
+    if not folder.exists():
+        main = run(clone, "git", "rev-parse", "main").strip()
+        run(clone, "git", "switch", "--quiet", "--create", UPDATE_BRANCH)
+        (clone / path).write_text((clone / path).read_text() + "# Another line\n")
+        run(clone, "git", "commit", "--quiet", "--all", "--message", "Update")
+        tree = run(clone, "git", "rev-parse", "HEAD^{tree}").strip()
+        report = UpdateReport(
+            "0.2.0", "9.0.0", "This update retrains nothing: no lock changes.", False, (), (), main, tree
+        )
+        write_merged(clone, folder, MergedUpdate(report), UPDATE_BRANCH)
+        run(clone, "git", "switch", "--quiet", "main")
+        run(clone, "git", "branch", "--quiet", "-D", UPDATE_BRANCH)
+    digest = f"sha256:{hashlib.sha256((folder / 'manifest.json').read_bytes()).hexdigest()}"
+    env = {**prepared_hub.environment(token), "GITOPS_PROPOSE": "true", "GITOPS_MERGED": str(folder)}
+    return prepared_hub.worker.run(clone, "update", env={**env, "GITOPS_DIGEST": digest}).code == 0
+
+
 # The local GitHub has no registry and no Pages, so these grants have no effect here.
 NOT_ON_LOCAL_GITHUB = {
     *((name, job, "packages") for name, job in (("train", "image"), ("deploy", "deploy"), ("rollback", "rollback"))),
@@ -158,6 +190,8 @@ PROBES: dict[tuple[str, str], Probe] = {
     ("promote", "issues"): asks_for_permission,
     **{("promote", grant): promotes for grant in ("contents", "pull-requests", "statuses", "actions")},
     **{("offer", grant): offers for grant in ("contents", "pull-requests", "statuses", "actions")},
+    **{("upkeep", grant): proposes_update for grant in ("contents", "pull-requests", "statuses", "actions")},
+    ("upkeep", "issues"): asks_for_update,
     **{
         (job, grant): reconciles_main
         for job in ("deploy", "rollback")
