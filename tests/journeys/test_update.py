@@ -363,7 +363,8 @@ def test_what_the_new_version_may_have_changed_is_not_proposed(upkeep: Upkeep, w
     for changed in (text.replace('"commit": "', '"commit": "--all '), text.replace('"version": "', '"version": "../')):
         document.write_text(changed)
         refused = upkeep.propose_merged(wheels.plain, digest, hub.issue_token(GRANTS), code=11)
-        assert "update.json" in refused
+        assert "cannot be trusted" in refused
+        assert "Merge again: `gitops update --out`" in refused
         again = write_manifest(folder)
         refused = upkeep.propose_merged(wheels.plain, again, hub.issue_token(GRANTS), code=11)
         assert "does not describe an update" in refused

@@ -80,7 +80,10 @@ def read_merged(root: Path, folder: Path, digest: str, branch: str) -> MergedUpd
     Raises:
         IntegrityError: The files are others, or do not describe an update; no branch was changed.
     """
-    manifest.verify(folder, digest)
+    try:
+        manifest.verify(folder, digest)
+    except IntegrityError as error:
+        raise IntegrityError(error.problem, "No file in it was opened. Merge again: `gitops update --out`.") from error
     try:
         document: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
         merged = MergedUpdate(None, str(document["reason"]), document["is_newest"] is True)
