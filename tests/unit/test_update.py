@@ -14,6 +14,8 @@ from gitops_ml.updating.update_run import update
 from unit import update_repository as world
 from unit.update_repository import Clone
 
+# Half a minute of a processor; test_update_copied.py has quick tests of a merge.
+pytestmark = pytest.mark.slow
 CI = ".github/workflows/ci.yml"
 PAGES = ".github/workflows/pages.yml"
 BUDGET = "deploy/kubernetes/base/poddisruptionbudget.yaml"  # the newer template does not have it
@@ -475,7 +477,6 @@ class Killed(Exception):
     """The process ends here."""
 
 
-@pytest.mark.slow
 def test_a_kill_at_any_git_command_changes_nothing(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before and after a part of them, among them the last three; the next run ends in the same state."""
     run, count, stop = git.run_bytes, 0, 0

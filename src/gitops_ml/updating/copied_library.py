@@ -17,7 +17,7 @@ from pathlib import Path
 from gitops_ml import git, library
 from gitops_ml.bundled import DATA
 from gitops_ml.errors import ConfigError
-from gitops_ml.updating.git_trees import FILE, Tree, TreeEntry, read_contents
+from gitops_ml.updating.git_trees import FILE, Tree, TreeEntry, read_contents, write_content
 
 ARCHIVE = DATA / "template-0.1.0.tar.xz"
 VERSION = "0.1.0"
@@ -114,7 +114,8 @@ def move_to_library(root: Path, base: Tree, ours: Tree, digests: Mapping[str, st
         if path in ours and hashlib.sha256(contents.get(ours[path].id, b"")).hexdigest().startswith(digest)
     }  # fmt: skip
     # The archive has no content of these files; only a comparison with the repository's needs them.
-    left_out = {path: ours[path] if path in unchanged else TreeEntry(FILE, "0" * 40) for path in digests}
+    other = TreeEntry(FILE, write_content(root, b"another content than the repository's\n"))
+    left_out = {path: ours[path] if path in unchanged else other for path in digests}
     moved = Moved({**base, **{path: entry for path, entry in left_out.items() if not path.startswith(COPIES)}}, {})
     for path, entry in ours.items():
         if path.startswith(COPIES):
