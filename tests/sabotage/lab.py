@@ -25,7 +25,6 @@ STARTS: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
 }  # fmt: skip
 TRAIN = "train.yml"
 COMMANDS = ("train", "register", "compare")
-Act = Callable[[Contributor], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Result:
 
     Attributes:
         folder: Folder of the result; its `comparison/` has the output of `compare`, if that job ran.
-        jobs: Conclusion of each job of Train, or of each command if these were run alone.
+        jobs: Conclusion of each job of Train; empty if only commands were run.
         logs: Log of each job or command.
         pulls: Number of promotion pull requests that were opened; None if only commands were run.
         seconds: Duration of each step of each job, or of each command.
@@ -109,7 +108,7 @@ class Lab:
         return Result(folder, **json.loads((folder / "result.json").read_text()))
 
     def _run_commands(self, folder: Path, saboteur: Saboteur) -> None:
-        """Run the commands of Train's jobs after the saboteur's push, as these jobs run them."""
+        """Run the commands of Train's jobs after the saboteur's push, as these jobs run them; each must succeed."""
         clone = start.cloned(self.start(saboteur.start), folder / "site")
         if saboteur.owner:
             saboteur.owner(clone)
@@ -124,13 +123,11 @@ class Lab:
             written = _outputs(outputs)
             inputs = {"GITOPS_DIGEST": written.get("digest", ""), "GITOPS_VERSION": written.get("version", "")}
             started = time.monotonic()
-            logs[command] = run(
-                clone, ".venv/bin/gitops", command, env={**env, **inputs, "GITOPS_BEFORE": before}
-            )  # fmt: skip
+            variables = {**env, **inputs, "GITOPS_BEFORE": before}
+            logs[command] = run(clone, ".venv/bin/gitops", command, env=variables)
             seconds[command] = time.monotonic() - started
         shutil.copytree(clone / ".gitops" / "comparison", folder / "comparison")
-        made = Result(folder, dict.fromkeys(COMMANDS, "success"), logs, None, seconds, _outputs(outputs)["verdict"])
-        _keep(made)
+        _keep(Result(folder, {}, logs, None, seconds, _outputs(outputs)["verdict"]))
 
     def _make(
         self, folder: Path, act: Callable[[Contributor], None], name: str, owner: Callable[[Path], None] | None

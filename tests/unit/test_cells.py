@@ -59,29 +59,23 @@ def test_a_boolean_in_a_csv_file_is_certainly_one_or_is_refused(cell: str, other
         assert checked["flag"].tolist()[-1] is BOOLEANS[cell]
 
 
-@pytest.mark.parametrize("cell", BOOLEANS)
-def test_a_request_as_csv_is_read_as_a_file_is(cell: str) -> None:
-    """The same booleans, and the row of another value."""
-    body = f"flag\ntrue\n{cell}\n".encode()
-    if BOOLEANS[cell] is REFUSED:
-        with pytest.raises(ApiError) as refused:
-            validator().read_rows("text/csv", body, ServingConfig())
-        assert [(each.row, each.column, each.rule) for each in refused.value.problems] == [(2, "flag", "must be bool")]
-    else:
-        assert validator().read_rows("text/csv", body, ServingConfig())["flag"].tolist() == [True, BOOLEANS[cell]]
+REQUESTS = [
+    *(("text/csv", f"flag\ntrue\n{cell}\n", expected) for cell, expected in BOOLEANS.items()),
+    *(("application/json", f'{{"rows": [{{"flag": true}}, {{"flag": {cell}}}]}}', expected)
+      for cell, expected in JSON.items()),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("cell", JSON)
-def test_a_boolean_of_json_is_one_or_is_refused(cell: str) -> None:
-    """JSON has types: a text is no boolean, whatever it says."""
-    body = f'{{"rows": [{{"flag": true}}, {{"flag": {cell}}}]}}'.encode()
-    if JSON[cell] is REFUSED:
+@pytest.mark.parametrize(("content_type", "body", "expected"), REQUESTS)
+def test_a_request_is_read_as_a_file_is(content_type: str, body: str, expected: object) -> None:
+    """CSV as in training; JSON has types, so a text in it is no boolean, whatever it says. The row is named."""
+    if expected is REFUSED:
         with pytest.raises(ApiError) as refused:
-            validator().read_rows("application/json", body, ServingConfig())
+            validator().read_rows(content_type, body.encode(), ServingConfig())
         assert [(each.row, each.column, each.rule) for each in refused.value.problems] == [(2, "flag", "must be bool")]
     else:
-        frame = validator().read_rows("application/json", body, ServingConfig())
-        assert (frame["flag"].tolist(), str(frame["flag"].dtype)) == ([True, JSON[cell]], "bool")
+        frame = validator().read_rows(content_type, body.encode(), ServingConfig())
+        assert (frame["flag"].tolist(), str(frame["flag"].dtype)) == ([True, expected], "bool")
 
 
 @pytest.mark.parametrize(
