@@ -29,11 +29,11 @@ FOLDERS = {
 # Files that take minutes come first, so that no processor waits for the last one. Each file runs in one process, and
 # all tests that need the container engine share one. Saboteurs are independent: each test runs in any free process.
 LONGEST = (
-    "test_journey", "containers", "test_watch", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
+    "containers", "test_watch", "test_private_repository", "test_saboteurs", "test_mutants", "test_bakes", "test_demo",
     "test_deploy", "test_benchmarks", "test_promotion", "test_update", "test_choices", "test_older", "test_ingest",
     "test_train", "test_monitor", "test_validate", "test_targets",
 )  # fmt: skip
-LARGE = {"containers", "test_journey", "test_watch", "test_bakes", "test_demo"}
+LARGE = {"containers", "test_private_repository", "test_watch", "test_bakes", "test_demo"}
 
 
 def folder(path: Path) -> str:

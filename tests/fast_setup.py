@@ -1,7 +1,7 @@
 """Fast setup of workflow jobs in tests that are about something else.
 
 test_demo tests the installation of packages, which each job does as on GitHub, commands that import what they need, and
-CI's checks of style and types; test_journey tests CI's run of the user's tests.
+CI's checks of style and types; test_private_repository tests CI's run of the user's tests.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from repositories import bake, find_pythons, replace_in_file, run
 
+FORK_CLIENT = Path(__file__).with_name("fork_client.py")
 # CI's checks of code, which are skipped.
 CHECKS_OF_STYLE = ("ruff check .", "ruff format --check .", "mypy")
 CHECKS = (*CHECKS_OF_STYLE, "pytest --quiet")
@@ -64,17 +65,42 @@ def start_fork_server(ready: Path) -> Iterator[dict[str, str]]:
     Args:
         ready: Environment with the installed packages, `.venv` of the repository that `set_up_once` made.
     """
-    folder = Path(__file__).parent
+    with _fork_server(ready / "bin" / "python", "commands") as address:
+        yield {"READY": str(ready), "FORK_SERVER": address, "FORK_CLIENT": str(FORK_CLIENT)}
+
+
+@contextmanager
+def fork_prediction_servers(environment: Path) -> Iterator[None]:
+    """Let the Python of an environment of servers fork them from a process that has done their imports.
+
+    A server's imports take two seconds of a processor. The client of the fork server has the command line of the
+    server, so that the target "process" finds, signals and kills it like the server itself.
+
+    Args:
+        environment: Virtual environment that a deployment has installed; its only use is `python -m gitops_ml.serving`.
+    """
+    python = environment / "bin" / "python"
+    real = python.rename(python.with_name("real-python"))
+    try:
+        with _fork_server(real, "serving") as address:
+            python.write_text(f'#!/bin/sh\nexec {real} -IS {FORK_CLIENT} {address} {real} "$@"\n')
+            python.chmod(0o755)
+            yield
+    finally:
+        real.rename(python)
+
+
+@contextmanager
+def _fork_server(python: Path, kind: str) -> Iterator[str]:
+    """Start a fork server with a Python, and yield its address."""
     with tempfile.TemporaryDirectory(prefix="gitops-") as scratch:  # an address must be short
         address = Path(scratch, "commands")
-        command = [ready / "bin" / "python", folder / "fork_server.py", address]
+        command = [python, FORK_CLIENT.with_name("fork_server.py"), address, kind]
         # With the variables that this process's imports have set, the server could not tell what its own imports set.
         env = {"PATH": os.environ["PATH"], "HOME": scratch}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as server:
             assert server.stdin
             assert server.stdout
             assert server.stdout.readline() == "ready\n"
-            yield {
-                "READY": str(ready), "FORK_SERVER": str(address), "FORK_CLIENT": str(folder / "fork_client.py"),
-            }  # fmt: skip
+            yield str(address)
             server.stdin.close()

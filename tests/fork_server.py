@@ -2,9 +2,10 @@
 
 Jobs of tests with fast setup run their commands in it. Each command has a process, folder, environment and streams of
 its own, as if it had been started by the shell, except that the imports, which take longer than most commands, are
-done. The server ends with the process that started it.
+done. The server ends with the process that started it. A second kind forks servers of predictions.
 
-    python fork_server.py SOCKET
+    python fork_server.py SOCKET commands
+    python fork_server.py SOCKET serving
 """
 
 import gc
@@ -36,8 +37,8 @@ LATE = (
 LEFT_OUT = ("gitops_ml.registry.mlflow_plugin", "gitops_ml.serving", "gitops_ml.testing")
 
 
-def import_all() -> None:
-    """Import the library and what it uses."""
+def import_commands() -> None:
+    """Import the library and what it uses, and do what its packages do when they are used first."""
     import gitops_ml
 
     for name in LATE:
@@ -45,6 +46,42 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(gitops_ml.__path__, "gitops_ml."):
         if not module.name.startswith(LEFT_OUT) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    import pandas as pd
+    import pandera.pandas as pa
+    from mlflow.utils import requirements_utils
+    from PIL import Image
+
+    from gitops_ml.forge.comparison_figures import empty_figure
+
+    pa.DataFrameSchema({"a": pa.Column(float)}).validate(pd.DataFrame({"a": [1.0]}))
+    empty_figure("x", "y").to_json()
+    requirements_utils._init_modules_to_packages_map()
+    Image.init()
+
+
+def import_serving() -> None:
+    """Import the server of predictions."""
+    for name in ("service", "app", "log_recorder", "middleware", "listen"):
+        importlib.import_module(f"gitops_ml.serving.{name}")
+    importlib.import_module("uvicorn")
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command of `gitops`."""
+    from gitops_ml import cli
+
+    return cli.main(arguments)
+
+
+def serve(_: list[str]) -> int:
+    """Serve predictions, as `python -m gitops_ml.serving` does."""
+    sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+    from gitops_ml.serving.__main__ import main as serve_version
+
+    return serve_version([])
+
+
+KINDS = {"commands": (import_commands, run_command), "serving": (import_serving, serve)}
 
 
 def wait_for_command(address: str) -> dict[str, Any]:
@@ -121,9 +158,10 @@ def enter(request: dict[str, Any], imported: dict[str, str]) -> None:
     sys.argv = ["gitops", *request["arguments"]]
 
 
-def main(address: str) -> int:
+def main(address: str, kind: str) -> int:
     """Serve, and run the command in each forked process."""
     before = dict(os.environ)
+    import_all, run = KINDS[kind]
     with warnings.catch_warnings(action="ignore"):
         import_all()
     imported = {name: value for name, value in os.environ.items() if before.get(name) != value}
@@ -132,10 +170,8 @@ def main(address: str) -> int:
     assert threading.active_count() == 1, "a process with threads cannot be forked"
     request = wait_for_command(address)
     enter(request, imported)
-    from gitops_ml import cli
-
-    return cli.main(request["arguments"])
+    return run(request["arguments"])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -11,7 +11,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 
+from fast_setup import fork_prediction_servers
 from flaky_model import make_flaky
 from github.server import LocalGitHub
 from hub_fixture import BETTER, DEPLOY_GRANTS, PULLS_ALLOWED, CommandWorker, PreparedHub, choose, compare
@@ -53,6 +55,32 @@ def stage(prepared: Path, worker: CommandWorker, tmp_path_factory: pytest.TempPa
     run(clone, "git", "commit", "--quiet", "--all", "--message", "Serve as a process")
     run(clone, "git", "push", "--quiet", "origin", "main")
     return folder
+
+
+@dataclass
+class ServerEnvironments:
+    """Environments of packages of all tests' servers.
+
+    Attributes:
+        folder: Their folder.
+        servers: The fork servers, one for each environment.
+    """
+
+    folder: Path
+    servers: ExitStack
+
+    def fork(self) -> None:
+        """Let all servers but those of the first deployment be forked."""
+        for ready in self.folder.glob("*/.complete"):
+            if not ready.with_name("bin").joinpath("real-python").exists():
+                self.servers.enter_context(fork_prediction_servers(ready.parent))
+
+
+@pytest.fixture(scope="module")
+def environments(stage: Path) -> Iterator[ServerEnvironments]:
+    """The servers' packages, which the first deployment installs."""
+    with ExitStack() as servers:
+        yield ServerEnvironments(stage / "environments", servers)
 
 
 class Production(PreparedHub):
@@ -101,14 +129,19 @@ class Production(PreparedHub):
 
 @pytest.fixture
 def production(
-    stage: Path, repository: Path, worker: CommandWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Path,
+    environments: ServerEnvironments,
+    repository: Path,
+    worker: CommandWorker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Production]:
     """A new hub with those versions; no version serves yet."""
     # Each test has its own servers, and all have the packages that these need.
     monkeypatch.setenv("GITOPS_STATE", str(tmp_path / "state"))
-    (stage / "environments").mkdir(exist_ok=True)
+    environments.folder.mkdir(exist_ok=True)
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "environments").symlink_to(stage / "environments")
+    (tmp_path / "state" / "environments").symlink_to(environments.folder)
     with LocalGitHub(tmp_path / "hub") as hub:
         clone = tmp_path / "clone"
         run(tmp_path, "cp", "-a", str(stage / "clone"), str(clone))
@@ -126,6 +159,7 @@ def production(
         yield made
         assert hub.violations == []
     subprocess.run(["pkill", "--full", str(tmp_path / "state")], check=False)
+    environments.fork()
 
 
 def test_a_merge_is_deployed_verified_and_released(production: Production) -> None:

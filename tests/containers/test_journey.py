@@ -1,7 +1,11 @@
-"""The journey with containers: a real engine and a real registry behind the generated workflows."""
+"""The journey: a generated repository on the local GitHub, driven by pushes and clicks, through its own workflows.
+
+A real engine and a real registry are behind the workflows, and production is a container.
+"""
 
 import hashlib
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,9 +21,15 @@ from fast_setup import skip_setup_and_checks
 from flaky_model import make_flaky
 from github.contributor import Contributor, start_github
 from github.model import Run
-from hub_fixture import BETTER, START, WORSE
+from hub_fixture import BETTER, BRANCH, START, WORSE
 from images import build_nginx_image, configure_registry
 from repositories import bake, run
+
+DATA = "data/breast_cancer.csv"
+OTHER = '    "mean_perimeter",\n'
+# What a promotion changes.
+OURS = ["docs/model-card.md", "registry/production.json"]
+TRAIN_JOBS = ["expire", "train", "register", "compare", "image", "promote"]
 
 
 class Ship(Contributor):
@@ -166,8 +176,13 @@ def constant_load(url: str) -> Iterator[list[str]]:
     assert min(answered) > 100, answered
 
 
-def test_the_journey_with_containers(github: Ship, engine: ContainerEngine) -> None:
-    """From the first image to the rollback of a bad one, through the workflows."""
+def test_the_journey(github: Ship, engine: ContainerEngine) -> None:
+    """From the first push to the rollback of a bad version, through the workflows."""
+    number = _the_first_push_proposes_a_version(github)
+    _a_worse_estimator_leaves_the_proposal(github)
+    _a_better_one_refreshes_it(github, number)
+    _what_a_person_breaks_turns_red(github)
+    _commits_of_others_are_not_overwritten(github)
     _the_merge_deploys_the_digest_of_the_pull_request(github, engine)
     _a_second_promotion_replaces_it_under_load(github)
     _a_model_that_fails_is_rolled_back_by_itself(github)
@@ -175,33 +190,127 @@ def test_the_journey_with_containers(github: Ship, engine: ContainerEngine) -> N
     _an_older_version_serves_again(github)
 
 
+def conclusions(found: Run) -> dict[str, str | None]:
+    """Return the conclusion of each job."""
+    return {name: job.conclusion for name, job in found.jobs.items()}
+
+
+def _the_first_push_proposes_a_version(github: Ship) -> int:
+    """One pull request, which CI has checked; return its number."""
+    github.push("Start from the template")
+    found = ended(github)
+    assert conclusions(found["train.yml"]) == dict.fromkeys(TRAIN_JOBS, "success")
+    first = github.pull
+    assert re.fullmatch(r"Promote tumour-screening version 1 to production \([0-9a-f]{12}\)", first["title"])
+    assert first["body"].startswith("## ✅ Version 1 can be promoted")
+    assert github.git("diff", "--name-only", f"main...{BRANCH}").split() == OURS
+    head = first["head"]["sha"]
+    assert github.statuses(head)[0] == ("required", "success"), "the dispatched CI posts its result"
+    assert found["ci.yml"].event.head == (BRANCH, head)
+    assert "Version 1 can be promoted" in found["train.yml"].jobs["compare"].summary
+    number: int = first["number"]
+    return number
+
+
+def proposal(github: Ship) -> tuple[int, str, str, str, int]:
+    """Return number, title, body, head and number of comments of the open pull request."""
+    pull = github.pull
+    return pull["number"], pull["title"], pull["body"], pull["head"]["sha"], len(github.comments(pull["number"]))
+
+
+def _a_worse_estimator_leaves_the_proposal(github: Ship) -> None:
+    """Train stays green and explains why the proposed version stays; because the code changed, it is compared again."""
+    number, title, body, head, comments = proposal(github)
+    github.choose_columns(WORSE)
+    push = github.push("Simplify the features")
+    ended(github)
+    runs = [run for run in github.server.runs.values() if (run.workflow, run.event.sha) == ("train.yml", push)]
+    of_push = next(run for run in runs if run.event.name == "push")
+    assert f"{github.pull['html_url']} was not changed" in of_push.jobs["promote"].summary
+    assert "your package changed. Version 1 is compared again." in of_push.jobs["expire"].summary
+    assert github.statuses(head)[0] == ("required", "failure")
+    now = proposal(github)
+    assert (now[0], now[1], now[4]) == (number, title, comments)
+    assert (now[2] != body, now[3] != head) == (True, True)
+    assert github.statuses(now[3])[0] == ("required", "success"), "CI checks the head with the new evidence"
+
+
+def _a_better_one_refreshes_it(github: Ship, number: int) -> None:
+    """The same pull request, with the better version; CI checks its new head."""
+    github.choose_columns(START + '    "worst_radius",\n')
+    github.push("Look at the worst radius")
+    ended(github)
+    now = github.pull
+    assert now["number"] == number
+    assert "version 3" in now["title"]
+    assert github.record(BRANCH)["version"] == "3"
+    assert any("now proposes version 3" in comment for comment in github.comments(number))
+    assert github.statuses(now["head"]["sha"])[0] == ("required", "success")
+
+
+def _what_a_person_breaks_turns_red(github: Ship) -> None:
+    """A bad data file on the promotion branch, with a readable table; the pull request is closed then."""
+    github.run("git", "fetch", "--quiet", "origin")
+    github.run("git", "switch", "--quiet", "--detach", f"origin/{BRANCH}")
+    file = github.clone / DATA
+    lines = file.read_text().splitlines()
+    cells = lines[1].split(",")
+    lines[1] = ",".join([cells[0], "-17.99", *cells[2:]])
+    file.write_text("\n".join(lines) + "\n")
+    head = github.push("New data", BRANCH)
+    github.run("git", "switch", "--quiet", "main")
+    github.request("POST", "/actions/workflows/ci.yml/dispatches", ref=BRANCH)
+    found = [run for run in github.runner.wait() if run.id not in github.known_runs and run.workflow == "ci.yml"]
+    github.wait_for_runs()
+    by_event = {run.event.name: run for run in found if run.event.head[0] == BRANCH}
+    assert by_event["pull_request"].conclusion == by_event["workflow_dispatch"].conclusion == "failure"
+    assert github.statuses(head)[0] == ("required", "failure")
+    bad = by_event["pull_request"]
+    assert (conclusions(bad)["data"], conclusions(bad)["required"]) == ("failure", "failure")
+    assert re.search(r"\| *mean\\_radius *\|", bad.jobs["data"].summary)
+    assert "-17.99" in bad.jobs["data"].summary
+    github.close(github.pull["number"])
+
+
+def _commits_of_others_are_not_overwritten(github: Ship) -> None:
+    """Train stops, and once the branch is deleted, it proposes the next version."""
+    github.choose_columns(OTHER)
+    github.push("Look at the perimeter")
+    found = ended(github, "train.yml")
+    assert "by Ada" in found["train.yml"].jobs["promote"].log
+    github.run("git", "push", "--quiet", "origin", f":{BRANCH}")
+    github.request("POST", "/actions/workflows/train.yml/dispatches", ref="main")
+    ended(github)
+    assert "version 4" in github.pull["title"]
+
+
 def _the_merge_deploys_the_digest_of_the_pull_request(github: Ship, engine: ContainerEngine) -> None:
     """Built once, smoke-tested, pinned, merged, run: the same digest everywhere."""
-    github.choose_columns(WORSE)
-    github.push("Start from the template, with one column")
-    found = ended(github)
-    record = github.record("promote/production")
+    record = github.record(BRANCH)
     assert record["image"].startswith(f"{engine.registry}/model@sha256:")
-    assert found["train.yml"].jobs["image"].conclusion == "success"
     github.merge(github.pull["number"])
-    assert "Version 1 (release 1.0.0) is verified in production" in deployed(ended(github))
+    found = ended(github)
+    assert "Nothing to train" in found["train.yml"].jobs["train"].summary
+    assert "Version 4 (release 1.0.0) is verified in production" in deployed(found)
+    assert "Alias champion set to version 4" in deployed(found)
+    assert github.record("main")["version"] == "4"
     running = engine.docker("ps", "--quiet").split()
     assert record["image"] in engine.docker("inspect", "--format", "{{.Config.Image}}", *running).split()
     assert metadata(github)["digest"] == record["digest"]
     answers_as_recorded(github)
-    assert github.request("GET", "/releases/tags/v1.0.0")["name"] == "tumour-screening 1.0.0: version 1"
+    assert github.request("GET", "/releases/tags/v1.0.0")["name"] == "tumour-screening 1.0.0: version 4"
 
 
 def _a_second_promotion_replaces_it_under_load(github: Ship) -> None:
-    """No request fails in the meantime."""
+    """The first estimator again: its version exists, is better, and no request fails while it replaces the other."""
     github.run("git", "pull", "--quiet", "--rebase", "origin", "main")
     github.choose_columns(START)
     github.push("Look at texture and smoothness too")
-    ended(github)
+    assert "Nothing to train" in ended(github)["train.yml"].jobs["train"].summary
     with constant_load(github.url) as wrong:
         github.merge(github.pull["number"])
         ended(github)
-        assert metadata(github)["version"] == "2"
+        assert metadata(github)["version"] == "1"
     assert wrong == []
     answers_as_recorded(github)
 
@@ -217,16 +326,16 @@ def _a_model_that_fails_is_rolled_back_by_itself(github: Ship) -> None:
     with constant_load(github.url) as wrong:
         github.merge(github.pull["number"])
         found = ended(github, "deploy.yml")
-        assert metadata(github)["version"] == "2"
+        assert metadata(github)["version"] == "1"
     assert wrong == []
-    assert "Version 3 failed in production" in deployed(found)
+    assert "Version 5 failed in production" in deployed(found)
     assert github.facts[-1] == ("held", bad["digest"])
     pull = github.pull
-    assert pull["title"].startswith("Roll back tumour-screening from version 3 to version 2 in production (")
+    assert pull["title"].startswith("Roll back tumour-screening from version 5 to version 1 in production (")
     assert github.statuses(pull["head"]["sha"])[0] == ("required", "success"), "CI has checked the rollback"
     (issue,) = github.issues
-    assert issue["title"].startswith("Version 3 failed in production (")
-    for text in ("of the recorded rows", pull["html_url"], "gitops lift 3", "Output of the version"):
+    assert issue["title"].startswith("Version 5 failed in production (")
+    for text in ("of the recorded rows", pull["html_url"], "gitops lift 5", "Output of the version"):
         assert text in issue["body"]
 
 
@@ -234,20 +343,20 @@ def _a_reconcile_does_not_bring_it_back(github: Ship) -> None:
     """Main still names the bad version; the ledger holds it."""
     pulls, issues = len(github.pulls), len(github.issues)
     github.dispatch("deploy.yml")
-    assert "version 2 serves in production and is verified" in deployed(ended(github))
-    assert metadata(github)["version"] == "2"
+    assert "version 1 serves in production and is verified" in deployed(ended(github))
+    assert metadata(github)["version"] == "1"
     assert (len(github.pulls), len(github.issues)) == (pulls, issues)
     github.merge(github.pull["number"])
     ended(github)
-    assert metadata(github)["version"] == "2"
+    assert metadata(github)["version"] == "1"
     assert github.issues == []
     answers_as_recorded(github)
 
 
 def _an_older_version_serves_again(github: Ship) -> None:
-    """Roll back, at once: version 1 predicts as before, and a pull request would let main name it."""
+    """Roll back, at once: version 4 predicts as before, and a pull request would let main name it."""
     github.dispatch("rollback.yml", why="The ward reports false alarms.", now="true")
     ended(github)
-    assert metadata(github)["version"] == "1"
+    assert metadata(github)["version"] == "4"
     assert "The ward reports false alarms" in github.pull["body"]
     answers_as_recorded(github, github.pull["head"]["ref"])
