@@ -15,6 +15,7 @@ from pathlib import Path
 
 LIBRARY = "gitops-ml"
 TEMPLATE = Path(json.loads(r"""<<cookiecutter|jsonify>>""").get("_repo_dir", ""))
+PACKAGE = "<<cookiecutter.package_name>>"
 BUILDER = Path("src", "gitops_ml", "wheel.py")
 
 
@@ -51,7 +52,22 @@ def find_checkout() -> Path:
     )
 
 
+def refuse_module_of_package(checkout: Path) -> None:
+    """Refuse a package with the name of a module that the repository installs: your code would hide it, or be hidden.
+
+    requirements/modules.txt lists the modules of all packages in the locks.
+    """
+    lines = (checkout / "requirements" / "modules.txt").read_text(encoding="utf-8").splitlines()
+    package = dict(line.split() for line in lines).get(PACKAGE)
+    if package:
+        sys.exit(
+            f"package_name is '{PACKAGE}', a module of the package {package}, which the repository installs; choose "
+            f"another, such as '{PACKAGE}_model'."
+        )
+
+
 folder = find_checkout()
+refuse_module_of_package(folder)
 spec = importlib.util.spec_from_file_location("wheel", folder / BUILDER)
 assert spec is not None and spec.loader is not None  # noqa: PT018, S101
 wheel = sys.modules["wheel"] = importlib.util.module_from_spec(spec)

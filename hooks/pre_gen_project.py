@@ -24,16 +24,16 @@ RULES = {
         "at most 60 characters without double quotes, backslashes or angle brackets, such as 'Tumour Screening'",
     ),
     "project_slug": (
-        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
-        "lower-case words joined by hyphens, such as 'tumour-screening'",
+        r"(?=.{1,100}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
+        "lower-case words joined by hyphens, at most 100 characters, such as 'tumour-screening'",
     ),
     "package_name": (
-        r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*",
-        "lower-case words joined by underscores, such as 'tumour_screening'",
+        r"(?=.{1,100}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*",
+        "lower-case words joined by underscores, at most 100 characters, such as 'tumour_screening'",
     ),
     "description": (
-        f"{TEXT}*",
-        "one line without double quotes, backslashes or angle brackets, such as 'Finds tumours early.'",
+        f"(?=.{{0,350}}$){TEXT}*",
+        "one line of at most 350 characters, without double quotes, backslashes or angle brackets, such as 'Finds tumours early.'",
     ),
     "github_owner": (OWNER, "a GitHub user or organisation, such as 'octocat'"),
     "maintainer": (

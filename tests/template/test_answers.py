@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
+from module_names import find_module_names
 from repositories import TEMPLATE, bake
 
 QUESTIONS = ("project_name", "project_slug", "package_name", "description", "github_owner", "maintainer", "task",
@@ -37,12 +38,17 @@ REFUSED = {
     "package that is a soft keyword": ({"package_name": "match"}, "such as 'match_model'"),
     "package of the standard library": ({"package_name": "statistics"}, "such as 'statistics_model'"),
     "package that the library had": ({"package_name": "gitops"}, "such as 'gitops_model'"),
+    "package of a dependency": ({"package_name": "mlflow"}, "such as 'mlflow_model'"),
+    "package with the module of a dependency": ({"package_name": "sklearn"}, "such as 'sklearn_model'"),
+    "slug of 101 letters": ({"project_slug": "a" * 101}, "at most 100 characters"),
+    "package of 300 letters": ({"package_name": "a" * 300}, "at most 100 characters"),
+    "description of 3,000 letters": ({"description": "a" * 3000}, "at most 350 characters"),
     "empty owner": ({"github_owner": ""}, "such as 'octocat'"),
     "owner with an @": ({"github_owner": "@octocat"}, "such as 'octocat'"),
     "owner with a slash": ({"github_owner": "a/b", "maintainer": "octocat"}, "such as 'octocat'"),
     "maintainer with an @": ({"maintainer": "@octocat"}, "such as 'octocat'"),
     "name with a double quote": ({"project_name": 'The "best"'}, "such as 'Tumour Screening'"),
-    "name that is too long": ({"project_name": "x" * 61}, "such as 'Tumour Screening'"),
+    "name that is too long": ({"project_name": "x" * 300}, "such as 'Tumour Screening'"),
     "description with a backslash": ({"description": "a\\b"}, "such as 'Finds tumours early.'"),
     "description of two lines": ({"description": "a\nb"}, "such as 'Finds tumours early.'"),
     "description with a tag": ({"description": "<b>bold</b>"}, "such as 'Finds tumours early.'"),
@@ -71,6 +77,11 @@ def test_a_bad_answer_is_refused_in_one_sentence(
     (sentence,) = (line for line in "".join(capfd.readouterr()).splitlines() if line.startswith(f"{name} is "))
     assert good in sentence
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_list_of_modules_is_that_of_the_lock() -> None:
+    """`make lock` writes it."""
+    assert (TEMPLATE / "requirements" / "modules.txt").read_text() == find_module_names()
 
 
 def test_an_unknown_task_is_refused_by_name(tmp_path: Path) -> None:
