@@ -10,6 +10,7 @@ result. KEEP=1 keeps the server running at the end.
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -153,7 +154,8 @@ def generate_repository() -> tuple[Path, int]:
 def predict(port: int, rows: list[dict[str, Any]]) -> str:
     """Send rows to the model server, print the response, and return the version that answered."""
     url = f"http://127.0.0.1:{port}"
-    print(f"\n{_dim('$')} {_bold(f'curl {url}/predict -d {json.dumps(rows)[:60]}...')}", flush=True)
+    command = f"curl {url}/predict --json {shlex.quote(json.dumps({'rows': rows}))}"
+    print(f"\n{_dim('$')} {_bold(command)}", flush=True)
     response = requests.post(f"{url}/predict", json={"rows": rows}, timeout=30)
     require(response.ok, f"The model server returned an error: {response.text}")
     print_indented(response.text)
@@ -161,10 +163,10 @@ def predict(port: int, rows: list[dict[str, Any]]) -> str:
 
 
 def example_rows(port: int) -> list[dict[str, Any]]:
-    """Return two of the example rows in the model's API."""
+    """Return one of the example rows in the model's API."""
     document = requests.get(f"http://127.0.0.1:{port}/openapi.json", timeout=30).json()
     content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    rows: list[dict[str, Any]] = content["examples"]["rows"]["value"]["rows"][:2]
+    rows: list[dict[str, Any]] = content["examples"]["rows"]["value"]["rows"][:1]
     return rows
 
 

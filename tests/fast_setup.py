@@ -95,7 +95,7 @@ def _fork_server(python: Path, kind: str) -> Iterator[str]:
     """Start a fork server with a Python, and yield its address."""
     with tempfile.TemporaryDirectory(prefix="gitops-") as scratch:  # an address must be short
         address = Path(scratch, "commands")
-        command = [python, FORK_CLIENT.with_name("fork_server.py"), address, kind]
+        command = [str(python), str(FORK_CLIENT.with_name("fork_server.py")), str(address), kind]
         # With the variables that this process's imports have set, the server could not tell what its own imports set.
         env = {"PATH": os.environ["PATH"], "HOME": scratch}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as server:

@@ -1,6 +1,9 @@
 """A new user's first steps: clone the template into an empty home, and run `make demo`."""
 
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,9 +52,21 @@ def test_the_demo_runs_from_a_fresh_clone_in_an_empty_home(tmp_path: Path) -> No
         position = done.stdout.find(text, position)
         assert position >= 0, text
     assert "Traceback" not in done.stdout
+    _every_curl_can_be_pasted(done.stdout)
     running = subprocess.run(["pgrep", "--full", str(clone)], capture_output=True, text=True, check=False).stdout
     assert running == ""
     assert "Done in" in done.stdout
+
+
+def _every_curl_can_be_pasted(output: str) -> None:
+    """Each is a whole command with a JSON body."""
+    commands = re.findall(r"^.*\bcurl .*$", re.sub(r"\x1b\[[0-9;]*m", "", output), re.MULTILINE)
+    assert commands
+    for command in commands:
+        _, program, url, option, body = shlex.split(command)
+        assert (program, option) == ("curl", "--json")
+        assert url.endswith("/predict")
+        assert json.loads(body)["rows"]
 
 
 def _as_a_clone_would_be(clone: Path) -> None:

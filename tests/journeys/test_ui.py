@@ -150,7 +150,7 @@ def test_the_status_fits_a_screen(repository: Path, page: Page, tmp_path: Path) 
     run(repository, ".venv/bin/gitops", "report", "--output", str(tmp_path))
     trouble = open_page(page, tmp_path / "index.html")
     assert page.locator("h2").inner_text() == "Version 1 release 1.0.0"
-    assert page.get_by_text("every gate passed").is_visible()
+    assert page.get_by_text("no gate refused it").is_visible()
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
     page.screenshot(path=tmp_path / "status.png")
     page.get_by_role("link", name="report").click()

@@ -31,7 +31,7 @@ HEADLINES = {
     "already": "Version 2 is the champion already; it was compared with itself (roc_auc 0.9500)",
     "proposed-worse": "Version 3 can be promoted (roc_auc 0.9500; champion version 1: 0.9000)",
     "proposed-stays": (
-        "Version 3 passed every gate, but version 2 stays proposed (roc_auc 0.9500; champion version 1: 0.9000)"
+        "Version 3 is refused by no gate, but version 2 stays proposed (roc_auc 0.9500; champion version 1: 0.9000)"
     ),
     "regression": "Version 2 can be promoted (r2 0.4200; champion version 1: 0.3500)",
     "hostile": "Version 2 is refused by the gate CHAMPION (roc_auc 0.8000; champion version 1: 0.9000)",

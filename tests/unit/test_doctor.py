@@ -146,6 +146,18 @@ def test_a_main_that_is_ahead_or_behind(pushed: Project) -> None:
     assert check_clone(pushed, clone_checks.pushed)[1].endswith("Run `git pull`.")
 
 
+def test_a_history_that_is_cut(pushed: Project, tmp_path: Path) -> None:
+    """A shallow clone lacks the older versions of the record."""
+    assert check_clone(pushed, clone_checks.whole_history)[0] == "ok"
+    pushed.commit("one more")
+    pushed.git("push", "--quiet", "origin", "main")
+    remote = (pushed.root.parent / "remote.git").as_uri()
+    pushed.git("clone", "--quiet", "--depth", "1", remote, str(tmp_path / "shallow"))
+    verdict, text = check_clone(Project(tmp_path / "shallow"), clone_checks.whole_history)
+    assert verdict == "warning"
+    assert "Run `git fetch --unshallow`." in text
+
+
 def test_a_remote_that_cannot_be_reached(pushed: Project) -> None:
     """The state of the remote is unknown, but a store that cannot be reached is a problem."""
     pushed.git("remote", "set-url", "origin", str(pushed.root.parent / "gone.git"))

@@ -159,7 +159,7 @@ def test_duplicates_are_rows_under_another_key() -> None:
     result = find_duplicates(
         comparison_input(held_out, scored_version("2", label_predictions(["no"] * 3), held_out), trained=trained)
     )
-    assert (result.count, result.share, result.examples) == (1, 1 / 3, ("r2",))
+    assert (result.count, result.share, result.examples) == (1, 1 / 3, ("r2 = r0",))
 
 
 @pytest.mark.parametrize("kind", ["number", "text"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gitops_ml import git
-from gitops_ml.doctor_checks import CheckResult, check, ok, problem, warning
+from gitops_ml.doctor_checks import CheckResult, cannot_tell, check, ok, problem, warning
 
 OWNERS = ".github/CODEOWNERS"
 PLACEHOLDER = "@your-github-name"
@@ -44,6 +44,18 @@ def _compare_with_remote(root: Path, remote_tip: str) -> CheckResult:
     )
 
 
+@check("HISTORY")
+def whole_history(root: Path) -> CheckResult:
+    """The clone has the whole history: earlier versions of the record are in it."""
+    if not git.succeeds(root, "rev-parse", "--git-dir"):
+        return cannot_tell("This folder is not a Git repository.")
+    if git.run(root, "rev-parse", "--is-shallow-repository") == "true":
+        return warning(
+            "This clone is shallow: it lacks older commits, and with them earlier records. Run `git fetch --unshallow`."
+        )
+    return ok()
+
+
 @check("WORKFLOWS")
 def workflows(root: Path) -> CheckResult:
     """The workflows are where GitHub looks for them."""
@@ -66,4 +78,4 @@ def owners(root: Path) -> CheckResult:
     return ok()
 
 
-CHECKS = (pushed, workflows, owners)
+CHECKS = (pushed, whole_history, workflows, owners)

@@ -30,7 +30,7 @@ def headline(comparison: dict[str, Any]) -> str:
     if comparison["verdict"] == "promote":
         proposed, verdict = comparison["rival"], "can be promoted"
         if proposed and not proposed["beaten"]:
-            verdict = f"passed every gate, but version {proposed['side']['version']} stays proposed"
+            verdict = f"is refused by no gate, but version {proposed['side']['version']} stays proposed"
         return f"Version {challenger['version']} {verdict} ({value}; {against})"
     refused = [gate["id"] for gate in comparison["gates"] if gate["verdict"] == "refused"]
     gates = f"the gate{'s' if len(refused) > 1 else ''} {', '.join(refused)}"

@@ -242,7 +242,7 @@ def open_permission_issue(github: GitHub, proposal: PromotionProposal, error: Pu
     """
     link = f"{github.page}/compare/{BASE}...{proposal.branch}?expand=1"
     body = (
-        f"Version {proposal.version} of {proposal.model} passed every gate. It is on the branch `{proposal.branch}`, "
+        f"No gate refused version {proposal.version} of {proposal.model}. It is on the branch `{proposal.branch}`, "
         "but the workflow is not allowed to open a pull request for it.\n\n"
         f"GitHub's message: *{error.problem}*\n\n"
         "**Either** allow workflows to open pull requests: go to [Settings > Actions > General]"

@@ -43,13 +43,13 @@ def describe_metric(served: JsonObject) -> str:
 
 
 def describe_gates(served: JsonObject) -> str:
-    """Return which gates the version passed. A version on main has passed every gate that was on.
+    """Return which gates were off. No gate that was on refused a version on main; some may have had nothing to judge.
 
     Args:
         served: The version that serves, in the overview.
     """
     off = served["off"]
-    return "every gate passed" if not off else f"every gate passed except {', '.join(off)} (switched off)"
+    return "no gate refused it" + (f"; switched off: {', '.join(off)}" if off else "")
 
 
 def describe_monitoring(environment: JsonObject) -> str:

@@ -101,11 +101,16 @@ def _finding(
     verdict: Verdict = "alarm" if measured.index >= alarm else "warning" if measured.index >= warning else "ok"
     rows, minimum = measured.current_rows, monitoring.minimum_rows
     too_few = rows < minimum
-    note = f"The window has {rows} rows; at least {minimum} are needed. " if too_few else ""
+    note = f"The window has {rows or 'no'} rows; at least {minimum} are needed. " if too_few else ""
     return Finding(
         kind=kind, subject=subject, verdict="insufficient data" if too_few else verdict,
         value=round(measured.index, 5) if rows else None, warning=round(warning, 5), alarm=round(alarm, 5),
-        words=f"{note}Population stability index {measured.index:.3f} (Jensen-Shannon distance "
-              f"{measured.jensen_shannon:.3f}) in {measured.bins} bins of {rows} rows; chance alone explains up to "
-              f"{chance:.3f}.",
+        words=note + (_describe_distance(measured, chance) if rows else ""),
     )  # fmt: skip
+
+
+def _describe_distance(measured: Distance, chance: float) -> str:
+    return (
+        f"Population stability index {measured.index:.3f} (Jensen-Shannon distance {measured.jensen_shannon:.3f}) in "
+        f"{measured.bins} bins of {measured.current_rows} rows; chance alone explains up to {chance:.3f}."
+    )

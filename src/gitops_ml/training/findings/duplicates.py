@@ -1,6 +1,7 @@
 """Held-out rows that are also training rows, under another key."""
 
 import numpy as np
+import pandas as pd
 
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
@@ -15,7 +16,7 @@ class DuplicateRows(Document):
     Attributes:
         count: Number of these rows.
         share: Share of the held-out rows, in [0, 1].
-        examples: Keys of some of these rows.
+        examples: Keys of some of these rows, each with the key of the first such training row.
     """
 
     count: int
@@ -36,8 +37,12 @@ def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
     features = inputs.features
     if features.shape[1] == 0:
         return DuplicateRows(count=0, share=0.0, examples=())
-    is_duplicate = np.isin(row_hashes(features), row_hashes(inputs.features_of(prepared.rows)))
-    keys = held_out[inputs.config.data.key][is_duplicate]
+    key = inputs.config.data.key
+    trained = pd.Series(prepared.rows[key].to_numpy(), index=row_hashes(inputs.features_of(prepared.rows)))
+    hashes = row_hashes(features)
+    is_duplicate = np.isin(hashes, trained.index)
+    pairs = zip(held_out[key][is_duplicate][:EXAMPLES], hashes[is_duplicate][:EXAMPLES], strict=True)
     return DuplicateRows(
-        count=int(is_duplicate.sum()), share=float(is_duplicate.mean()), examples=tuple(map(str, keys[:EXAMPLES]))
-    )
+        count=int(is_duplicate.sum()), share=float(is_duplicate.mean()),
+        examples=tuple(f"{held} = {trained.loc[[same]].iloc[0]}" for held, same in pairs),
+    )  # fmt: skip
