@@ -146,3 +146,11 @@ def test_alarm_of_missing_values_needs_significance() -> None:
         counts = WindowCounts(rows=200, columns={"n0": [*[200 - more] + [0] * (len(bins) - 1), more]})
         findings = detect_missing_values(MONITORING, known, counts)
         assert [finding.verdict for finding in findings if finding.subject == "n0"] == [verdict], more
+
+
+def test_a_window_without_rows_has_no_distance() -> None:
+    """The text says so, instead of figures about no rows."""
+    rng = np.random.default_rng(3)
+    known = training_reference(rng, 1000)
+    findings = detect_drift(MONITORING, known, count_rows(known, frame(rng, 0), rng.random(0)))
+    assert {finding.words for finding in findings} == {"The window has no rows; at least 200 are needed."}
