@@ -34,6 +34,7 @@ COMMANDS = (
     "deploy",
     "rollback",
     "lift",
+    "start-over",
     "reconcile",
     "monitor",
     "ingest",

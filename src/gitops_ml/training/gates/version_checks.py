@@ -66,6 +66,8 @@ class RulesGate(Gate):
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if rules were loosened in changes of their own, if at all; these are shown to reviewers."""
         review = evidence.review
+        if review is not None and review.first:
+            return self.outcome(True, message=review.first, aloud=True)
         if review is None or (review.before is None and not review.since_champion):
             return self.not_applicable("There is no earlier commit to compare the rules with.")
         if review.together:
