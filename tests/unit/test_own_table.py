@@ -1,13 +1,16 @@
 """A table of one's own: the first champion, a new line after `gitops start-over`, and a new category."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from unit.sample import Project
+from gitops_ml.config import find_repository
+from gitops_ml.training.review import review
+from unit.sample import Project, make_rows
 
 CHURN_SCHEMA = '''"""Rows of the churn table."""
 
@@ -85,3 +88,89 @@ def test_the_first_champion_of_another_table_is_judged_by_its_own_rules(project:
     report = (project.root / ".gitops" / "comparison" / "report.md").read_text()
     assert "No version was ever promoted" in report
     project.must("promote", "--local")
+
+
+@pytest.mark.slow
+def test_starting_over_leaves_the_champion_in_place_until_the_next_promotion(
+    at_stage: Callable[[str], Project],
+) -> None:
+    """The end of the line is a merge; another table is then a first champion, and the record names it once merged."""
+    project = at_stage("promoted")
+    project.record_verification()
+    proposed = project.must("start-over", "--why", "we predict churn now").out
+    assert "Proposed: branch start-over/line-1 ends the line." in proposed
+    assert "Until the next promotion, main names version 1 in production, which keeps serving." in proposed
+    assert "Already proposed" in project.must("start-over", "--why", "we predict churn now").out
+    assert project.git("diff", "--name-only", "main...start-over/line-1") == "registry/ended/line-1.json"
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", "start-over/line-1")
+    again = project.must("start-over", "--why", "we predict churn now").out
+    assert "Nothing to do: registry/ended/line-1.json ended the line" in again
+    status = project.must("status").out
+    assert "version 1, release 1.0.0" in status
+    assert "The line of versions was ended on " in status
+    assert "No version may serve" not in project.must("deploy").out
+    assert project.must("compare").outputs["verdict"] == "champion", "the version that serves is not proposed again"
+
+    replace_table(project)
+    comparison = compare(project)
+    assert (refused(comparison), comparison["champion"]) == ([], None)
+    (rules,) = [gate["message"] for gate in comparison["gates"] if gate["id"] == "RULES"]
+    assert rules.startswith("The line of versions was ended (we predict churn now), and no version was promoted since")
+    project.must("promote", "--local")
+    assert project.must("history").out.count("1.0.0") == 1
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
+    record = json.loads((project.root / "registry" / "production.json").read_text())
+    assert (record["version"], record["release"]) == ("2", "2.0.0")
+    assert "The line of versions was ended" not in project.must("status").out
+
+
+def test_before_the_first_promotion_there_is_no_line_to_end(project: Project) -> None:
+    """The command says how the next version is judged."""
+    result = project.must("start-over", "--why", "another table")
+    assert "Nothing to do: no version was ever promoted." in result.out
+    assert "The next version is judged by the rules of its own commit" in result.out
+
+
+def test_starting_over_needs_a_reason(project: Project) -> None:
+    """It is written to main for ever."""
+    assert project.gitops("start-over", "--why", " ").code == 2
+
+
+def add_category(project: Project) -> None:
+    """Append forty rows with a category that the schema does not know, without a commit."""
+    rows = make_rows(40, seed=9, first=501).assign(kind="d")
+    project.write_data(pd.concat([pd.read_csv(project.root / "data" / "rows.csv"), rows]))
+
+
+def allow_category(project: Project) -> None:
+    """Let the schema accept it, without a commit."""
+    project.edit("src/sample/schema.py", '["a", "b", "c"]', '["a", "b", "c", "d"]')
+
+
+@pytest.mark.slow
+def test_a_new_category_passes_if_the_schema_comes_first(at_stage: Callable[[str], Project]) -> None:
+    """In one commit, RULES refuses both; its advice, and that of `validate`, is the way that passes."""
+    project = at_stage("promoted")
+    add_category(project)
+    advice = project.gitops("validate")
+    assert advice.code == 4
+    assert "change src/sample/schema.py in a commit of its own, and push or merge it first" in " ".join(
+        advice.err.split()
+    )
+    allow_category(project)
+    project.commit()
+    comparison = compare(project)
+    assert "RULES" in refused(comparison)
+    (rules,) = [gate["message"] for gate in comparison["gates"] if gate["id"] == "RULES"]
+    assert "Revert the change (`git revert`) and push." in rules
+
+    project.git("revert", "--no-edit", "HEAD")
+    before = project.git("rev-parse", "HEAD")
+    allow_category(project)
+    project.commit("the schema first")
+    assert review(find_repository(project.root), before, None).review.together == ()
+    add_category(project)
+    before = project.git("rev-parse", "HEAD")
+    project.commit("then the rows")
+    project.must("validate")
+    assert set(refused(compare(project, "--before", before))) <= {"CHAMPION"}, "the model is not better by itself"

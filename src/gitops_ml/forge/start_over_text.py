@@ -35,7 +35,7 @@ class StartOver:
         if not self.versions:
             return "No version serves."
         served = " and ".join(f"version {version} in {name}" for name, version in self.versions.items())
-        return f"Until the next promotion, main still names {served}."
+        return f"Until the next promotion, main names {served}, which keeps serving."
 
     @property
     def body(self) -> str:
@@ -44,12 +44,12 @@ class StartOver:
 
 **Reason**: {escape(self.reason)}
 
-**Merge** to end the line: the merge adds `{self.path}` and changes no version that serves. {escape(self.serving)}
-Until then, monitoring, alarms and rollbacks are about these versions.
+**Merge** to end the line. The merge adds `{self.path}`; it changes no record, so it deploys nothing.
 
-After the merge, the next version is a first champion: it is compared with no other version, and it is judged by the
-gates, the metric and the schema of its own commit. Its pull request lists its floors and the gates that are off. From
-its promotion on, these rules are protected again.
+- {escape(self.serving)} Deploy, monitoring, alarms and rollbacks go on as before.
+- The next version is a first champion: it is compared with no other version, and it is judged by the gates, the metric
+  and the schema of its own commit. Its pull request lists its floors and the gates that are off.
+- From its promotion on, these rules are protected.
 
 **Close** to leave main as it is: versions are still compared with the champion.
 

@@ -92,6 +92,8 @@ def load_line(root: Path, main: str, facts: Sequence[AnyFact]) -> Line:
     Raises:
         IntegrityError: A file in registry/ended/ was changed by hand.
     """
+    if git.resolve(root, main) is None:
+        return Line(None, None, any(not isinstance(fact, Asked) for fact in facts), frozenset())
     endings, ignored = _find_endings(root, main)
     ending = endings[0] if endings else None
     ended_digests = frozenset(digest for _, digest in _promotions(root, ending.commit)) if ending else frozenset()

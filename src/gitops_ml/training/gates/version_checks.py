@@ -59,7 +59,8 @@ class RulesGate(Gate):
     """No rule is loosened in the same change as the model
     {loosened}. The same change also changes the model's code, data or training settings.
 
-    Undo the loosening. Then loosen the rule in a change of its own, which others can review."""
+    Revert the change (`git revert`) and push. Then push the loosened rule in a change of its own, which others can
+    review; after its merge, push the rest. For another table, key or target, run `gitops start-over` instead."""
 
     id = "RULES"
 
