@@ -10,6 +10,7 @@ import pytest
 
 from gitops_ml.config import find_repository
 from gitops_ml.training.review import review
+from unit.facts import record
 from unit.sample import Project, make_rows
 
 CHURN_SCHEMA = '''"""Rows of the churn table."""
@@ -97,6 +98,7 @@ def test_starting_over_leaves_the_champion_in_place_until_the_next_promotion(
     """The end of the line is a merge; another table is then a first champion, and the record names it once merged."""
     project = at_stage("promoted")
     project.record_verification()
+    before = project.git("rev-parse", "main")
     proposed = project.must("start-over", "--why", "we predict churn now").out
     assert "Proposed: branch start-over/line-1 ends the line." in proposed
     assert "Until the next promotion, main names version 1 in production, which keeps serving." in proposed
@@ -111,16 +113,21 @@ def test_starting_over_leaves_the_champion_in_place_until_the_next_promotion(
     assert "No version may serve" not in project.must("deploy").out
     assert project.must("compare").outputs["verdict"] == "champion", "the version that serves is not proposed again"
 
+    project.git("switch", "--quiet", "--force-create", "promote/production", before)
+    project.write("registry/production.json", record(9).to_json())
+    project.commit("a proposal of the old line, which is still open")
+    project.git("switch", "--quiet", "main")
     replace_table(project)
     comparison = compare(project)
     assert (refused(comparison), comparison["champion"]) == ([], None)
+    assert "version 9 was proposed before its line of versions was ended" in comparison["rival"]["message"]
     (rules,) = [gate["message"] for gate in comparison["gates"] if gate["id"] == "RULES"]
     assert rules.startswith("The line of versions was ended (we predict churn now), and no version was promoted since")
     project.must("promote", "--local")
     assert project.must("history").out.count("1.0.0") == 1
     project.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
-    record = json.loads((project.root / "registry" / "production.json").read_text())
-    assert (record["version"], record["release"]) == ("2", "2.0.0")
+    merged = json.loads((project.root / "registry" / "production.json").read_text())
+    assert (merged["version"], merged["release"]) == ("2", "2.0.0")
     assert "The line of versions was ended" not in project.must("status").out
 
 

@@ -134,7 +134,7 @@ def _compare(
         reviewed = review(repository, before, record.lineage.commit if record else None, _find_protection(line))
         inputs = ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
         evidence = gather(inputs)
-        proposed = _evaluate_proposed(store, inputs, evidence, environment, progress)
+        proposed = _evaluate_proposed(store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")
         return compare(inputs, evidence, proposed, evidence_inputs), evidence, collect_plot_data(inputs)
 
@@ -164,8 +164,8 @@ def _collect_evidence_inputs(repository: "Repository", champion: "Record | None"
 
 
 def _evaluate_proposed(
-    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, progress: Progress
-) -> "ProposedVersion | None":
+    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, line: "Line", progress: Progress
+) -> "ProposedVersion | None":  # fmt: skip
     """Compare the challenger with the version of the open proposal; None if no other version is proposed."""
     from gitops_ml.registry.propose import load_proposed_record
     from gitops_ml.training.compared_version import ComparedVersion
@@ -180,6 +180,8 @@ def _evaluate_proposed(
     lineage = record.lineage
     columns, split = list(rows.columns), repository.config.split
     reason = explain_incomparable(record.version, record.columns, lineage.split, columns, split)
+    if line.ending and not _is_cut_after(repository, environment, line.ending.commit):
+        reason = f"version {record.version} was proposed before its line of versions was ended"
     if reason:
         proposed = ComparedVersion(
             version=record.version, digest=record.digest, training=lineage.training, metrics={}, own_code=False,
@@ -189,6 +191,16 @@ def _evaluate_proposed(
     progress(f"score proposed version {record.version}")
     scored = score_version(repository, store, record.version, record.digest, rows, progress)
     return evaluate_proposed(inputs, evidence, scored)
+
+
+def _is_cut_after(repository: "Repository", environment: str, commit: str) -> bool:
+    """Return whether the branch of the open proposal was cut from main after a commit."""
+    from gitops_ml.registry.propose import promotion_branch
+
+    branch, root = promotion_branch(environment), repository.root
+    tips = (git.resolve(root, f"refs/{scope}/{branch}") for scope in ("remotes/origin", "heads"))
+    tip = next(filter(None, tips), None)
+    return tip is not None and git.succeeds(root, "merge-base", "--is-ancestor", commit, tip)
 
 
 def _report(comparison: "Comparison", evidence: "Evidence", plots: "PlotData", out: Path) -> None:

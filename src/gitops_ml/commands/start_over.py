@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.option("--why", required=True, help="Reason why later versions are not compared with the current one.")
 @click.pass_obj
 def command(project: Path, why: str) -> None:
-    """Propose to end the line of versions, for another table, key or target.
+    """Propose to compare the next version with no champion.
 
-    After the merge of the pull request, the next version is compared with no champion and judged by the rules of its
-    own commit. The current version serves until that version is promoted.
+    This ends the line of versions, for another table, key or target. After the merge of the pull request, the next
+    version is judged by the rules of its own commit. The current version serves until that version is promoted.
     """
     from gitops_ml.commands.deploy_context import open_deploy_context
     from gitops_ml.registry.lines import load_line

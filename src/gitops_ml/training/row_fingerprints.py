@@ -123,13 +123,13 @@ def _join_current(
     """
     key, target = names
     targets = NUMBER_TYPES if pd.api.types.is_numeric_dtype(rows[target]) else (str(rows[target].dtype),)
-    candidates = [
+    attempts = [
         earlier.join(
             _hash_rows(rows, held_out, key, target, columns, {**types, target: name}).add_suffix("_now"), how="left"
         )
         for name in targets
     ]
-    return max(candidates, key=lambda joined: int((joined["target"] == joined["target_now"]).sum()))
+    return max(attempts, key=lambda joined: int((joined["target"] == joined["target_now"]).sum()))
 
 
 def _hash_rows(
