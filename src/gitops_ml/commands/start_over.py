@@ -66,10 +66,10 @@ def _plan(context: "DeployContext", main: str, reason: str) -> "tuple[StartOver,
     records = {name: record.load_record(root, name, main) for name in config.deploy.environments}
     versions = {name: each.version for name, each in records.items() if each}
     path = lines.next_ending_path(root, main)
-    start_over = StartOver(config.project.name, reason, versions, path)
-    ended = lines.EndedLine(why=reason, versions=versions)
+    content = lines.EndedLine(why=reason, versions=versions).to_json()
+    start_over = StartOver(config.project.name, reason, versions, path, content)
     branch = f"start-over/{Path(path).stem}"
-    return start_over, Change(branch, f"{start_over.title}\n\n{reason}\n", {path: ended.to_json()})
+    return start_over, Change(branch, f"{start_over.title}\n\n{reason}\n", {path: content})
 
 
 def _open_pull_request(context: "DeployContext", start_over: "StartOver", change: "Change") -> str:
@@ -81,7 +81,8 @@ def _open_pull_request(context: "DeployContext", start_over: "StartOver", change
     assert github is not None  # noqa: S101 (the caller checks)
     context.refresh()
     tip = git.resolve(root, f"refs/remotes/origin/{branch}")
-    is_pushed = tip is not None and git.read_file(root, tip, start_over.path) == change.files[start_over.path]
+    # Git's output comes without the newline at its end.
+    is_pushed = tip is not None and git.read_file(root, tip, start_over.path) == start_over.content.strip()
     open_now = pull_request.find_open(github, branch)
     if open_now and is_pushed:
         return f"{open_now.page} is open already. {start_over.serving}"

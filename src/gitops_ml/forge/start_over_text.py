@@ -16,12 +16,14 @@ class StartOver:
         reason: Reason, as text of a person.
         versions: Version number that the record on main names, by environment.
         path: Path of the file that ends the line.
+        content: Content of that file.
     """
 
     model: str
     reason: str
     versions: Mapping[str, str]
     path: str
+    content: str = ""
 
     @property
     def title(self) -> str:
