@@ -15,8 +15,8 @@ from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
-    "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve", "store", "ui",
-    "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
+    "start-over", "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve",
+    "store", "ui", "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ class Commands(click.Group):
         """Return a command, which is imported for it."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"gitops_ml.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"gitops_ml.commands.{cmd_name.replace('-', '_')}").command
         return command
 
 

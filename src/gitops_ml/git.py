@@ -10,7 +10,7 @@ from gitops_ml.errors import StoreError
 
 TIMEOUT = 600
 # Branches that propose a change to main: `promote/production` and the like.
-PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "data", "update")
+PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "start-over", "data", "update")
 DATA_BRANCH = "data/ingest"  # the branch that proposes new rows
 UPDATE_BRANCH = "update/gitops-ml"  # the branch that proposes a newer version of the library and its template
 # Identity of commits by workflows; the identity of the user is preferred if it is configured.

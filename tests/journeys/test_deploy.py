@@ -369,6 +369,35 @@ def test_the_server_stops_when_no_version_may_serve(production: Production) -> N
     assert "it was stopped" not in production.job("deploy")
 
 
+def test_a_line_ends_by_a_merge_and_its_version_serves_until_the_next_promotion(production: Production) -> None:
+    """An open proposal of the line expires; the next version is compared with none, and has a new MAJOR release."""
+    production.ship("1")
+    production.promote("2-over-champion-1")
+    promotion = production.pull
+    why = ("start-over", "--why", "another target")
+    setattr(production.hub.settings, PULLS_ALLOWED, False)
+    production.job(*why, code=12)  # the branch is pushed, and the pull request is not open
+    setattr(production.hub.settings, PULLS_ALLOWED, True)
+    assert "Opened" in production.job(*why)
+    (ending,) = (pull for pull in production.pulls if pull["title"].startswith("Start over: end the line of tumour-"))
+    assert production.git("diff", "--name-only", "main...start-over/line-1") == "registry/ended/line-1.json"
+    production.clear_requests()
+    assert "is open already" in production.job(*why)
+    assert production.writes == []
+    production.merge(ending["number"])
+    assert "Nothing to do: registry/ended/line-1.json ended the line" in production.job(*why)
+    assert "the champion changed. Version 2 is compared again." in production.job("deploy")
+    assert production.statuses(promotion["head"]["sha"])[0] == ("required", "failure")
+    assert production.serves == "1"
+    assert "champion" in production.aliases
+    production.promote("2")
+    assert production.pull["number"] == promotion["number"]
+    production.merge(promotion["number"])
+    production.job("deploy")
+    assert production.serves == "2"
+    assert production.record("main")["release"] == "2.0.0"
+
+
 def test_an_immediate_rollback_also_holds_the_served_version(production: Production) -> None:
     """Main's version failed, the previous one serves and is bad too: neither is deployed again."""
     production.ship("1")

@@ -34,6 +34,7 @@ COMMANDS = (
     "deploy",
     "rollback",
     "lift",
+    "start-over",
     "reconcile",
     "monitor",
     "ingest",
@@ -232,7 +233,7 @@ def test_the_readme_leads_with_the_command(readme: Path) -> None:
 def test_every_command_has_a_heading_in_the_docs(command: str) -> None:
     """Command, module and heading have the same name."""
     assert f"\n## {command}\n" in (DOCS / "commands.md").read_text()
-    assert (LIBRARY / "commands" / f"{command}.py").is_file()
+    assert (LIBRARY / "commands" / f"{command.replace('-', '_')}.py").is_file()
 
 
 def test_the_docs_list_exactly_the_commands() -> None:

@@ -20,8 +20,8 @@ from gitops_ml.table import Table
 from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 PAGES = (
-    "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "runbook", "store",
-    "targets", "update",
+    "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data", "runbook",
+    "store", "targets", "update",
 )  # fmt: skip
 CHECKS = (
     "MODEL",

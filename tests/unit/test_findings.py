@@ -142,6 +142,38 @@ def test_rows_with_other_columns_cannot_be_checked() -> None:
     assert find_row_changes(fingerprints, TRAINED.drop(columns="x"), HELD_OUT.drop(columns="x"), "id", "label") is None
 
 
+WHOLE, PARTS = pd.Series(range(10)), pd.Series(range(10), dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "changed"),
+    [
+        (WHOLE, PARTS, 0),
+        (PARTS, WHOLE, 0),
+        (WHOLE, PARTS.astype("float32"), 0),
+        (WHOLE.astype("int32"), PARTS, 0),
+        (WHOLE, PARTS.mask(PARTS == 7), 1),
+        (WHOLE, PARTS.replace(7.0, 7.5), 1),
+        (WHOLE, PARTS.replace(7.0, 0.0), 1),
+        (PARTS.mask(PARTS == 7), WHOLE, 1),
+    ],
+    ids=["integers to numbers", "numbers to integers", "to float32", "int32 to numbers", "one is missing now",
+         "one is no integer now", "one is another integer", "one is no longer missing"],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["x", "label"])
+def test_another_type_of_the_same_value_is_no_change(
+    earlier: pd.Series, later: pd.Series, changed: int, column: str
+) -> None:
+    """A schema may have to allow missing values in a column of integers; its other rows stay what they were."""
+    rows = pd.DataFrame({"id": [f"r{n}" for n in range(10)], "x": 1.5, "label": "no", column: earlier})
+    now = rows.assign(**{column: later})
+    fingerprints = fingerprint_rows(rows.iloc[:5], rows.iloc[5:], "id", "label")
+    types = {name: str(rows[name].dtype) for name in ("x",)}
+    result = find_row_changes(fingerprints, now.iloc[:5], now.iloc[5:], "id", "label", types)
+    assert result is not None
+    assert (result.changed, result.relabelled) == (changed, 0)
+
+
 def test_fingerprints_of_many_rows_are_a_sample() -> None:
     """The same rows are sampled every time."""
     rows = pd.DataFrame({"id": [f"r{n}" for n in range(30_000)], "x": np.arange(30_000.0), "label": "no"})

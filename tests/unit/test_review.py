@@ -1,6 +1,7 @@
 """Review of the rules: what loosens them, when that is allowed, and which rules apply to a challenger."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pandera.pandas as pa
@@ -223,8 +224,9 @@ def test_the_first_push_has_no_earlier_commit(main: Project) -> None:
 
 
 @pytest.mark.slow
-def test_compare_uses_the_earlier_rules(main: Project) -> None:
-    """The gate RULES refuses, and evidence.json has the rules that applied."""
+def test_compare_uses_the_earlier_rules(at_stage: Callable[[str], Project]) -> None:
+    """Once a version was promoted, the gate RULES refuses, and evidence.json has the rules that applied."""
+    main = at_stage("promoted")
     before = head(main)
     loosen(main)
     retrain(main)

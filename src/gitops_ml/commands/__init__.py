@@ -11,6 +11,7 @@ from gitops_ml import console, git
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
+    from gitops_ml.registry.lines import Line
     from gitops_ml.registry.record import Record
     from gitops_ml.registry.store import Store
 
@@ -99,8 +100,23 @@ def find_champion(repository: "Repository", environment: str, store: "Store") ->
         environment: The environment whose champion is wanted.
         store: The model store, which holds the ledger.
     """
-    from gitops_ml.registry import ledger, record
+    return find_champion_and_line(repository, environment, store)[0]
+
+
+def find_champion_and_line(repository: "Repository", environment: str, store: "Store") -> "tuple[Record | None, Line]":
+    """Return the record of the version that should serve, and the current line of versions.
+
+    Challengers are compared with `line.select_champion(record)`: with no champion if its line was ended.
+
+    Args:
+        repository: The local clone.
+        environment: The environment whose champion is wanted.
+        store: The model store, which holds the ledger.
+    """
+    from gitops_ml.registry import ledger, lines, record
     from gitops_ml.registry.reconcile import load_current_facts
 
-    entries = record.load_history(repository.root, environment, main_revision(repository.root))
-    return ledger.desired_record(entries, load_current_facts(repository, store))
+    root, main = repository.root, main_revision(repository.root)
+    facts = load_current_facts(repository, store)
+    champion = ledger.desired_record(record.load_history(root, environment, main), facts)
+    return champion, lines.load_line(root, main, facts)

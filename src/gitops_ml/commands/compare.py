@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml import console, git
-from gitops_ml.commands import find_champion, find_repository
+from gitops_ml.commands import find_champion_and_line, find_repository
 from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
     from gitops_ml.evidence_inputs import EvidenceInputs
+    from gitops_ml.registry.lines import Line
     from gitops_ml.registry.record import Record
     from gitops_ml.registry.store import Store
     from gitops_ml.registry.versions import ModelVersion
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gitops_ml.training.evidence import Evidence
     from gitops_ml.training.plot_data import PlotData
     from gitops_ml.training.proposed_version import ProposedVersion
+    from gitops_ml.training.review import Protection
     from gitops_ml.training.train import PreparedData
     from gitops_ml.user_package import UserPackage
 
@@ -117,7 +119,9 @@ def _compare(
     from gitops_ml.training.review import review
     from gitops_ml.training.train import select_features
 
-    record = find_champion(repository, environment, store)
+    served, line = find_champion_and_line(repository, environment, store)
+    # The version that serves is not proposed again after its line was ended.
+    record = served if served and served.digest == pinned[1] else line.select_champion(served)
     rows, evidence_inputs = select_features(repository, prepared.held_out), _collect_evidence_inputs(repository, record)
     with console.progress("compare") as progress:
         progress(f"score version {pinned[0]}")
@@ -127,12 +131,26 @@ def _compare(
             progress(f"score champion version {record.version}")
             champion = score_version(repository, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
-        reviewed = review(repository, before, record.lineage.commit if record else None)
+        reviewed = review(repository, before, record.lineage.commit if record else None, _find_protection(line))
         inputs = ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
         evidence = gather(inputs)
-        proposed = _evaluate_proposed(store, inputs, evidence, environment, progress)
+        proposed = _evaluate_proposed(store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")
         return compare(inputs, evidence, proposed, evidence_inputs), evidence, collect_plot_data(inputs)
+
+
+def _find_protection(line: "Line") -> "Protection":
+    """Return since when the rules of main are protected: since the first promotion of the current line."""
+    from gitops_ml.training.review import Protection
+
+    for path in line.ignored:
+        console.echo_error(f"Note: {path} ends no line, because the commit that added it has other changes too.")
+    if line.has_versions:
+        return Protection(since=line.begun_at)
+    if line.ending is None:
+        return Protection(unprotected="No version was ever promoted")
+    ended = f"The line of versions was ended ({line.ending.line.why}), and no version was promoted since"
+    return Protection(unprotected=ended, ended_at=line.ending.commit)
 
 
 def _collect_evidence_inputs(repository: "Repository", champion: "Record | None") -> "EvidenceInputs | None":
@@ -146,8 +164,8 @@ def _collect_evidence_inputs(repository: "Repository", champion: "Record | None"
 
 
 def _evaluate_proposed(
-    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, progress: Progress
-) -> "ProposedVersion | None":
+    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, line: "Line", progress: Progress
+) -> "ProposedVersion | None":  # fmt: skip
     """Compare the challenger with the version of the open proposal; None if no other version is proposed."""
     from gitops_ml.registry.propose import load_proposed_record
     from gitops_ml.training.compared_version import ComparedVersion
@@ -162,6 +180,8 @@ def _evaluate_proposed(
     lineage = record.lineage
     columns, split = list(rows.columns), repository.config.split
     reason = explain_incomparable(record.version, record.columns, lineage.split, columns, split)
+    if line.ending and not _is_cut_after(repository, environment, line.ending.commit):
+        reason = f"version {record.version} was proposed before its line of versions was ended"
     if reason:
         proposed = ComparedVersion(
             version=record.version, digest=record.digest, training=lineage.training, metrics={}, own_code=False,
@@ -171,6 +191,16 @@ def _evaluate_proposed(
     progress(f"score proposed version {record.version}")
     scored = score_version(repository, store, record.version, record.digest, rows, progress)
     return evaluate_proposed(inputs, evidence, scored)
+
+
+def _is_cut_after(repository: "Repository", environment: str, commit: str) -> bool:
+    """Return whether the branch of the open proposal was cut from main after a commit."""
+    from gitops_ml.registry.propose import promotion_branch
+
+    branch, root = promotion_branch(environment), repository.root
+    tips = (git.resolve(root, f"refs/{scope}/{branch}") for scope in ("remotes/origin", "heads"))
+    tip = next(filter(None, tips), None)
+    return tip is not None and git.succeeds(root, "merge-base", "--is-ancestor", commit, tip)
 
 
 def _report(comparison: "Comparison", evidence: "Evidence", plots: "PlotData", out: Path) -> None:

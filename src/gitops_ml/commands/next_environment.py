@@ -8,7 +8,7 @@ from gitops_ml import git
 from gitops_ml.commands.withdraw import withdraw_held
 from gitops_ml.forge import pull_request, train_runs, workflow_dispatch
 from gitops_ml.forge.github import GitHub
-from gitops_ml.registry import ledger, record
+from gitops_ml.registry import ledger, lines, record
 from gitops_ml.registry.admission import find_held_environment, soak_end
 from gitops_ml.registry.propose import load_proposed_record, promotion_branch
 from gitops_ml.registry.reconcile import open_ledger
@@ -39,7 +39,7 @@ def compare_in_next_environment(
     environments = context.repository.config.deploy.environments
     position = environments.index(context.environment) + 1
     serving = ledger.desired_record(entries, facts)
-    if position == len(environments) or serving is None:
+    if position == len(environments) or serving is None or _is_of_ended_line(context, serving):
         return
     following = environments[position]
     ready = soak_end(context.repository, context.store, context.environment, serving.digest)
@@ -49,6 +49,12 @@ def compare_in_next_environment(
         context.announce(f"Version {serving.version} may be promoted to {following} after {ready:%Y-%m-%d %H:%M} UTC.")
     elif not _is_excluded(context, facts, following, serving.digest):
         _request_unless_refused(context, facts, following, serving)
+
+
+def _is_of_ended_line(context: "DeployContext", serving: "Record") -> bool:
+    """Return whether the version belongs to a line that was ended: it serves, but it is promoted no further."""
+    root = context.repository.root
+    return serving.digest in lines.load_ended_digests(root, git.main_ref(root))
 
 
 def _is_excluded(context: "DeployContext", facts: Sequence[ledger.AnyFact], environment: str, digest: str) -> bool:

@@ -52,6 +52,7 @@ def collect_overview(repository: "Repository", now: datetime | None = None) -> d
         "when": now.isoformat(),
         "main": (git.resolve(root, main) or "")[:9],
         "environments": environments,
+        "ended": _ended_line(repository, main, branch),
         "github": github,
         "store": size,
         # Error messages of git may contain the password of the remote's address, and the page may be published.
@@ -118,6 +119,16 @@ def _environment(
         "judged": is_monitored and bool(monitoring.current_windows),
         "alarms": list(monitoring.state.alarms) if is_monitored else [],
     }  # fmt: skip
+
+
+def _ended_line(repository: "Repository", main: str, branch: "Branch | None") -> dict[str, str] | None:
+    """Return when and why the line of versions was ended; None if a version was promoted since, or none was ended."""
+    from gitops_ml.registry import ledger, lines
+
+    line = lines.load_line(repository.root, main, ledger.load_facts(branch.root) if branch else [])
+    if line.ending is None or line.has_versions:
+        return None
+    return {"when": line.ending.when.isoformat(), "why": line.ending.line.why}
 
 
 def _serving(repository: "Repository", served: "Record", commit: str) -> dict[str, Any]:

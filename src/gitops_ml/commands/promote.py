@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_ml import console, git
-from gitops_ml.commands import find_champion, find_repository
+from gitops_ml.commands import find_champion_and_line, find_repository
 from gitops_ml.errors import ConfigError, GateRefused, IntegrityError
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ def changed_inputs(
             "The comparison used files that are not committed.",
             "Commit your changes, then run `gitops compare` again.",
         )
-    now = find_champion(repository, environment, store)
+    served, line = find_champion_and_line(repository, environment, store)
+    now = served if served and served.digest == comparison.challenger.digest else line.select_champion(served)
     return comparison.bound.describe_changes(
         collect_evidence_inputs(repository.root, revision, now.digest if now else None)
     )
@@ -240,10 +241,10 @@ def build_record(
     from gitops_ml.registry import record
     from gitops_ml.registry.other_environments import records_of_version
 
-    champion = find_champion(repository, environment, store)
     names, root = repository.config.deploy.environments, repository.root
     # A new environment continues the release numbers of the last environment.
-    champion = champion or find_champion(repository, names[-1], store)
+    served = (find_champion_and_line(repository, name, store) for name in (environment, names[-1]))
+    champion = next((champion for record, line in served if (champion := line.select_champion(record))), None)
     same_digest = records_of_version(repository, comparison.challenger.digest)
     release = next((other.release for other in same_digest if other.environment != environment), None)
     entries = [entry for name in names for entry in record.load_history(root, name, git.main_ref(root))]

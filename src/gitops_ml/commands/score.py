@@ -148,7 +148,7 @@ def score_version(
     if missing:
         raise ConfigError(
             f"Version {number} needs the column {missing[0]!r}, but the data no longer has it.",
-            "Add the column again, or start over without a champion: remove the record in registry/ by pull request.",
+            "Add the column again. For another table, end the line of versions first: `gitops start-over`.",
         )
     features = rows[list(metadata.columns)]
     predictions_now, model = _predict_here(repository, metadata, folder, digest, features)

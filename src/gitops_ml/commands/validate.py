@@ -68,11 +68,13 @@ def validate_data(
             progress=lambda rows: progress(f"{rows} rows read"),
         )
     if validation.problems:
+        schema = f"src/{repository.config.project.package}/schema.py"
         _show(validation, label)
         raise DataRefused(
-            f"{validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of "
-            f"src/{repository.config.project.package}/schema.py.",
-            "Fix the data. If the data is right and the real values have changed, change the schema.",
+            f"{validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",
+            f"Fix the rows. If they are right, for example because there is a new category, change {schema} in a "
+            "commit of its own, and push or merge it first; then add the rows. In one push, the gate RULES refuses "
+            "both: docs/runbook.md, The data is refused.",
         )
     console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation

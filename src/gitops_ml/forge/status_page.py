@@ -44,6 +44,7 @@ def render_status_page(overview: JsonObject, reports: Reports | None = None) -> 
         f"<h1>{escape_html(overview['model'])}</h1>",
         f'<p class="quiet">As of {time} UTC, <code>main</code> at <code>{commit}</code>. {_repository_link(overview)}'
         "</p>",
+        *(f"<p>{escape_html(line)}</p>" for line in status_text.describe_ended_line(overview)),
         f'<div class="cards">{cards}</div>',
         f'<div class="cards">{_runs_card(overview)}{_open_card(overview)}{_costs_card(overview)}</div>',
     ])  # fmt: skip

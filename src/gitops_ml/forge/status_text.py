@@ -91,12 +91,28 @@ def build_tables(overview: JsonObject) -> list[Table]:
 
 
 def build_sentences(overview: JsonObject) -> list[str]:
-    """Return sentences about the costs, and about sources that could not be read.
+    """Return sentences about the end of a line, about the costs, and about sources that could not be read.
 
     Args:
         overview: JSON document of the overview.
     """
-    return [f"{name}: {value}." for name, value in list_costs(overview)] + list(overview["unavailable"].values())
+    costs = [f"{name}: {value}." for name, value in list_costs(overview)]
+    return [*describe_ended_line(overview), *costs, *overview["unavailable"].values()]
+
+
+def describe_ended_line(overview: JsonObject) -> list[str]:
+    """Return the sentence about a line of versions that was ended, as a list; an empty list if there is none.
+
+    Args:
+        overview: JSON document of the overview.
+    """
+    ended = overview.get("ended")
+    if not ended:
+        return []
+    return [
+        f"The line of versions was ended on {format_time(ended['when'])}: {ended['why']}. The next version is compared "
+        "with no champion; what serves does not change until its promotion."
+    ]
 
 
 def list_costs(overview: JsonObject) -> list[tuple[str, str]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from gitops_ml import git
 from gitops_ml.errors import ConfigError
 from gitops_ml.evidence_inputs import SCHEME, EvidenceInputs, collect_evidence_inputs
-from gitops_ml.registry import ledger, record
+from gitops_ml.registry import ledger, lines, record
 from gitops_ml.registry.ledger import AnyFact
-from gitops_ml.registry.record import HistoryEntry
+from gitops_ml.registry.record import HistoryEntry, Record
 
 
 def current_evidence_inputs(
@@ -25,7 +25,7 @@ def current_evidence_inputs(
     """
     main = git.main_ref(root)
     champion = ledger.desired_record(record.load_history(root, environment, main), facts)
-    return collect_evidence_inputs(root, main, champion.digest if champion else None, scheme)
+    return collect_evidence_inputs(root, main, _compared_digest(root, main, champion), scheme)
 
 
 def changes_at_merge(root: Path, entries: Sequence[HistoryEntry], facts: Sequence[AnyFact]) -> str:
@@ -52,7 +52,15 @@ def changes_at_merge(root: Path, entries: Sequence[HistoryEntry], facts: Sequenc
     in_force = ledger.without_lifted_holds(earlier, ledger.load_lifted_holds(root, f"{entry.commit}^"))
     champion = ledger.desired_record(entries[1:], in_force, when)
     try:
-        at_merge = collect_evidence_inputs(root, entry.commit, champion.digest if champion else None, evidence.scheme)
+        compared = _compared_digest(root, f"{entry.commit}^", champion)
+        at_merge = collect_evidence_inputs(root, entry.commit, compared, evidence.scheme)
         return evidence.describe_changes(at_merge)
     except ConfigError:
         return "model.toml, which cannot be read there,"
+
+
+def _compared_digest(root: Path, revision: str, champion: Record | None) -> str | None:
+    """Return the digest of the version that challengers are compared with; None if the champion's line was ended."""
+    if champion is None or champion.digest in lines.load_ended_digests(root, revision):
+        return None
+    return champion.digest

@@ -67,6 +67,6 @@ def _not_scorable(run: Run, reason: str) -> ConfigError:
     return ConfigError(
         f"With the current code, the predictions of the version of {run.model} with training digest "
         f"{run.lineage.training[:19]} differ from its recorded ones, and its own code cannot score it: {reason}.",
-        "Undo the change in src/ that changes its predictions, or remove the record in registry/ by a pull request to "
-        "start over without a champion.",
+        "Undo the change in src/ that changes its predictions, or run `gitops start-over`, so that the next version is "
+        "compared with no champion.",
     )

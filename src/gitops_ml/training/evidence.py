@@ -152,7 +152,7 @@ def _add_champion(evidence: Evidence, inputs: ComparisonInput, champion: ScoredV
     data, prepared = inputs.config.data, inputs.prepared
     if champion.fingerprints:
         comparisons["broken"] = find_row_changes(
-            champion.fingerprints, prepared.rows, prepared.held_out, data.key, data.target
+            champion.fingerprints, prepared.rows, prepared.held_out, data.key, data.target, champion.run.columns
         )
     return replace_champion(evidence, inputs, champion).model_copy(update=comparisons)
 

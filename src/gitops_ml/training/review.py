@@ -3,6 +3,8 @@
 A push that changes what is trained is judged by the rules of main before the push. Otherwise an author could loosen a
 rule and profit from it in the same change. Such a push is refused; loosening a rule in a change of its own is allowed,
 and reviewers see it.
+
+Rules are protected from the first promotion on. Before it, a challenger is judged by the rules of its own commit.
 """
 
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ class Review(Document):
         alone: Rules that were loosened since `before` in a change of their own.
         since_champion: Rules that are looser than when the champion was trained.
         unread: Reason why the earlier rules cannot be read; None if they can.
+        first: Reason why the rules of the commit itself apply; None if earlier rules are protected.
     """
 
     before: str | None
@@ -35,6 +38,22 @@ class Review(Document):
     alone: tuple[str, ...] = ()
     since_champion: tuple[str, ...] = ()
     unread: str | None = None
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Since when the rules of main are protected.
+
+    Attributes:
+        since: Commit of main that promoted the first version; None if there is none, or if it is not known.
+        unprotected: Reason why no rules are protected, as a clause; None if they are.
+        ended_at: Commit of main that ended the protection of earlier rules; None if none did.
+    """
+
+    since: str | None = None
+    unprotected: str | None = None
+    ended_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,17 +69,25 @@ class ReviewedRules:
     review: Review
 
 
-def review(repository: Repository, before: str | None, champion: str | None) -> ReviewedRules:
+def review(
+    repository: Repository, before: str | None, champion: str | None, protection: Protection = Protection()
+) -> ReviewedRules:
     """Return the rules that apply to the commit that is checked out.
 
     Args:
         repository: Repository at the commit that is judged, with the history of main.
         before: Commit of main before the push, as GitHub reports it; None without a push.
         champion: Commit that the champion was trained from; None without a champion.
+        protection: Since when the rules of main are protected.
     """
     root, config = repository.root, repository.config
-    since_champion = _loosened_since(root, champion, config, repository.config.project.package)
-    start = before if before and before != NO_COMMIT and git.resolve(root, before) else _before_inputs(repository)
+    pushed = git.resolve(root, before) if before and before != NO_COMMIT else None
+    if protection.unprotected and _is_ended_before(root, protection, pushed):
+        return ReviewedRules(config, Review(before=None, first=_describe_own_rules(root, config, protection)))
+    since_champion = _loosened_since(root, champion, config, config.project.package)
+    changed = pushed is not None and _inputs(root, pushed, config) != _inputs(root, "HEAD", config)
+    pushed = _not_before(root, pushed, protection.since)
+    start = pushed if changed else _not_before(root, _before_inputs(repository), protection.since) or pushed
     if start is None:
         return ReviewedRules(config, Review(before=None, since_champion=since_champion))
     earlier = _config(root, start)
@@ -68,16 +95,42 @@ def review(repository: Repository, before: str | None, champion: str | None) -> 
         unread = f"model.toml at {start[:12]} cannot be read by this version of gitops"
         return ReviewedRules(config, Review(before=start, since_champion=since_champion, unread=unread))
     together, alone = _split_by_commit(repository, start)
-    is_push = before == start
-    changed = _inputs(root, start, config) != _inputs(root, "HEAD", config)
-    if is_push and changed:
+    if changed and _inputs(root, start, config) != _inputs(root, "HEAD", config):
         together, alone = {**together, **alone}, {}
-    strictest = gate_strictness.combine_strictest(earlier, config) if is_push or together else config
+    applicable = [_config(root, pushed)] if pushed else []
+    strictest = config
+    for other in [*applicable, *([earlier] if together else [])]:
+        strictest = gate_strictness.combine_strictest(other, strictest) if other else strictest
     return ReviewedRules(
         strictest,
         Review(
             before=start, together=_as_sentences(together), alone=_as_sentences(alone), since_champion=since_champion
         ),
+    )
+
+
+def _is_ended_before(root: Path, protection: Protection, pushed: str | None) -> bool:
+    """Return whether the protection of earlier rules ended before the push, and not in the push that is judged."""
+    ended_at = protection.ended_at
+    return ended_at is None or pushed is None or git.succeeds(root, "merge-base", "--is-ancestor", ended_at, pushed)
+
+
+def _not_before(root: Path, commit: str | None, since: str | None) -> str | None:
+    """Return the commit, or the one since which rules are protected if that is later."""
+    if since is None or not git.succeeds(root, "merge-base", "--is-ancestor", since, "HEAD"):
+        return commit
+    is_later = commit is not None and git.succeeds(root, "merge-base", "--is-ancestor", since, commit)
+    return commit if is_later else since
+
+
+def _describe_own_rules(root: Path, config: Config, protection: Protection) -> str:
+    """Return the sentences about a version that is judged by the rules of its own commit."""
+    floors = ", ".join(f"{metric} {floor:g}" for metric, floor in config.gates.floor.items()) or "none"
+    off = ", ".join(config.gates.off) or "none"
+    commit = (git.resolve(root, "HEAD") or "")[:12]
+    return (
+        f"{protection.unprotected}, so there are no earlier rules to protect. The rules of commit {commit} itself "
+        f"apply. Floors: {floors}. Gates that are off: {off}."
     )
 
 

@@ -11,8 +11,7 @@ class ComparableGate(Gate):
     """Champion and challenger can be compared
     {reason}.
 
-    Restore [split] in model.toml; or, to start over without a champion, remove the record in registry/ by a pull
-    request."""
+    Restore [split] in model.toml; or run `gitops start-over`, so that the next version is compared with no champion."""
 
     id = "COMPARABLE"
 

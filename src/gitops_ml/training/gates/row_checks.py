@@ -14,7 +14,8 @@ class HoldoutGate(Gate):
     that counts as {share:.1%}, and at most {allowed:.1%} is allowed.
 
     Changed held-out rows change the result of the comparison. If the data was corrected, raise `changed` under
-    [gates.holdout] in model.toml, in a change of its own."""
+    [gates.holdout] in model.toml, in a change of its own, and push it before the corrected rows. For another table, run
+    `gitops start-over` instead."""
 
     id = "HOLDOUT"
 

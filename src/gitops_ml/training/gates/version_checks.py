@@ -59,13 +59,16 @@ class RulesGate(Gate):
     """No rule is loosened in the same change as the model
     {loosened}. The same change also changes the model's code, data or training settings.
 
-    Undo the loosening. Then loosen the rule in a change of its own, which others can review."""
+    Revert the change (`git revert`) and push. Then push the loosened rule in a change of its own, which others can
+    review; after its merge, push the rest. For another table, key or target, run `gitops start-over` instead."""
 
     id = "RULES"
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if rules were loosened in changes of their own, if at all; these are shown to reviewers."""
         review = evidence.review
+        if review is not None and review.first:
+            return self.outcome(True, message=review.first, aloud=True)
         if review is None or (review.before is None and not review.since_champion):
             return self.not_applicable("There is no earlier commit to compare the rules with.")
         if review.together:
