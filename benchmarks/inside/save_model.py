@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mlflow.sklearn
 
-from gitops_ml.model_file import load_model
+from gitops_ml.modelling.model_file import load_model
 from gitops_ml.run import MODEL
 
 mlflow.sklearn.save_model(load_model(Path(sys.argv[1]) / MODEL, ()), sys.argv[2], serialization_format="cloudpickle")

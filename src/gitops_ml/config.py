@@ -16,6 +16,7 @@ from gitops_ml.table import Fraction, OpenFraction, Table, Text
 FILE = "model.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Package = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+Label = str | int | bool
 Metric = Literal[
     "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "r2", "rmse", "mae"
 ]
@@ -34,6 +35,7 @@ ERROR_TEXTS = {
     "tuple_type": "should be a list",
     "string_type": "should be text in quotes",
     "int_type": "should be a whole number",
+    "label_type": "should be a label: text in quotes, a whole number, true or false",
     "float_type": "should be a number",
     "date_type": "should be a date such as 2026-01-01, without quotes",
     "too_short": "must not be empty",
@@ -64,7 +66,7 @@ class DataConfig(Table):
     url_env: Text = Field("DATABASE_URL", description="Environment variable with the SQLAlchemy URL of the database.")
     key: Text = Field(description="Column that identifies a row for ever.")
     target: Text = Field(description="Column that the model predicts.")
-    positive: str | int | None = Field(None, description="Label that metrics for two classes count as positive.")
+    positive: Label | None = Field(None, description="Label that metrics for two classes count as positive.")
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
         ",", description="Delimiter between the columns of a CSV file."
     )
@@ -521,7 +523,7 @@ def parse_config(text: str) -> Config:
         errors: list[dict[str, Any]] = [dict(item) for item in error.errors()]
         # pydantic leaves out a wrong item, and may then report the list as too short too: the item's message is enough.
         inner = [item for item in errors if not any(_is_within(other["loc"], item["loc"]) for other in errors)]
-        lines = [_message(item) for item in inner]
+        lines = list(dict.fromkeys(_message(_as_label(item)) for item in inner))
         raise ConfigError("\n".join(lines), f"Fix {FILE}; `gitops config` shows every key and its default.") from error
 
 
@@ -536,6 +538,12 @@ def json_schema() -> dict[str, Any]:
 
 def _is_within(path: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
     return len(path) > len(other) and path[: len(other)] == other
+
+
+def _as_label(error: dict[str, Any]) -> dict[str, Any]:
+    """Return one error for a label, instead of pydantic's three for text, whole number and boolean."""
+    is_label = error["loc"][:2] == ("data", "positive")
+    return {**error, "loc": ("data", "positive"), "type": "label_type"} if is_label else error
 
 
 def _message(error: dict[str, Any]) -> str:

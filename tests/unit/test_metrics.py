@@ -108,7 +108,7 @@ def test_the_positive_label_can_be_chosen(name: str) -> None:
 def test_an_unknown_positive_label_is_refused() -> None:
     """The message lists the labels."""
     labels, predictions = labeled_rows(TWO)
-    with pytest.raises(ConfigError, match="positive is 'maybe', which is not a label of the target"):
+    with pytest.raises(ConfigError, match='positive is "maybe", which is not a label of the target'):
         measure("f1", labels, predictions, "maybe")
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from gitops_ml import config, manifest, run, user_package
+from gitops_ml.errors import ConfigError
+from gitops_ml.modelling.trial_fit import choose_trial_rows
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.score import open_run, reproduces_predictions
 from gitops_ml.training.train import PreparedData, prepare, select_features, train
@@ -557,3 +559,95 @@ def test_a_workflow_forces_with_an_environment_variable(
     """An input that was not set is an empty variable, which does not force."""
     monkeypatch.setenv("GITOPS_FORCE", value)
     assert ("Nothing to train" in at_stage("registered").must("train").out) != is_trained
+
+
+OWN_FUNCTION = """from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from .features import features
+
+
+def twice(rows):
+    return rows * 2
+
+
+def pipeline(seed):
+    steps = [("features", features()), ("twice", FunctionTransformer(twice)), ("estimator", LogisticRegression())]
+    return Pipeline(steps)
+"""
+# The fit makes an object of a second class; each fit adds its number of rows to a file.
+OWN_CLASSES = """from pathlib import Path
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from .features import features
+
+
+class Inner:
+    pass
+
+
+class Outer(LogisticRegression):
+    def fit(self, rows, labels):
+        with Path(__file__).with_name("fits.txt").open("a") as file:
+            file.write(f"{len(rows)} ")
+        self.inner_ = Inner()
+        return super().fit(rows, labels)
+
+
+def pipeline(seed):
+    return Pipeline([("features", features()), ("estimator", Outer())])
+"""
+
+
+def test_a_pipeline_that_cannot_be_saved_is_refused_before_the_fit(project: Project) -> None:
+    """The message has the line for model.toml, and with this line the pipeline is fitted."""
+    project.write("src/sample/estimator.py", OWN_FUNCTION)
+    steps: list[str] = []
+    with pytest.raises(ConfigError) as caught:
+        train_run(project, progress=steps.append)
+    assert steps == []
+    line = 'trusted_types = ["sample.estimator.twice"]'
+    assert caught.value.next_step.endswith(f"under [serving] in model.toml: {line}")
+    add_settings(project, f"[serving]\n{line}")
+    with pytest.raises(KeyboardInterrupt):
+        train_run(project, progress=interrupt_fit)
+
+
+def interrupt_fit(step: str) -> None:
+    """Stop a training where its fit would start."""
+    if step == "fit":
+        raise KeyboardInterrupt
+
+
+def test_a_type_that_only_the_fit_makes_is_refused_before_the_fit_on_all_rows(project: Project) -> None:
+    """A fit on a few rows shows it; all types that are missing are named one after the other."""
+    project.write("src/sample/estimator.py", OWN_CLASSES)
+    project.write_data(make_rows(2000))
+    add_settings(project, '[serving]\ntrusted_types = ["sample.estimator.Outer"]')
+    with pytest.raises(ConfigError, match=r"may not contain: sample\.estimator\.Inner\."):
+        train_run(project)
+    fits = (project.root / "src/sample/fits.txt").read_text().split()
+    assert [int(rows) <= 550 for rows in fits] == [True]
+
+
+@pytest.mark.slow
+def test_a_trial_fit_does_not_change_the_model(project: Project) -> None:
+    """An estimator that draws from the global generator gives the model that it gives without the trial."""
+    project.write("src/sample/estimator.py", CARELESS)
+    project.write_data(make_rows(2000))
+    with_trial, _ = train_run(project, "a")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gitops_ml.modelling.trial_fit.TRIAL_ROWS", 10_000)
+        without, _ = train_run(project, "b")
+    assert (with_trial / run.EXPECTED).read_bytes() == (without / run.EXPECTED).read_bytes()
+
+
+def test_rows_of_a_trial_have_every_class() -> None:
+    """Rare labels are among them; many labels do not make the trial long."""
+    rare = np.array(["no"] * 20_000 + ["yes"] * 20)
+    assert (rare[choose_trial_rows(rare)] == "yes").sum() >= 10
+    assert len(choose_trial_rows(np.arange(50_000))) < 1600
+    assert len(choose_trial_rows(np.linspace(0, 1, 50_000))) == 500

@@ -59,7 +59,7 @@ def _restore_types(
     if len(classes) != 2 or not np.issubdtype(rows.monitored.dtype, np.number):
         return labels, Predictions(predicted, None, tuple(names)), str(positive) if positive in classes else None
     # For two classes, the log has the probability of the positive one only.
-    monitored = str(positive if positive in classes else classes[1])
+    monitored = str(classes[classes.index(positive)] if positive in classes else classes[1])
     probability = rows.monitored.astype(float)
     columns = [probability if name == monitored else 1 - probability for name in names]
     return labels, Predictions(predicted, np.column_stack(columns), tuple(names)), monitored

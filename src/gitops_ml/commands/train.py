@@ -27,6 +27,7 @@ def command(project: Path, out: Path | None, force: bool) -> None:
     """
     from gitops_ml import user_package
     from gitops_ml.commands.validate import validate_data
+    from gitops_ml.training.labels import check_sides
     from gitops_ml.training.train import check_output_folder, prepare, train
 
     repository = find_repository(project)
@@ -36,6 +37,10 @@ def command(project: Path, out: Path | None, force: bool) -> None:
     validation = validate_data(repository, package, keep_rows=True)
     assert validation.frame is not None  # noqa: S101 (keep_rows=True)
     prepared = prepare(repository, validation.frame, validation.digest)
+    target = repository.config.data.target
+    for sentence in check_sides(repository.config, prepared.rows[target], prepared.held_out[target]):
+        console.echo(sentence)
+        console.append_summary(f"⚠️ {sentence}")
     digest = None if force else _download_existing(repository, prepared.lineage, out)
     if digest is None:
         with console.progress("train") as progress:

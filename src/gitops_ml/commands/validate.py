@@ -55,8 +55,10 @@ def validate_data(
         Number of rows, digest, violations, and the rows if `keep_rows` is set.
 
     Raises:
-        DataRefused: The rows violate the schema.
+        DataRefused: The rows violate the schema, or some have no target.
+        ConfigError: `positive` of model.toml is no label of the target, or the target has only one label.
     """
+    from gitops_ml.training.labels import check_labels
     from gitops_ml.training.validate import validate
 
     with console.progress("validate") as progress:
@@ -76,6 +78,8 @@ def validate_data(
             "commit of its own, and push or merge it first; then add the rows. In one push, the gate RULES refuses "
             "both: docs/runbook.md, The data is refused.",
         )
+    if not is_partial:
+        check_labels(repository.config, validation.labels, validation.unlabeled)
     console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from gitops_ml import run
 from gitops_ml.errors import DataUnreadable
-from gitops_ml.model_file import load_model
+from gitops_ml.modelling.model_file import load_model
 from gitops_ml.predictions import PROBABILITY, VALUE, Predictions, are_close, predict
 from gitops_ml.serving.body import text_dtypes
 

@@ -1,15 +1,16 @@
 """The metrics that model.toml can name, computed by scikit-learn from labels and probabilities."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
-from sklearn.preprocessing import label_binarize
 
 from gitops_ml.config import LOWER_IS_BETTER, REGRESSION_METRICS
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import Predictions
+from gitops_ml.training.labels import toml_label
 
 IN_TARGET_UNITS = frozenset({"rmse", "mae"})
 NEEDS_PROBABILITIES = frozenset({"roc_auc", "average_precision", "log_loss", "brier"})
@@ -84,8 +85,8 @@ def positive_index(classes: tuple[Any, ...], positive: object) -> int:
         return len(classes) - 1
     if positive not in classes:
         raise ConfigError(
-            f"model.toml: [data] positive is {positive!r}, which is not a label of the target.",
-            f"Set it to one of these: {', '.join(map(repr, classes))}.",
+            f"model.toml: [data] positive is {toml_label(positive)}, which is not a label of the target.",
+            f"Set it to one of these: {', '.join(map(toml_label, classes))}.",
         )
     return classes.index(positive)
 
@@ -93,13 +94,27 @@ def positive_index(classes: tuple[Any, ...], positive: object) -> int:
 def _roc_auc(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
         return sk.roc_auc_score(labels == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
-    return sk.roc_auc_score(labels, p.probabilities, multi_class="ovr", labels=list(p.classes))
+    return _mean_over_present(labels, p, sk.roc_auc_score)
 
 
 def _average_precision(labels: Any, p: Predictions, positive: int) -> Any:
     if len(p.classes) == 2:
         return sk.average_precision_score(labels == p.classes[positive], p.probabilities[:, positive])  # type: ignore[index]
-    return sk.average_precision_score(label_binarize(labels, classes=list(p.classes)), p.probabilities)
+    return _mean_over_present(labels, p, sk.average_precision_score)
+
+
+def _mean_over_present(labels: Any, p: Predictions, score: Callable[[Any, Any], Any]) -> Any:
+    """Return the mean score of one class against the rest, over the classes that the rows have."""
+    assert p.probabilities is not None  # noqa: S101 (measure checks it)
+    present = [index for index, label in enumerate(p.classes) if (labels == label).any()]
+    return np.mean([score(labels == p.classes[index], p.probabilities[:, index]) for index in present])
+
+
+def _balanced_accuracy(labels: Any, p: Predictions, positive: int) -> Any:
+    with warnings.catch_warnings():
+        # The mean is over the labels that the rows have; predictions of others count as wrong.
+        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+        return sk.balanced_accuracy_score(labels, p.values)
 
 
 def _f1(labels: Any, p: Predictions, positive: int) -> Any:
@@ -123,7 +138,7 @@ _LABELS: dict[str, Callable[[Any, Predictions, int], Any]] = {
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
     "accuracy": lambda labels, p, positive: sk.accuracy_score(labels, p.values),
-    "balanced_accuracy": lambda labels, p, positive: sk.balanced_accuracy_score(labels, p.values),
+    "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
     "log_loss": lambda labels, p, positive: sk.log_loss(labels, p.probabilities, labels=list(p.classes)),
     "brier": _brier,

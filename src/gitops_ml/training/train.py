@@ -19,7 +19,8 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.explanations import compute_attribution_baseline
 from gitops_ml.manifest import FILE as MANIFEST
 from gitops_ml.manifest import write_manifest
-from gitops_ml.model_file import save_model
+from gitops_ml.modelling.model_file import save_model
+from gitops_ml.modelling.trial_fit import check_before_fit
 from gitops_ml.predictions import Predictions, predict, to_frame
 from gitops_ml.training.key_sample import sample_keys
 from gitops_ml.training.lineage import lineage
@@ -115,9 +116,15 @@ def train(
     """
     config, target = repository.config, repository.config.data.target
     check_output_folder(out)
+    features = select_features(repository, prepared.rows)
+    check_before_fit(
+        lambda: build_pipeline(repository, user_package),
+        features,
+        prepared.rows[target].to_numpy(),
+        config.serving.trusted_types,
+    )
     progress("fit")
-    pipeline, features = build_pipeline(repository, user_package), select_features(repository, prepared.rows)
-    model, parameters = fit(repository, pipeline, features, prepared.rows)
+    model, parameters = fit(repository, build_pipeline(repository, user_package), features, prepared.rows)
     progress("measure on the holdout")
     rows, labels = select_features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
     predictions = predict(model, rows)

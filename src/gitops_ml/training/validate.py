@@ -1,6 +1,7 @@
 """Validation of all rows against the user's schema, in chunks; all problems are reported at once."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from gitops_ml.config import Repository
 from gitops_ml.manifest import digest_bytes
 from gitops_ml.schema_check import MEANINGS, check_rows
 from gitops_ml.training.data import Chunk, digest_files, read_chunks, row_hashes
+from gitops_ml.training.labels import count_labels
 from gitops_ml.user_package import UserPackage
 
 EXAMPLES = 3
@@ -44,12 +46,16 @@ class Validation:
         digest: Digest of the data's content.
         problems: Rules that the data breaks; empty if the data is accepted.
         frame: Rows with the schema's types, sorted by key; None if they were not requested or not accepted.
+        labels: Number of rows of each label of a classification; empty for a regression.
+        unlabeled: Number of rows without a target.
     """
 
     rows: int
     digest: str
     problems: tuple[SchemaViolation, ...]
     frame: pd.DataFrame | None = None
+    labels: Mapping[Any, int] = field(default_factory=dict)
+    unlabeled: int = 0
 
 
 @dataclass
@@ -67,6 +73,7 @@ class _Progress:
     present: dict[str, int] = field(default_factory=dict)
     hashes: dict[tuple[str, ...], list[np.ndarray]] = field(default_factory=dict)
     content: list[np.ndarray] = field(default_factory=list)
+    labels: Counter[Any] = field(default_factory=Counter)
 
     def add(self, column: str, rule: str, failing: int, examples: list[str]) -> None:
         rule_key = (column, rule)
@@ -109,6 +116,8 @@ def validate(
     for chunk in read_chunks(repository, text_columns):
         checked = _check(schema, chunk, state)
         _count(chunk, checked, state, content=repository.config.data.query is not None)
+        if repository.config.project.task == "classification" and not state.failing:
+            state.labels.update(count_labels(restore_types(schema, checked)[repository.config.data.target]))
         if keep_rows and not state.failing:
             kept.append(restore_types(schema, checked))
         if progress:
@@ -122,7 +131,9 @@ def validate(
     problems = state.problems()
     whole = keep_rows and not problems
     frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
-    return Validation(state.rows, _digest(repository, state), problems, frame)
+    unlabeled = state.rows - state.present.get(repository.config.data.target, state.rows)
+    labels = dict(sorted(state.labels.items(), key=lambda item: str(item[0])))
+    return Validation(state.rows, _digest(repository, state), problems, frame, labels, unlabeled)
 
 
 def _digest(repository: Repository, state: _Progress) -> str:

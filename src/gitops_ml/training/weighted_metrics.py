@@ -157,13 +157,25 @@ def _number_metric(name: str, labels: Array, predictions: Array) -> ResampledMet
 def _rank_metric(
     metric: Callable[[Array, Array], ResampledMetric], actual: Array, predictions: Predictions, positive: int
 ) -> ResampledMetric:
-    """Return the metric of the positive class; for more than two classes, the mean over one class against the rest."""
+    """Return the metric of the positive class; for more than two classes, the mean over one class against the rest.
+
+    The mean is over the classes that a resample has, as `metrics.measure` has it for all rows.
+    """
     scores = predictions.probabilities
     assert scores is not None  # noqa: S101 (measure checks it)
     if len(predictions.classes) == 2:
         return metric(actual == positive, scores[:, positive])
-    each = [metric(actual == groups, scores[:, groups]) for groups in range(len(predictions.classes))]
-    return lambda counts: np.mean([one(counts) for one in each], axis=0)
+    present = np.unique(actual)
+    class_counts = _group_counts(np.searchsorted(present, actual), len(present))
+    each = [metric(actual == group, scores[:, group]) for group in present]
+
+    def mean(counts: Array) -> Array:
+        values = np.stack([one(counts) for one in each], axis=1)
+        has_class = class_counts(counts) > 0
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(has_class, values, 0.0).sum(axis=1) / has_class.sum(axis=1))
+
+    return mean
 
 
 def _rank_rows(hits: Array, score: Array) -> tuple[Array, Array, Array, Array]:
