@@ -21,6 +21,8 @@ Metric = Literal[
 ]
 REGRESSION_METRICS = ("r2", "rmse", "mae")
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+# Their margins are shares of the other version's value, because their size depends on the data.
+UNBOUNDED_METRICS = frozenset({"log_loss", "rmse", "mae"})
 GateId = Literal[
     "FINITE", "SCHEMA", "PROVENANCE", "CLAIMS", "RULES", "HOLDOUT", "LABELS", "DUPLICATES", "LEAKAGE", "FLOOR",
     "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
@@ -128,7 +130,10 @@ class EvaluationConfig(Table):
 class BaselineConfig(Table):
     """Comparison with a trivial reference estimator."""
 
-    margin: float = Field(0.0, ge=0, description="Minimum gain of a challenger over the baseline.")
+    margin: float = Field(
+        0.0, ge=0, description="Minimum gain of a challenger over the baseline; for rmse, mae and log_loss as a share "
+        "of the baseline's value.",
+    )  # fmt: skip
 
 
 class ChampionConfig(Table):
@@ -141,8 +146,14 @@ class ChampionConfig(Table):
         description="Accepted reasons to replace the champion, of which one is enough: improve (the challenger is "
         "better), refresh (it is about as good, and trained on enough new data).",
     )
-    margin: float = Field(0.0, ge=0, description="improve: the challenger must be better by more than this.")
-    refresh_margin: float = Field(0.01, ge=0, description="refresh: the challenger may be worse by at most this.")
+    margin: float = Field(
+        0.0, ge=0, description="improve: the challenger must be better by more than this; for rmse, mae and log_loss "
+        "as a share of the champion's value.",
+    )  # fmt: skip
+    refresh_margin: float = Field(
+        0.01, ge=0, description="refresh: the challenger may be worse by at most this; for rmse, mae and log_loss as a "
+        "share of the champion's value.",
+    )  # fmt: skip
     refresh_share: OpenFraction = Field(
         0.1,
         description="refresh: minimum share of all rows, held-out rows included, that are not in the champion's data.",
@@ -169,7 +180,7 @@ class LabelsConfig(Table):
     """Changes of the labels of the training rows that the champion's run recorded."""
 
     changed: Fraction = Field(
-        0.0, description="Maximum share of the champion's training rows whose target may have changed."
+        0.01, description="Maximum share of the champion's training rows whose target may have changed."
     )
 
 
@@ -280,7 +291,7 @@ class GatesConfig(Table):
     champion: ChampionConfig = ChampionConfig()
     signature: SignatureConfig = SignatureConfig()
     holdout: HoldoutConfig = HoldoutConfig()
-    labels: LabelsConfig = LabelsConfig(changed=0.01)
+    labels: LabelsConfig = LabelsConfig()
     duplicates: DuplicatesConfig = DuplicatesConfig()
     leakage: LeakageConfig = LeakageConfig()
     jump: JumpConfig = JumpConfig()
@@ -439,6 +450,22 @@ class Config(Table):
         for metric, key in named.items():
             if metric not in allowed:
                 raise ValueError(f"{key}: {metric!r} is no metric of a {task}; use one of {', '.join(allowed)}")
+        return self
+
+    @model_validator(mode="after")
+    def _margins_are_shares(self) -> Self:
+        champion, metric = self.gates.champion, self.evaluation.metric
+        margins = {
+            "[gates.baseline] margin": self.gates.baseline.margin,
+            "[gates.champion] margin": champion.margin,
+            "[gates.champion] refresh_margin": champion.refresh_margin,
+        }
+        for key, margin in margins.items():
+            if metric in UNBOUNDED_METRICS and margin >= 1:
+                raise ValueError(
+                    f"{key}: {margin:g} must be less than 1: it is a share of the other version's {metric}, such as "
+                    "0.01 for one percent"
+                )
         return self
 
 

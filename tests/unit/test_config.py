@@ -1,12 +1,15 @@
 """model.toml: valid configurations, and the message for each kind of error."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import gitops_ml
 from gitops_ml import config
+from gitops_ml.config import Config, parse_config
 from gitops_ml.errors import ConfigError
 from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 
@@ -195,3 +198,40 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         if "description" not in field and not {"$ref", "default"} & set(field)
     ]
     assert undescribed == []
+
+
+def _tables(model: type[BaseModel]) -> Iterator[tuple[str, BaseModel]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield f"{model.__name__}.{name}", field.default
+            yield from _tables(type(field.default))
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), _tables(Config), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_an_empty_table_means_the_same_as_none(name: str, default: BaseModel) -> None:
+    """A key has one default, whether or not its table is written."""
+    assert type(default).model_validate({}) == default, name
+
+
+# the metric, a table, whether its margin is accepted
+RELATIVE = {
+    "an error in bikes": ("mae", "[gates.champion]\nrefresh_margin = 3.0", False),
+    "a share of an error": ("mae", "[gates.champion]\nrefresh_margin = 0.03", True),
+    "more than all of the baseline's error": ("rmse", "[gates.baseline]\nmargin = 1.0", False),
+    "improve by more than all of it": ("rmse", "[gates.champion]\nmargin = 1.0", False),
+    "r2 may be any number": ("r2", "[gates.champion]\nmargin = 3.0", True),
+}
+
+
+@pytest.mark.parametrize(("metric", "table", "accepted"), RELATIVE.values(), ids=RELATIVE)
+def test_a_margin_in_the_unit_of_an_error_is_refused(metric: str, table: str, accepted: bool) -> None:
+    """The margin of a metric without an upper limit is a share; 3 would let any challenger pass."""
+    text = MODEL_TOML.replace('"classification"', '"regression"').replace('"roc_auc"', f'"{metric}"')
+    text = text.replace("[gates.floor]\nroc_auc = 0.6", table)
+    if accepted:
+        parse_config(text)
+    else:
+        with pytest.raises(ConfigError, match=f"is a share of the other version's {metric}, such as"):
+            parse_config(text)

@@ -5,6 +5,7 @@ import math
 from gitops_ml.config import LOWER_IS_BETTER
 from gitops_ml.training.evidence import Evidence
 from gitops_ml.training.gates.gate import NO_CHAMPION, Gate, Outcome
+from gitops_ml.training.gates.margin import resolve_margin
 
 
 class ComparableGate(Gate):
@@ -42,7 +43,8 @@ class ChampionGate(Gate):
         if gain is None:
             return self.not_applicable("There is no champion yet; the other gates decide alone.")
         figures: dict[str, float | None] = {
-            "value": gain.point, "threshold": rules.margin, "low": gain.low, "high": gain.high
+            "value": gain.point, "threshold": resolve_margin(evidence, rules.margin, "champion", self.opponent).value,
+            "low": gain.low, "high": gain.high
         }  # fmt: skip
         minimum = evidence.rules.minimum_rows
         if evidence.rows < minimum:
@@ -59,12 +61,13 @@ class ChampionGate(Gate):
         )  # fmt: skip
 
     def _improve(self, evidence: Evidence) -> tuple[bool, str]:
-        gain, margin = evidence.champion_gain, evidence.rules.champion.margin
+        gain = evidence.champion_gain
+        margin = resolve_margin(evidence, evidence.rules.champion.margin, "champion", self.opponent)
         if gain is not None and gain.low == gain.high == 0.0:
             return False, f"Policy improve fails: a tie; {self.opponent} stays."
         by_chance, condition = self._by_chance(evidence)
-        passes = gain is not None and gain.low > margin and not by_chance
-        rule = f"the lower end of the interval must be greater than {margin:g}"
+        passes = gain is not None and gain.low > margin.value and not by_chance
+        rule = f"the lower end of the interval must be greater than {margin.text}"
         return passes, f"Policy improve {_verb(passes)}: {rule}{condition}."
 
     def _by_chance(self, evidence: Evidence) -> tuple[bool, str]:
@@ -81,10 +84,11 @@ class ChampionGate(Gate):
 
     def _refresh(self, evidence: Evidence) -> tuple[bool, str]:
         gain, rules, new = evidence.champion_gain, evidence.rules.champion, evidence.share_new or 0.0
-        passes = gain is not None and gain.low > -rules.refresh_margin and new >= rules.refresh_share
+        margin = resolve_margin(evidence, -rules.refresh_margin, "champion", self.opponent)
+        passes = gain is not None and gain.low > margin.value and new >= rules.refresh_share
         return passes, (
             f"Policy refresh {_verb(passes)}: the lower end of the interval must be greater than "
-            f"{-rules.refresh_margin:g}, and at least {rules.refresh_share:.0%} of the data must be new to "
+            f"{margin.text}, and at least {rules.refresh_share:.0%} of the data must be new to "
             f"{self.opponent}; {new:.0%} is."
         )
 
