@@ -101,7 +101,11 @@ def _finding(
     verdict: Verdict = "alarm" if measured.index >= alarm else "warning" if measured.index >= warning else "ok"
     rows, minimum = measured.current_rows, monitoring.minimum_rows
     too_few = rows < minimum
+    if subject in monitoring.left_out and not too_few:
+        verdict = "left out"
     note = f"The window has {rows} rows; at least {minimum} are needed. " if too_few else ""
+    if subject in monitoring.left_out:
+        note += "Drift of this column raises no alarm ([monitoring] left_out in model.toml). "
     return Finding(
         kind=kind, subject=subject, verdict="insufficient data" if too_few else verdict,
         value=round(measured.index, 5) if rows else None, warning=round(warning, 5), alarm=round(alarm, 5),
