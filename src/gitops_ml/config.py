@@ -89,14 +89,19 @@ class SplitConfig(Table):
     method: Literal["hash", "group", "time"] = Field(description="Method that assigns a row to a side of the split.")
     column: Text = Field(description="Column with the key, the group, or the date.")
     holdout: OpenFraction | None = Field(
-        None, description='Share of rows held out; only for method = "hash" or "group".'
+        None, description='Share of rows held out; for method = "time" the newest rows, so that the cutoff moves.'
     )
-    cutoff: datetime.date | None = Field(None, description='First day of the holdout; only for method = "time".')
+    cutoff: datetime.date | None = Field(
+        None, description='First day of the holdout; only for method = "time", instead of `holdout`.'
+    )
 
     @model_validator(mode="after")
     def _fits_method(self) -> Self:
-        if self.method == "time" and (self.cutoff is None or self.holdout is not None):
-            raise ValueError('method = "time" needs `cutoff` (a date such as 2026-01-01) and no `holdout`')
+        if self.method == "time" and (self.cutoff is None) == (self.holdout is None):
+            raise ValueError(
+                'method = "time" needs either `holdout` (the share of the newest rows, such as 0.2) or `cutoff` (a '
+                "date such as 2026-01-01)"
+            )
         if self.method != "time" and (self.holdout is None or self.cutoff is not None):
             raise ValueError(f'method = "{self.method}" needs `holdout` (a share such as 0.3) and no `cutoff`')
         return self

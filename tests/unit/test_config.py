@@ -22,6 +22,7 @@ SUPPORTED = {
     "group": ('method = "hash"', 'method = "group"'),
     "time": (SPLIT, '[split]\nmethod = "time"\ncolumn = "day"\ncutoff = 2026-01-01\n'),
     "query": (PATH, 'query = "SELECT 1"'),
+    "time with a share": (SPLIT, '[split]\nmethod = "time"\ncolumn = "day"\nholdout = 0.2\n'),
     "whole number where a number is wanted": ("roc_auc = 0.6", "roc_auc = 1"),
     "search": ("[evaluation]", "[training.search.parameters]\nestimator__C = [1, 2]\n\n[evaluation]"),
     "comment": ("[split]", "# why\n[split]"),
@@ -79,7 +80,16 @@ REFUSED = {
     ),
     "no split": (SPLIT, "", "[split] is missing. Rule that decides which rows are held out."),
     "no key": ('key = "id"', "", "[data] key is missing. Column that identifies a row for ever."),
-    "time without cutoff": ('"hash"', '"time"', '[split]: method = "time" needs `cutoff` (a date such as 2026-01-01)'),
+    "time with a share and a cutoff": (
+        SPLIT,
+        '[split]\nmethod = "time"\ncolumn = "day"\nholdout = 0.2\ncutoff = 2026-01-01\n',
+        '[split]: method = "time" needs either `holdout` (the share of the newest rows, such as 0.2) or `cutoff`',
+    ),
+    "time with neither": (
+        SPLIT,
+        '[split]\nmethod = "time"\ncolumn = "day"\n',
+        '[split]: method = "time" needs either `holdout`',
+    ),
     "hash without holdout": ("holdout = 0.4", "", '[split]: method = "hash" needs `holdout` (a share such as 0.3)'),
     "cutoff in quotes": (
         SPLIT,

@@ -378,6 +378,23 @@ def test_without_a_champion_the_other_gates_decide() -> None:
     assert not_applicable["FAIRNESS"].startswith("Fairness was not measured")
 
 
+@pytest.mark.parametrize("champion", [None, predictions_of(1)], ids=["no champion", "champion"])
+def test_a_challenger_that_was_trained_under_another_split_is_incomparable(champion: Predictions | None) -> None:
+    """It may have been trained on rows that are held out now, which would make it look better than it is."""
+    inputs = comparison_input(predictions_of(2), champion)
+    inputs = replace(inputs, challenger=scored_version("2", predictions_of(2), OTHER_SPLIT, list(range(100))))
+    outcome = outcome_of("COMPARABLE", gather(inputs))
+    assert outcome.verdict == "refused"
+    assert "so the challenger may have trained on rows that are now held out" in outcome.message
+
+
+def test_training_rows_that_were_dated_forward_count_as_changed() -> None:
+    """The champion was trained on them, so they would favour it."""
+    outcome = outcome_of("HOLDOUT", evidence_with(broken=row_changes(moved=3))())
+    assert outcome.verdict == "refused"
+    assert "0 are gone, and 3 changed training rows are held out now; that counts as 3.0%" in outcome.message
+
+
 def test_without_a_floor_the_gate_does_not_apply() -> None:
     """It stops nothing."""
     outcome = outcome_of("FLOOR", evidence(config=configured("[gates.floor]\nroc_auc = 0.6", "")))

@@ -12,19 +12,22 @@ class ComparableGate(Gate):
     """Champion and challenger can be compared
     {reason}.
 
-    Restore [split] in model.toml; or, to start over without a champion, remove the record in registry/ by a pull
-    request."""
+    If [split] in model.toml changed, restore it; or, to start over without a champion, remove the record in registry/
+    by a pull request."""
 
     id = "COMPARABLE"
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if neither version was trained on rows that are held out now."""
+        reason = evidence.incomparable
+        if reason is not None:
+            return self.outcome(False, reason=reason[0].upper() + reason[1:])
         if evidence.champion_gain is None:
             return self.not_applicable(NO_CHAMPION)
-        reason = evidence.incomparable
-        if reason is None:
+        if evidence.cutoff is None:
             return self.outcome(True, message="Both were trained without the rows that are held out now.")
-        return self.outcome(False, reason=reason[0].upper() + reason[1:])
+        rows = f"{evidence.rows} held-out rows from {evidence.cutoff} on"
+        return self.outcome(True, message=f"They are compared on {rows}, and both were trained on earlier rows only.")
 
 
 class ChampionGate(Gate):
