@@ -22,6 +22,8 @@ Metric = Literal[
 ]
 REGRESSION_METRICS = ("r2", "rmse", "mae")
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+# Their margins are shares of the other version's value, because their size depends on the data.
+UNBOUNDED_METRICS = frozenset({"log_loss", "rmse", "mae"})
 GateId = Literal[
     "FINITE", "SCHEMA", "PROVENANCE", "CLAIMS", "RULES", "HOLDOUT", "LABELS", "DUPLICATES", "LEAKAGE", "FLOOR",
     "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
@@ -89,14 +91,19 @@ class SplitConfig(Table):
     method: Literal["hash", "group", "time"] = Field(description="Method that assigns a row to a side of the split.")
     column: Text = Field(description="Column with the key, the group, or the date.")
     holdout: OpenFraction | None = Field(
-        None, description='Share of rows held out; only for method = "hash" or "group".'
+        None, description='Share of rows held out; for method = "time" the newest rows, so that the cutoff moves.'
     )
-    cutoff: datetime.date | None = Field(None, description='First day of the holdout; only for method = "time".')
+    cutoff: datetime.date | None = Field(
+        None, description='First day of the holdout; only for method = "time", instead of `holdout`.'
+    )
 
     @model_validator(mode="after")
     def _fits_method(self) -> Self:
-        if self.method == "time" and (self.cutoff is None or self.holdout is not None):
-            raise ValueError('method = "time" needs `cutoff` (a date such as 2026-01-01) and no `holdout`')
+        if self.method == "time" and (self.cutoff is None) == (self.holdout is None):
+            raise ValueError(
+                'method = "time" needs either `holdout` (the share of the newest rows, such as 0.2) or `cutoff` (a '
+                "date such as 2026-01-01)"
+            )
         if self.method != "time" and (self.holdout is None or self.cutoff is not None):
             raise ValueError(f'method = "{self.method}" needs `holdout` (a share such as 0.3) and no `cutoff`')
         return self
@@ -130,7 +137,10 @@ class EvaluationConfig(Table):
 class BaselineConfig(Table):
     """Comparison with a trivial reference estimator."""
 
-    margin: float = Field(0.0, ge=0, description="Minimum gain of a challenger over the baseline.")
+    margin: float = Field(
+        0.0, ge=0, description="Minimum gain of a challenger over the baseline; for rmse, mae and log_loss as a share "
+        "of the baseline's value.",
+    )  # fmt: skip
 
 
 class ChampionConfig(Table):
@@ -143,8 +153,14 @@ class ChampionConfig(Table):
         description="Accepted reasons to replace the champion, of which one is enough: improve (the challenger is "
         "better), refresh (it is about as good, and trained on enough new data).",
     )
-    margin: float = Field(0.0, ge=0, description="improve: the challenger must be better by more than this.")
-    refresh_margin: float = Field(0.01, ge=0, description="refresh: the challenger may be worse by at most this.")
+    margin: float = Field(
+        0.0, ge=0, description="improve: the challenger must be better by more than this; for rmse, mae and log_loss "
+        "as a share of the champion's value.",
+    )  # fmt: skip
+    refresh_margin: float = Field(
+        0.01, ge=0, description="refresh: the challenger may be worse by at most this; for rmse, mae and log_loss as a "
+        "share of the champion's value.",
+    )  # fmt: skip
     refresh_share: OpenFraction = Field(
         0.1,
         description="refresh: minimum share of all rows, held-out rows included, that are not in the champion's data.",
@@ -171,7 +187,7 @@ class LabelsConfig(Table):
     """Changes of the labels of the training rows that the champion's run recorded."""
 
     changed: Fraction = Field(
-        0.0, description="Maximum share of the champion's training rows whose target may have changed."
+        0.01, description="Maximum share of the champion's training rows whose target may have changed."
     )
 
 
@@ -282,7 +298,7 @@ class GatesConfig(Table):
     champion: ChampionConfig = ChampionConfig()
     signature: SignatureConfig = SignatureConfig()
     holdout: HoldoutConfig = HoldoutConfig()
-    labels: LabelsConfig = LabelsConfig(changed=0.01)
+    labels: LabelsConfig = LabelsConfig()
     duplicates: DuplicatesConfig = DuplicatesConfig()
     leakage: LeakageConfig = LeakageConfig()
     jump: JumpConfig = JumpConfig()
@@ -441,6 +457,22 @@ class Config(Table):
         for metric, key in named.items():
             if metric not in allowed:
                 raise ValueError(f"{key}: {metric!r} is no metric of a {task}; use one of {', '.join(allowed)}")
+        return self
+
+    @model_validator(mode="after")
+    def _margins_are_shares(self) -> Self:
+        champion, metric = self.gates.champion, self.evaluation.metric
+        margins = {
+            "[gates.baseline] margin": self.gates.baseline.margin,
+            "[gates.champion] margin": champion.margin,
+            "[gates.champion] refresh_margin": champion.refresh_margin,
+        }
+        for key, margin in margins.items():
+            if metric in UNBOUNDED_METRICS and margin >= 1:
+                raise ValueError(
+                    f"{key}: {margin:g} must be less than 1: it is a share of the other version's {metric}, such as "
+                    "0.01 for one percent"
+                )
         return self
 
 

@@ -57,6 +57,11 @@ class MonitoringConfig(Table):
     )
     warning: float = Field(0.1, gt=0, description="Drift (population stability index) that is a warning.")
     alarm: float = Field(0.15, gt=0, description="Drift (population stability index) that is an alarm.")
+    left_out: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="Columns whose drift raises no alarm, such as the month; it is still shown.",
+    )
     false_alarms: OpenFraction = Field(
         0.01, description="Maximum share of windows without drift that are reported as drift."
     )

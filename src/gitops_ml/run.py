@@ -41,6 +41,8 @@ class Lineage(Document):
         holdout: Digest of the held-out rows.
         holdout_rows: Number of held-out rows.
         split: Configuration of the split.
+        cutoff: Time of the first held-out row or later, in ISO 8601, before which all training rows lie; None if the
+            split is not by time, or if an older library trained the version.
         training: Digest of all inputs of training: data, your package, training settings, lock file.
         configuration: Digest of model.toml.
         lock: Digest of requirements/train.txt; None if there is none.
@@ -60,6 +62,7 @@ class Lineage(Document):
     lock: str | None
     python: str
     libraries: dict[str, str]
+    cutoff: str | None = None
 
 
 class Run(Document):

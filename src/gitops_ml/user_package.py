@@ -1,5 +1,6 @@
 """Import the schema and the pipeline of your package."""
 
+import difflib
 import importlib
 import sys
 from collections.abc import Callable
@@ -52,6 +53,27 @@ def load_user_package(repository: Repository) -> UserPackage:
                 f"Use one of these: {', '.join(schema.columns)}.",
             )
     return UserPackage(schema, import_attribute(repository, "estimator", "pipeline"))
+
+
+def check_monitored_columns(repository: Repository, package: UserPackage) -> None:
+    """Check that the columns under [monitoring] exist; serving a model needs no such check.
+
+    Args:
+        repository: Repository with model.toml.
+        package: User's package with the schema.
+
+    Raises:
+        ConfigError: `left_out` names a column that the schema does not have.
+    """
+    for name in repository.config.monitoring.left_out:
+        if name not in package.schema.columns:
+            close = difflib.get_close_matches(name, package.schema.columns, 1)
+            hint = f"Perhaps you meant {close[0]!r}. " if close else ""
+            raise ConfigError(
+                f"model.toml: [monitoring] left_out names the column {name!r}, but Schema in schema.py has no such "
+                "column, so its drift would still raise alarms.",
+                f"{hint}Use some of these: {', '.join(package.schema.columns)}.",
+            )
 
 
 def import_attribute(repository: Repository, module: str, name: str) -> Any:

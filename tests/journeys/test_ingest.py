@@ -56,7 +56,7 @@ def test_new_rows_open_a_pull_request(source: IngestJobs) -> None:
         "held out by the split",
         "benign",
         "How the new rows differ",
-        "**Merge** to train",
+        "**Merge** to add these rows: the push to main starts Train. It then trains on ",
     ):
         assert text in pull["body"]
     assert len(pull["body"]) < 60_000

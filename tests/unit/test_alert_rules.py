@@ -68,6 +68,15 @@ def test_every_placeholder_is_filled() -> None:
     assert "@" not in render_alert_rules(MonitoringConfig(), Path())
 
 
+def test_columns_that_are_left_out_raise_no_alert_of_drift() -> None:
+    """Names are escaped; the prediction and missing values keep their alerts, and the index is recorded."""
+    text = render_alert_rules(MonitoringConfig(left_out=("month", 'a "b"')), Path())
+    drift = 'gitops_stability_index:window{column!="", column!="month", column!="a \\"b\\""} >= '
+    assert text.count(drift) == 2
+    assert text.count('column!="month"') == 2
+    assert 'column:gitops_stability_index:window{column=""}' in text
+
+
 def exposed_reference() -> CollectorRegistry:
     """The reference metrics of a server."""
     registry = CollectorRegistry()

@@ -1,12 +1,15 @@
 """model.toml: valid configurations, and the message for each kind of error."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import gitops_ml
 from gitops_ml import config
+from gitops_ml.config import Config, parse_config
 from gitops_ml.errors import ConfigError
 from unit.sample import DATA, MODEL_TOML, TEMPLATE, Project
 
@@ -19,6 +22,7 @@ SUPPORTED = {
     "group": ('method = "hash"', 'method = "group"'),
     "time": (SPLIT, '[split]\nmethod = "time"\ncolumn = "day"\ncutoff = 2026-01-01\n'),
     "query": (PATH, 'query = "SELECT 1"'),
+    "time with a share": (SPLIT, '[split]\nmethod = "time"\ncolumn = "day"\nholdout = 0.2\n'),
     "whole number where a number is wanted": ("roc_auc = 0.6", "roc_auc = 1"),
     "search": ("[evaluation]", "[training.search.parameters]\nestimator__C = [1, 2]\n\n[evaluation]"),
     "comment": ("[split]", "# why\n[split]"),
@@ -76,7 +80,16 @@ REFUSED = {
     ),
     "no split": (SPLIT, "", "[split] is missing. Rule that decides which rows are held out."),
     "no key": ('key = "id"', "", "[data] key is missing. Column that identifies a row for ever."),
-    "time without cutoff": ('"hash"', '"time"', '[split]: method = "time" needs `cutoff` (a date such as 2026-01-01)'),
+    "time with a share and a cutoff": (
+        SPLIT,
+        '[split]\nmethod = "time"\ncolumn = "day"\nholdout = 0.2\ncutoff = 2026-01-01\n',
+        '[split]: method = "time" needs either `holdout` (the share of the newest rows, such as 0.2) or `cutoff`',
+    ),
+    "time with neither": (
+        SPLIT,
+        '[split]\nmethod = "time"\ncolumn = "day"\n',
+        '[split]: method = "time" needs either `holdout`',
+    ),
     "hash without holdout": ("holdout = 0.4", "", '[split]: method = "hash" needs `holdout` (a share such as 0.3)'),
     "cutoff in quotes": (
         SPLIT,
@@ -195,3 +208,40 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         if "description" not in field and not {"$ref", "default"} & set(field)
     ]
     assert undescribed == []
+
+
+def _tables(model: type[BaseModel]) -> Iterator[tuple[str, BaseModel]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield f"{model.__name__}.{name}", field.default
+            yield from _tables(type(field.default))
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), _tables(Config), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_an_empty_table_means_the_same_as_none(name: str, default: BaseModel) -> None:
+    """A key has one default, whether or not its table is written."""
+    assert type(default).model_validate({}) == default, name
+
+
+# the metric, a table, whether its margin is accepted
+RELATIVE = {
+    "an error in bikes": ("mae", "[gates.champion]\nrefresh_margin = 3.0", False),
+    "a share of an error": ("mae", "[gates.champion]\nrefresh_margin = 0.03", True),
+    "more than all of the baseline's error": ("rmse", "[gates.baseline]\nmargin = 1.0", False),
+    "improve by more than all of it": ("rmse", "[gates.champion]\nmargin = 1.0", False),
+    "r2 may be any number": ("r2", "[gates.champion]\nmargin = 3.0", True),
+}
+
+
+@pytest.mark.parametrize(("metric", "table", "accepted"), RELATIVE.values(), ids=RELATIVE)
+def test_a_margin_in_the_unit_of_an_error_is_refused(metric: str, table: str, accepted: bool) -> None:
+    """The margin of a metric without an upper limit is a share; 3 would let any challenger pass."""
+    text = MODEL_TOML.replace('"classification"', '"regression"').replace('"roc_auc"', f'"{metric}"')
+    text = text.replace("[gates.floor]\nroc_auc = 0.6", table)
+    if accepted:
+        parse_config(text)
+    else:
+        with pytest.raises(ConfigError, match=f"is a share of the other version's {metric}, such as"):
+            parse_config(text)

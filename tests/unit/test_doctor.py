@@ -93,6 +93,15 @@ def test_an_invalid_model_toml_stops_only_the_checks_that_need_it(pushed: Projec
     assert re.search(r"LOCKS .* ok", result.out)
 
 
+def test_a_monitored_column_that_does_not_exist(pushed: Project) -> None:
+    """The column is named, and the other checks run."""
+    pushed.edit("model.toml", "[evaluation]", '[monitoring]\nleft_out = ["month"]\n\n[evaluation]')
+    result = pushed.gitops("doctor")
+    assert result.code == 13
+    assert re.search(r"MODEL .* problem .*\[monitoring\] left_out .*'month'", result.out)
+    assert re.search(r"STORE .* ok", result.out)
+
+
 def test_outside_a_repository_the_command_fails(project: Project) -> None:
     """A folder without model.toml is a configuration error."""
     assert project.gitops("--project", str(project.root.parent), "doctor").code == 3

@@ -267,3 +267,43 @@ def test_the_history_is_read_back() -> None:
     assert monitoring_history.parse_history(*written, "production") == before
     with pytest.raises(IntegrityError, match="monitoring/production on the store branch"):
         monitoring_history.parse_history([{"environment": "production"}], {}, "production")
+
+
+LEFT_OUT = MonitoringConfig(windows=3, alarms=2, left_out=("x",))
+
+
+def evaluate_left_out(counts: WindowCounts, past: list[Window]) -> Window:
+    """Evaluate one more window of version 1, with the drift of the column left out."""
+    snapshot = Snapshot(NOW - timedelta(days=1), counts)
+    return evaluate_window(LEFT_OUT, ("production", "1", "d"), REFERENCE, snapshot, NOW, past, PROMOTED)
+
+
+def test_the_drift_of_a_column_that_is_left_out_is_shown_and_raises_no_alarm() -> None:
+    """A month or a season differs from training in every window; the finding says why it is no alarm."""
+    found = evaluate_left_out(counts_of(450, 50), [])
+    drift = next(finding for finding in found.findings if finding.key == "data drift: x")
+    assert (drift.verdict, found.verdict) == ("left out", "ok")
+    assert drift.value is not None
+    assert "[monitoring] left_out" in drift.words
+    assert evaluate_left_out(counts_of(450, 50), [found, found]).alarms == []
+
+
+def test_leaving_a_column_out_ends_its_alarm() -> None:
+    """Windows from before the change do not keep the alarm."""
+    past = [evaluate(counts_of(450, 50), []) for _ in range(3)]
+    now = evaluate_left_out(counts_of(450, 50), past)
+    assert now.alarms == []
+    assert now.verdict == "ok"
+
+
+def test_missing_values_of_a_column_that_is_left_out_are_an_alarm() -> None:
+    """Only drift is left out: a calendar does not explain missing values."""
+    counts = counts_of(450, 50).model_copy(update={"columns": {"x": [250, 0, 250]}})
+    past = [evaluate_left_out(counts, [])]
+    assert evaluate_left_out(counts, past).alarms == ["missing values: x"]
+
+
+def test_a_window_in_which_only_a_left_out_column_has_enough_rows() -> None:
+    """What is left out is no evidence that all is well."""
+    counts = counts_of(450, 50).model_copy(update={"prediction": [1, 1, 0]})
+    assert evaluate_left_out(counts, []).verdict == "insufficient data"

@@ -378,6 +378,23 @@ def test_without_a_champion_the_other_gates_decide() -> None:
     assert not_applicable["FAIRNESS"].startswith("Fairness was not measured")
 
 
+@pytest.mark.parametrize("champion", [None, predictions_of(1)], ids=["no champion", "champion"])
+def test_a_challenger_that_was_trained_under_another_split_is_incomparable(champion: Predictions | None) -> None:
+    """It may have been trained on rows that are held out now, which would make it look better than it is."""
+    inputs = comparison_input(predictions_of(2), champion)
+    inputs = replace(inputs, challenger=scored_version("2", predictions_of(2), OTHER_SPLIT, list(range(100))))
+    outcome = outcome_of("COMPARABLE", gather(inputs))
+    assert outcome.verdict == "refused"
+    assert "so the challenger may have trained on rows that are now held out" in outcome.message
+
+
+def test_training_rows_that_were_dated_forward_count_as_changed() -> None:
+    """The champion was trained on them, so they would favour it."""
+    outcome = outcome_of("HOLDOUT", evidence_with(broken=row_changes(moved=3))())
+    assert outcome.verdict == "refused"
+    assert "0 are gone, and 3 changed training rows are held out now; that counts as 3.0%" in outcome.message
+
+
 def test_without_a_floor_the_gate_does_not_apply() -> None:
     """It stops nothing."""
     outcome = outcome_of("FLOOR", evidence(config=configured("[gates.floor]\nroc_auc = 0.6", "")))
@@ -407,6 +424,55 @@ def improve_only(**rules: Any) -> Config:
 def refresh_only(**rules: Any) -> Config:
     """A configuration in which newer data is enough."""
     return configured(policies=("refresh",), **rules)
+
+
+def in_units(value: float, gain: float, low: float, config: Config) -> Evidence:
+    """Evidence about a metric without an upper limit: the other version's value, the gain and its lower end."""
+    metrics = {
+        "challenger": {"log_loss": value - gain},
+        "champion": {"log_loss": value},
+        "baseline": {"log_loss": value},
+    }
+    found = Interval(low, gain, 2 * gain - low)
+    return evidence(2, 1, new=0.5, config=config).model_copy(
+        update={"metric": "log_loss", "metrics": metrics, "champion_gain": found, "baseline_gain": found}
+    )
+
+
+def in_log_loss(**champion: Any) -> Config:
+    """The sample's configuration with a metric without an upper limit."""
+    return configured('metric = "roc_auc"', 'metric = "log_loss"', **champion)
+
+
+# the champion's value, lower end of the gain, settings, whether the challenger replaces it, and a part of the message
+REFRESH: dict[str, Any] = {"policies": ("refresh",)}
+TENTH: dict[str, Any] = {"policies": ("improve",), "margin": 0.1}
+MARGINS: dict[str, tuple[float, float, dict[str, Any], bool, str]] = {
+    "refresh, 0.9 % worse than 46 bikes": (46, -0.41, REFRESH, True, "-0.46 (1% of the champion's log_loss)"),
+    "refresh, 1.1 % worse than 46 bikes": (46, -0.51, REFRESH, False, "-0.46 (1% of the champion's log_loss)"),
+    "refresh, 2 % worse than a small error": (0.1, -0.002, REFRESH, False, "-0.001 (1% of"),
+    "improve by a tenth": (46, 4.7, TENTH, True, "4.6 (10% of the champion's log_loss)"),
+    "improve by less": (46, 4.5, TENTH, False, "4.6 (10% of the champion's log_loss)"),
+    "improve by anything": (46, 0.1, {"policies": ("improve",)}, True, "must be greater than 0;"),
+}
+
+
+@pytest.mark.parametrize(("value", "low", "rules", "replaces", "text"), MARGINS.values(), ids=MARGINS)
+def test_margins_of_an_unbounded_metric_are_shares(
+    value: float, low: float, rules: dict[str, Any], replaces: bool, text: str
+) -> None:
+    """One percent of an error is as much whether the target is counted in bikes or in euros."""
+    outcome = outcome_of("CHAMPION", in_units(value, low + 0.05, low, in_log_loss(**rules)))
+    assert (outcome.verdict == "passed") is replaces
+    assert text in outcome.message
+
+
+def test_the_margin_over_the_baseline_is_a_share_too() -> None:
+    """The baseline's value is the unit."""
+    config = configured("roc_auc = 0.6", "roc_auc = 0.6\n[gates.baseline]\nmargin = 0.1")
+    verdicts = [outcome_of("BASELINE", in_units(46, 5, low, config)).verdict for low in (4.5, 4.7)]
+    assert verdicts == ["refused", "passed"]
+    assert "4.6 (10% of the baseline's log_loss)" in outcome_of("BASELINE", in_units(46, 5, 4.5, config)).message
 
 
 def evidence_of_accuracy(better: int, worse: int) -> Evidence:

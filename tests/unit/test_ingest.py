@@ -170,8 +170,8 @@ def test_a_champion_that_cannot_predict_does_not_stop_the_ingestion(at_stage: Ca
 
 def test_a_long_body_is_cut_between_lines() -> None:
     """It is shorter than GitHub's limit, all sections are closed, and the last paragraph is complete."""
-    does = {"rows_before": 1, "rows_added": 1, "held_out_before": 0, "held_out_added": 0, "target": [], "shifts": [],
-            "gaps": [], "twins": 0, "twins_across": 0,
+    does = {"rows_before": 1, "rows_added": 1, "held_out_before": 0, "held_out_added": 0, "held_out_after": 0,
+            "method": "hash", "target": [], "shifts": [], "gaps": [], "twins": 0, "twins_across": 0,
             "columns": {f"{'column' * 12}{n}": "float64" for n in range(2000)}}  # fmt: skip
     text = render_ingestion(
         {"rows": 1, "path": "a", "source": "b", "known": 0, "notes": [], "answers": None, "does": does}

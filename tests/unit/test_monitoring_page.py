@@ -134,3 +134,13 @@ def test_hostile_text_is_escaped() -> None:
     assert hostile.policy.startswith("default-src 'none'; script-src 'sha256-")
     tags = {tag for text in find_texts(json.loads(hostile.data)) for tag in re.findall(r"<[^>]*>", text)}
     assert tags <= {"<br>", "<extra>", "</extra>"}
+
+
+def test_drift_that_is_left_out_is_shown() -> None:
+    """It is neither a warning nor an alarm, and its message says why."""
+    words = "Drift of this column raises no alarm ([monitoring] left_out in model.toml)."
+    page = render(window(findings=[finding(subject="month", value=3.0, verdict="left out", words=words)]))
+    assert "No problem found in production" in page
+    assert "1 finding without a warning or an alarm" in page
+    assert '<span class="badge ">left out</span>' in page
+    assert words in page

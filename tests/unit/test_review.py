@@ -63,6 +63,7 @@ CHANGES: dict[str, tuple[tuple[str, str], str | None]] = {
     "a slice removed": (('a = "x1 > 0"', ""), "slices.a"),
     "another slice": (('a = "x1 > 0"', 'a = "x1 > 0"\nb = "x1 < 0"'), None),
     "another metric": (('metric = "roc_auc"', 'metric = "accuracy"'), "evaluation.metric"),
+    "another unit of margins": (('metric = "roc_auc"', 'metric = "log_loss"'), "evaluation.metric"),
 }
 
 

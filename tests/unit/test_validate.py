@@ -612,3 +612,18 @@ def test_tests_that_need_the_rows_are_skipped_in_such_a_run(
     repository = config.find_repository(project.root)
     with pytest.raises(pytest.skip.Exception, match="from a fork"):
         testing.frame.__wrapped__(repository, user_package.load_user_package(repository))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "text"),
+    [
+        ('["kind"]', 0, "Accepted"),
+        ('["kinds"]', 3, "Perhaps you meant 'kind'"),
+        ('["month"]', 3, "Use some of these: id"),
+    ],
+)
+def test_columns_left_out_of_monitoring_exist(project: Project, columns: str, code: int, text: str) -> None:
+    """A typing error would leave the alarms on."""
+    project.edit("model.toml", "[evaluation]", f"[monitoring]\nleft_out = {columns}\n\n[evaluation]")
+    result = project.gitops("validate")
+    assert (result.code, text in result.out + result.err) == (code, True)

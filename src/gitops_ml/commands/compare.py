@@ -112,6 +112,7 @@ def _compare(
     environment: str, before: str | None,
 ) -> "tuple[Comparison, Evidence, PlotData]":  # fmt: skip
     """Score all versions on the same holdout, and evaluate the gates."""
+    from gitops_ml.training.comparable_rows import keep_comparable_rows
     from gitops_ml.training.compare import compare
     from gitops_ml.training.comparison_input import ComparisonInput
     from gitops_ml.training.evidence import gather
@@ -132,7 +133,9 @@ def _compare(
             champion = score_version(repository, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
         reviewed = review(repository, before, record.lineage.commit if record else None, _find_protection(line))
-        inputs = ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
+        inputs = keep_comparable_rows(
+            ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
+        )
         evidence = gather(inputs)
         proposed = _evaluate_proposed(store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")
@@ -178,8 +181,7 @@ def _evaluate_proposed(
     if record is None or record.digest in compared:
         return None
     lineage = record.lineage
-    columns, split = list(rows.columns), repository.config.split
-    reason = explain_incomparable(record.version, record.columns, lineage.split, columns, split)
+    reason = explain_incomparable(record.version, record.columns, lineage, list(rows.columns), inputs.prepared.lineage)
     if line.ending and not _is_cut_after(repository, environment, line.ending.commit):
         reason = f"version {record.version} was proposed before its line of versions was ended"
     if reason:

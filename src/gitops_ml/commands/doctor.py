@@ -48,13 +48,18 @@ def _run_checks(root: Path, environment: str | None) -> "list[CheckRow]":
 
 def _check_config(root: Path) -> "tuple[CheckRow, Repository | None]":
     """Return the result of the check of model.toml, and the repository; None if model.toml is not valid."""
+    from gitops_ml import user_package
     from gitops_ml.config import find_repository
     from gitops_ml.doctor_checks import CheckRow
 
+    repository = None
     try:
-        return CheckRow("MODEL", "ok", "model.toml is valid."), find_repository(root)
+        repository = find_repository(root)
+        if repository.config.monitoring.left_out:
+            user_package.check_monitored_columns(repository, user_package.load_user_package(repository))
+        return CheckRow("MODEL", "ok", "model.toml is valid."), repository
     except ConfigError as error:
-        return CheckRow("MODEL", "problem", " ".join(f"{error.problem} {error.next_step}".split())), None
+        return CheckRow("MODEL", "problem", " ".join(f"{error.problem} {error.next_step}".split())), repository
 
 
 def _check_store(repository: "Repository | None") -> "list[CheckRow]":

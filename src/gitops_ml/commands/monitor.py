@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Scheduled runs start late, by different delays: a window is complete after this fraction of its length.
 COMPLETE_FRACTION = 0.9
-VERDICTS_WORST_FIRST = ("alarm", "warning", "insufficient data", "ok")
+VERDICTS_WORST_FIRST = ("alarm", "warning", "insufficient data", "left out", "ok")
 
 
 @click.command()

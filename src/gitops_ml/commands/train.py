@@ -82,8 +82,10 @@ def _show_metrics(out: Path, digest: str) -> None:
     headers = ["metric", "value on the holdout"]
     rows = [[name, format_number(value)] for name, value in described.metrics.items()]
     console.table("Metrics of the trained model", headers, rows)
-    trained = described.lineage.rows - described.lineage.holdout_rows
-    console.echo(f"{trained} training rows, {described.lineage.holdout_rows} holdout rows.")
+    lineage = described.lineage
+    trained = lineage.rows - lineage.holdout_rows
+    cutoff = f", from {lineage.cutoff} on" if lineage.cutoff else ""
+    console.echo(f"{trained} training rows, {lineage.holdout_rows} holdout rows{cutoff}.")
     console.echo(
         f"Wrote the run folder {console.relative_path(out)} with the digest {digest}. Next: `gitops register`."
     )

@@ -29,8 +29,10 @@ def command(project: Path) -> None:
     from gitops_ml.query import DatabaseWithheld
 
     repository = find_repository(project)
+    package = user_package.load_user_package(repository)
+    user_package.check_monitored_columns(repository, package)
     try:
-        validation = validate_data(repository, user_package.load_user_package(repository), keep_rows=False)
+        validation = validate_data(repository, package, keep_rows=False)
     except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
         console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")

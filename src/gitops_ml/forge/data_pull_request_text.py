@@ -84,7 +84,7 @@ def render_ingestion(document: dict[str, Any], run_url: str = "") -> str:
         _render_performance(document["answers"]), _render_shifts(does["shifts"]), _render_missing_values(does["gaps"]),
         _render_duplicates(does), _render_columns(does["columns"]),
     ]  # fmt: skip
-    tail = f"\n\n{_render_decision(run_url)}\n"
+    tail = f"\n\n{_render_decision(does, run_url)}\n"
     text = "\n\n".join(filter(None, parts))
     limit = LIMIT - len(tail) - len(CUT_NOTE)
     return (text if len(text) <= limit else _cut(text, limit)) + tail
@@ -108,15 +108,22 @@ def _render_headline(document: dict[str, Any]) -> str:
 
 
 def _figures_table(does: dict[str, Any]) -> str:
-    before, added = does["rows_before"], does["rows_added"]
-    held_out = (does["held_out_before"], does["held_out_added"])
+    before, added, after = _count_training_rows(does)
     rows: list[Sequence[object]] = [
-        ["rows", before, added, before + added],
-        ["held out by the split", *held_out, sum(held_out)],
+        ["rows", does["rows_before"], does["rows_added"], does["rows_before"] + does["rows_added"]],
+        ["training rows", before, added, after],
+        ["held out by the split", *(does[f"held_out_{when}"] for when in ("before", "added", "after"))],
         *([f"target: {shorten(it['what'])}", *(_format_figure(it, when) for when in ("before", "added", "after"))]
           for it in does["target"]),
     ]  # fmt: skip
     return format_table(["", "before", "new rows", "after"], rows)
+
+
+def _count_training_rows(does: dict[str, Any]) -> tuple[int, int, int]:
+    """Return the number of training rows before, among the new rows, and after."""
+    before, added = does["rows_before"], does["rows_added"]
+    held_out = (does["held_out_before"], does["held_out_added"], does["held_out_after"])
+    return before - held_out[0], added - held_out[1], before + added - held_out[2]
 
 
 def _format_figure(figure: dict[str, Any], when: str) -> str:
@@ -189,9 +196,30 @@ def _render_columns(columns: dict[str, str]) -> str:
     return collapse(summary, format_table(["column", "type"], rows))
 
 
-def _render_decision(run_url: str) -> str:
+def _render_decision(does: dict[str, Any], run_url: str) -> str:
     run = f" Created by [this run]({run_url})." if run_url else ""
     return (
-        "**Merge** to train on these rows: the push to main starts Train. **Close** to refuse them: exactly these rows "
-        f"are not proposed again. If the source has other rows, this pull request is updated.{run}"
+        f"**Merge** to add these rows: the push to main starts Train. {_describe_training(does)} **Close** to refuse "
+        "them: exactly these rows are not proposed again. If the source has other rows, this pull request is "
+        f"updated.{run}"
     )
+
+
+def _describe_training(does: dict[str, Any]) -> str:
+    """Return what training learns from the new rows, which depends on the method of the split."""
+    before, added, after = _count_training_rows(does)
+    held_out = does["held_out_added"]
+    if does["method"] == "newest":
+        moved = max(0, after - before - added)
+        return (
+            f"It then has {format_count(after, 'training row')} instead of {before}: the newest rows are held out "
+            f"({held_out} of these), and {format_count(moved, 'row')} that {'was' if moved == 1 else 'were'} held out "
+            "until now become training rows."
+        )
+    if added == 0 and does["method"] == "time":
+        return (
+            "**No version is trained on them**: all of them lie after `cutoff` under [split] in model.toml, so they "
+            "are held out, and only judge versions. To train on newer rows, set a later `cutoff`, or replace it by "
+            "`holdout`, the share of the newest rows."
+        )
+    return f"It then trains on {added} of these rows too; {held_out} of them are held out, and judge versions."

@@ -11,7 +11,7 @@ from typing import Any
 from gitops_ml.config import LOWER_IS_BETTER, CardConfig
 from gitops_ml.forge.comparison_details import SLICE_DEFINITION
 from gitops_ml.forge.comparison_text import VERDICTS, explain_metrics
-from gitops_ml.forge.markdown import escape, format_count, format_number, format_table, shorten
+from gitops_ml.forge.markdown import escape, format_count, format_number, format_percent, format_table, shorten
 
 MISSING = "*Not filled in: write `{key}` under `[card]` in model.toml.*"
 MAX_SLICES = 8
@@ -94,16 +94,19 @@ def _render_data(record: dict[str, Any]) -> str:
     training_rows = lineage["rows"] - lineage["holdout_rows"]
     sentence = (
         f"{lineage['rows']} rows with {len(record['columns'])} columns: {training_rows} for training, "
-        f"{lineage['holdout_rows']} held out. {_describe_split(lineage['split'])} Digest of the data: "
+        f"{lineage['holdout_rows']} held out. {_describe_split(lineage)} Digest of the data: "
         f"`{lineage['data']}`. Digest of the holdout: `{lineage['holdout']}`."
     )
     return "\n\n".join([sentence, format_table(["column", "type"], [*record["columns"].items()])])
 
 
-def _describe_split(split: dict[str, Any]) -> str:
+def _describe_split(lineage: dict[str, Any]) -> str:
+    split = lineage["split"]
     column = escape(split["column"])
     if split["method"] == "time":
-        return f"Held out are all rows from {split['cutoff']} on, by the column {column}."
+        newest = "" if split["holdout"] is None else f"the newest {format_percent(split['holdout'])} of the rows, "
+        cutoff = escape(lineage.get("cutoff") or split["cutoff"])
+        return f"Held out are {newest}all rows from {cutoff} on, by the column {column}."
     groups = (
         f" Rows with the same {column} are either all held out or all for training."
         if split["method"] == "group"

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 REFERENCE_COLOUR, CURRENT_COLOUR = "#999999", "#0072b2"
-VERDICT_COLOURS = {"ok": CURRENT_COLOUR, "warning": "#e69f00", "alarm": "#d55e00", "insufficient data": "#bbbbbb"}
+VERDICT_COLOURS = {
+    "ok": CURRENT_COLOUR,
+    "warning": "#e69f00",
+    "alarm": "#d55e00",
+    "insufficient data": "#bbbbbb",
+    "left out": "#bbbbbb",
+}
 # A reader cannot distinguish more lines. The next ones are in the legend, and are drawn on a click; the rest is only in
 # the table.
 VISIBLE_LINES, MAX_LINES = 6, 12
@@ -127,7 +133,7 @@ def severity(finding: JsonObject) -> tuple[int, float]:
     """
     value, alarm = finding["value"], finding["alarm"]
     ratio = 0.0 if value is None else value / alarm if alarm else value
-    return ("ok", "insufficient data", "warning", "alarm").index(finding["verdict"]), ratio
+    return ("ok", "left out", "insufficient data", "warning", "alarm").index(finding["verdict"]), ratio
 
 
 def _build_series(series: TimeSeries, windows: list[JsonObject]) -> PageFigure | None:

@@ -1,5 +1,6 @@
 """Alert rules of Prometheus, with the thresholds of model.toml."""
 
+import json
 import math
 from pathlib import Path
 from statistics import NormalDist
@@ -49,6 +50,7 @@ def render_alert_rules(monitoring: MonitoringConfig, root: Path) -> str:
         **monitoring.model_dump(),
         **percents,
         **quantiles,
+        "left_out": "".join(f", column!={json.dumps(name, ensure_ascii=False)}" for name in monitoring.left_out),
         "minimum_requests": MIN_REQUESTS,
         **{name: _duration(seconds) for name, seconds in times.items()},
     }

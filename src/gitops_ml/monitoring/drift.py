@@ -101,11 +101,15 @@ def _finding(
     verdict: Verdict = "alarm" if measured.index >= alarm else "warning" if measured.index >= warning else "ok"
     rows, minimum = measured.current_rows, monitoring.minimum_rows
     too_few = rows < minimum
-    note = f"The window has {rows or 'no'} rows; at least {minimum} are needed." if too_few else ""
+    if subject in monitoring.left_out and not too_few:
+        verdict = "left out"
+    notes = [f"The window has {rows or 'no'} rows; at least {minimum} are needed."] if too_few else []
+    if subject in monitoring.left_out:
+        notes.append("Drift of this column raises no alarm ([monitoring] left_out in model.toml).")
     return Finding(
         kind=kind, subject=subject, verdict="insufficient data" if too_few else verdict,
         value=round(measured.index, 5) if rows else None, warning=round(warning, 5), alarm=round(alarm, 5),
-        words=" ".join(filter(None, [note, _describe_distance(measured, chance) if rows else ""])),
+        words=" ".join([*notes, *([_describe_distance(measured, chance)] if rows else [])]),
     )  # fmt: skip
 
 

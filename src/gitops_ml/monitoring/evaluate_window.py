@@ -57,7 +57,7 @@ def find_alarms(monitoring: MonitoringConfig, past: Sequence[Window], findings: 
     for finding in findings:
         verdicts = [finding.verdict, *(window[finding.key] for window in before if finding.key in window)]
         evaluated = [verdict for verdict in verdicts if verdict != "insufficient data"][: monitoring.windows]
-        if evaluated.count("alarm") >= monitoring.alarms:
+        if finding.verdict != "left out" and evaluated.count("alarm") >= monitoring.alarms:
             alarms.append(finding.key)
     return alarms
 
@@ -69,5 +69,8 @@ def _verdict(findings: Sequence[Finding], alarms: Sequence[str]) -> Verdict:
         return "alarm"
     if verdicts & {"alarm", "warning"}:
         return "warning"
-    drift = [finding.verdict for finding in findings if finding.kind in ("data drift", "prediction drift")]
+    drift = [
+        finding.verdict for finding in findings
+        if finding.kind in ("data drift", "prediction drift") and finding.verdict != "left out"
+    ]  # fmt: skip
     return "insufficient data" if all(verdict == "insufficient data" for verdict in drift) else "ok"

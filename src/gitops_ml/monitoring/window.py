@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from gitops_ml.run import Document
 
-Verdict = Literal["ok", "warning", "alarm", "insufficient data"]
+Verdict = Literal["ok", "warning", "alarm", "insufficient data", "left out"]
 Kind = Literal[
     "data drift", "prediction drift", "performance decay", "missing values", "refused requests", "failed requests",
     "slow requests", "no traffic",
@@ -39,7 +39,7 @@ class Finding(Document):
     Attributes:
         kind: Kind of the rule.
         subject: Column or metric; None if the kind has only one subject.
-        verdict: Verdict of this window alone.
+        verdict: Verdict of this window alone; "left out" for drift that raises no alarm ([monitoring] left_out).
         value: Measured value; None if nothing could be measured.
         warning: Threshold of a warning.
         alarm: Threshold of an alarm.

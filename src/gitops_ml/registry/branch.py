@@ -39,6 +39,23 @@ CLONE_SETTINGS = (
 )
 
 
+# Attempts of a command whose private clone other processes remove.
+CLONES = 3
+
+
+class CloneRemoved(StoreError):
+    """Another process removed the private clone, or files in it, while a command used it.
+
+    The temporary folder is shared: tools and people clean it. Nothing is lost, because the branch is on its remote.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"Another process removed files from {root}, the copy of the store for this command.",
+            "Set TMPDIR to a folder that no other process cleans, then run the same command again. Nothing was lost.",
+        )
+
+
 class _TipMoved(Exception):
     """Another process pushed to the branch; start again from its tip."""
 
@@ -47,8 +64,8 @@ class Branch:
     """The branch that model.toml names under [store], on its remote.
 
     Attributes:
-        root: Root folder of a private clone at the branch's tip; it is deleted with this object. Artefacts are fetched
-            on demand.
+        root: Root folder of a private clone at the branch's tip; it is deleted with this object, and replaced if
+            another process removed it. Artefacts are fetched on demand.
         tip: Commit at the branch's tip when it was fetched last; None if there is no branch or it was not fetched.
     """
 
@@ -60,10 +77,19 @@ class Branch:
         """
         self._repository = repository
         self._store = repository.config.store
-        folder = tempfile.mkdtemp(prefix="gitops-store-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.root = Path(folder).resolve() / "store"
+        self.root = self._new_root()
         self.tip: str | None = None
+
+    def _new_root(self) -> Path:
+        try:
+            folder = tempfile.mkdtemp(prefix="gitops-store-")
+        except OSError as error:
+            raise StoreError(
+                f"The store needs a temporary folder, and none can be created: {error.strerror or error}.",
+                "Set TMPDIR to a folder with free space that this user may write to.",
+            ) from error
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder).resolve() / "store"
 
     @cached_property
     def url(self) -> str:
@@ -87,7 +113,10 @@ class Branch:
             listed = ""
         entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
         pairs = [(key, value) for key, _, value in entries]
-        return {**git.config_environment([*pairs, *git.credential_settings()]), **git.COMMITTER, **git.AUTHOR}
+        settings = git.config_environment([*pairs, *git.credential_settings()])
+        # If the clone is removed, git must not take a repository around the temporary folder for it.
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(self.root.parent)}
+        return {**settings, **ceiling, **git.COMMITTER, **git.AUTHOR}
 
     def git(self, *args: str) -> str:
         """Run git in the private clone.
@@ -112,7 +141,51 @@ class Branch:
         Raises:
             StoreError: The remote cannot be reached.
         """
+        return self.repeat_in_new_clone(self._refresh)
+
+    def repeat_in_new_clone(self, action: Callable[[], T]) -> T:
+        """Run an action in the private clone; if another process removed the clone, run it again in a new one.
+
+        Args:
+            action: Function to run. It must be repeatable, and call `refresh` first.
+
+        Returns:
+            What `action` returned.
+
+        Raises:
+            CloneRemoved: The clone was removed in every attempt.
+        """
+        for _ in range(CLONES):
+            try:
+                return action()
+            except Exception as error:
+                if not isinstance(error, CloneRemoved) and self._is_intact():
+                    raise
+                # MLflow caches a database by its address, so a new database needs a new path.
+                removed, self.root, self.tip = self.root, self._new_root(), None
+                self.__dict__.pop("_env", None)
+                last = error
+        raise CloneRemoved(removed) from last
+
+    def _is_intact(self) -> bool:
+        """Return whether the private clone has all its files; one that was never made has."""
         if not self.root.exists():
+            return self.root.parent.exists() and self.tip is None
+        git_folder = self.root / ".git"
+        present = (git_folder / "HEAD").exists() and (git_folder / "objects").exists()
+        return present and git.succeeds(self.root, "status") and not self.git("ls-files", "--deleted")
+
+    def tracks(self, path: str) -> bool:
+        """Return whether the branch's tip has a file.
+
+        Args:
+            path: Path of the file from the root.
+        """
+        return self.tip is not None and bool(self.git("ls-files", "--", path))
+
+    def _refresh(self) -> str | None:
+        if not self.root.exists():
+            self.tip = None
             self._init()
         listed = self.git("ls-remote", self.url, f"refs/heads/{self._store.branch}")
         tip = listed.split()[0] if listed else None
@@ -168,9 +241,12 @@ class Branch:
             What `change` returned.
 
         Raises:
-            StoreError: The remote refuses the push, a file is too large, or other processes pushed first in every
-                attempt.
+            StoreError: The remote refuses the push, a file is too large, or other processes pushed first, or removed
+                the clone, in every attempt.
         """
+        return self.repeat_in_new_clone(lambda: self._transact(message, change))
+
+    def _transact(self, message: str, change: Callable[[Path], T]) -> T:
         retrying = Retrying(
             retry=retry_if_exception_type(_TipMoved),
             stop=stop_after_attempt(self._store.retries),

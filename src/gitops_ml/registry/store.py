@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gitops_ml.config import Repository
 from gitops_ml.errors import StoreError
-from gitops_ml.registry.branch import Branch
+from gitops_ml.registry.branch import Branch, CloneRemoved
+from gitops_ml.registry.database import check_schema, database_error, find_database_error, schema_revision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,10 +118,14 @@ class BranchStore:
 
     def read(self, query: "Callable[[MlflowClient], T]", empty: T) -> T:
         """Read from the newest state of the branch."""
-        if self.branch.refresh() is None:
-            return empty
-        with self._open(self.branch.root) as client:
-            return query(client)
+
+        def look() -> T:
+            if self.branch.refresh() is None:
+                return empty
+            with self._open(self.branch.root) as client:
+                return query(client)
+
+        return self.branch.repeat_in_new_clone(look)
 
     def write(self, message: str, change: "Callable[[MlflowClient], T]") -> T:
         """Change the database and the artefacts in one transaction on the branch."""
@@ -134,10 +138,28 @@ class BranchStore:
 
     @contextmanager
     def _open(self, root: Path) -> "Iterator[MlflowClient]":
-        check_schema(root / DATABASE)
+        database = root / DATABASE
+        check_schema(database)
+        before = _inode(database)
+        if before is None and self.branch.tracks(DATABASE):
+            raise CloneRemoved(root)
         os.environ[ROOT] = str(root)
-        with _mlflow(store_uri(root)) as client:
-            yield client
+        try:
+            with _mlflow(store_uri(root)) as client:
+                yield client
+        except Exception as error:
+            cause = find_database_error(error)
+            if cause is None:
+                raise
+            raise database_error(cause, database) from error
+        finally:
+            # MLflow creates a database that is missing: an empty one must neither be read nor pushed.
+            if before is not None and _inode(database) != before:
+                raise CloneRemoved(root)
+
+
+def _inode(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
 
 
 def store_uri(root: Path) -> str:
@@ -175,50 +197,6 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
             f"MLflow at {uri.split('@')[-1]} answered: {message}",
             f"Check that it can be reached and allows this ({SERVER}).",
         ) from error
-
-
-def check_schema(database: Path) -> None:
-    """Raise if a database is of another MLflow version; MLflow would migrate it irreversibly when it opens it.
-
-    Args:
-        database: The SQLite file; nothing is checked if it does not exist.
-
-    Raises:
-        StoreError: The database's schema is not the one of the installed MLflow.
-    """
-    if not database.exists():
-        return
-    import mlflow
-    from mlflow.store.db.utils import _get_latest_schema_revision
-
-    found, installed = schema_revision(database), _get_latest_schema_revision()
-    if found != installed:
-        raise StoreError(
-            f"The store was written by another MLflow (schema {found}; MLflow {mlflow.__version__} has {installed}).",
-            "Install the MLflow of requirements/train.txt, or, if that one is newer, run `gitops store upgrade`.",
-        )
-
-
-def schema_revision(database: Path) -> str | None:
-    """Return the schema revision of a SQLite database of MLflow; None if it has none.
-
-    Args:
-        database: The SQLite file.
-
-    Raises:
-        StoreError: The file is not a SQLite database.
-    """
-    try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{database.name} on the store branch is damaged: {error}.",
-            "Restore an earlier commit of that branch: `git log origin/mlflow` lists them.",
-        ) from error
-    return row[0] if row else None
 
 
 def upgrade_schema(repository: Repository) -> tuple[str | None, str | None]:

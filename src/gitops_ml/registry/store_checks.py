@@ -9,7 +9,8 @@ from gitops_ml.doctor_checks import CheckResult, check, not_applicable, ok, prob
 from gitops_ml.errors import StoreError
 from gitops_ml.registry import versions
 from gitops_ml.registry.branch import FILE_LIMIT, Branch
-from gitops_ml.registry.store import DATABASE, SERVER, BranchStore, ServerStore, check_schema, connect
+from gitops_ml.registry.database import check_schema
+from gitops_ml.registry.store import DATABASE, SERVER, BranchStore, ServerStore, connect
 
 WARNING_RATIO = 0.8
 ON_A_SERVER = "The store is on a server."

@@ -56,6 +56,9 @@ class Additions(Document):
         rows_added: Number of new rows.
         held_out_before: Number of existing rows that are held out.
         held_out_added: Number of new rows that will be held out.
+        held_out_after: Number of all rows that will be held out; with a cutoff that moves with the rows, it is not the
+            sum, because existing rows become training rows.
+        method: Method of the split; "newest" for method "time" with a share.
         columns: Types of the columns, by name.
         target: Balance of classes of the target, or its mean and standard deviation.
         shifts: Columns whose new rows differ most from the existing rows, at most five.
@@ -68,6 +71,8 @@ class Additions(Document):
     rows_added: int
     held_out_before: int
     held_out_added: int
+    held_out_after: int
+    method: Literal["hash", "group", "time", "newest"]
     columns: dict[str, str]
     target: tuple[TargetBalance, ...]
     shifts: tuple[ColumnShift, ...]
@@ -88,13 +93,17 @@ def additions(repository: Repository, existing: pd.DataFrame, new: pd.DataFrame)
         ConfigError: The split does not fit the data.
     """
     data, combined = repository.config.data, pd.concat([existing, new], ignore_index=True)
+    split = repository.config.split
+    moves = split.method == "time" and split.cutoff is None
     held, columns = holdout_mask(repository, combined), [name for name in existing.columns if name != data.key]
     duplicates, duplicates_across = _count_duplicates(combined[columns], held, len(existing))
     return Additions(
         rows_before=len(existing),
         rows_added=len(new),
-        held_out_before=int(held[: len(existing)].sum()),
+        held_out_before=int((holdout_mask(repository, existing) if moves else held[: len(existing)]).sum()),
         held_out_added=int(held[len(existing) :].sum()),
+        held_out_after=int(held.sum()),
+        method="newest" if moves else split.method,
         columns={str(name): str(kind) for name, kind in existing.dtypes.items()},
         target=_balance(existing[data.target], new[data.target], combined[data.target], repository.config.project.task),
         shifts=_shifts(existing, new, [name for name in columns if name != data.target]),

@@ -65,6 +65,7 @@ class ComparisonInput:
         repository: Repository of the project; None if only predictions are compared.
         user_package: Schema and pipeline of the project; None if only predictions are compared.
         review: Rules that were loosened before this comparison; None if they were not reviewed.
+        incomparable: Reason why too few rows are left that neither version was trained on; None if there are enough.
     """
 
     config: Config
@@ -74,6 +75,7 @@ class ComparisonInput:
     repository: Repository | None = None
     user_package: UserPackage | None = None
     review: Review | None = None
+    incomparable: str | None = None
 
     @property
     def metric(self) -> str:

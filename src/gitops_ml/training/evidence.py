@@ -50,7 +50,8 @@ class Evidence(Document):
         mcnemar: Test of how often each classifier is right; None without a champion, or for regression.
         share_new: Share of the challenger's rows that the champion's data did not contain, in [0, 1]; None without a
             champion.
-        incomparable: Reason why the two versions cannot be compared, or None.
+        incomparable: Reason why the versions cannot be compared on the held-out rows, or None.
+        cutoff: Time from which on rows are compared, if the split is by time.
         signature: Changes in the model's columns and labels; None without a champion.
         provenance: Reproducibility of the challenger.
         claims: Metrics that training recorded wrongly; None if they cannot be checked.
@@ -81,6 +82,7 @@ class Evidence(Document):
     mcnemar: McNemar | None = None
     share_new: float | None = None
     incomparable: str | None = None
+    cutoff: str | None = None
     signature: SignatureChanges | None = None
     provenance: Provenance | None = None
     claims: tuple[Claim, ...] | None = None
@@ -130,6 +132,8 @@ def gather(inputs: ComparisonInput) -> Evidence:
         provenance=check_provenance(inputs),
         claims=check_claims(inputs, measured["challenger"]),
         review=inputs.review,
+        incomparable=_explain_incomparable(inputs, inputs.challenger, "the challenger"),
+        cutoff=inputs.prepared.lineage.cutoff,
         twins=find_duplicates(inputs),
         leaks=find_leaks(inputs)[:STRONGEST],
         disparities=measure_disparities(inputs),
@@ -152,7 +156,13 @@ def _add_champion(evidence: Evidence, inputs: ComparisonInput, champion: ScoredV
     data, prepared = inputs.config.data, inputs.prepared
     if champion.fingerprints:
         comparisons["broken"] = find_row_changes(
-            champion.fingerprints, prepared.rows, prepared.held_out, data.key, data.target, champion.run.columns
+            champion.fingerprints,
+            prepared.rows,
+            prepared.held_out,
+            data.key,
+            data.target,
+            champion.run.columns,
+            prepared.set_aside,
         )
     return replace_champion(evidence, inputs, champion).model_copy(update=comparisons)
 
@@ -173,9 +183,16 @@ def replace_champion(evidence: Evidence, inputs: ComparisonInput, other: ScoredV
             "champion_gain": gain(config, labels, inputs.challenger.predictions, other.predictions),
             "mcnemar": mcnemar(labels, inputs.challenger.predictions, other.predictions),
             "share_new": share_new(inputs.challenger.key_sample, other.key_sample),
-            "incomparable": explain_incomparable_splits(other.run.lineage.split, config.split),
+            "incomparable": _explain_incomparable(inputs, inputs.challenger, "the challenger")
+            or _explain_incomparable(inputs, other, "the champion"),
         }
     )
+
+
+def _explain_incomparable(inputs: ComparisonInput, version: ScoredVersion, subject: str) -> str | None:
+    """Return why a version may have been trained on rows that judge it; None if it was not."""
+    splits = explain_incomparable_splits(version.run.lineage.split, inputs.config.split, subject)
+    return splits or inputs.incomparable
 
 
 def _baseline(inputs: ComparisonInput) -> Predictions:

@@ -12,7 +12,7 @@ from gitops_ml.evidence_inputs import LOCK, training_tables, written_keys
 from gitops_ml.library import NAME, PIN, VENDOR
 from gitops_ml.manifest import digest_file, digest_json
 from gitops_ml.run import Lineage
-from gitops_ml.training.split import holdout_digest
+from gitops_ml.training.split import holdout_digest, resolve_cutoff
 
 LIBRARIES = (NAME, "numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops")
 
@@ -27,6 +27,7 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
         held_out: The held-out rows.
     """
     root, config = repository.root, repository.config
+    cutoff = resolve_cutoff(config.split, frame)
     lock = digest_file(root / LOCK) if (root / LOCK).is_file() else None
     return Lineage(
         commit=git.resolve(root, "HEAD"),
@@ -36,6 +37,7 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
         holdout=holdout_digest(held_out),
         holdout_rows=len(held_out),
         split=config.split,
+        cutoff=cutoff.isoformat() if cutoff else None,
         training=digest_json([data, _package(repository), training_tables(config), lock]),
         configuration=digest_json(written_keys(config)),
         lock=lock,

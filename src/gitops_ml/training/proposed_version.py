@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from gitops_ml.config import SplitConfig
-from gitops_ml.run import Document
+from gitops_ml.run import Document, Lineage
+from gitops_ml.training.comparable_rows import explain_later_cutoff
 from gitops_ml.training.compared_version import ComparedVersion, describe_version
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
 from gitops_ml.training.evidence import Evidence, replace_champion
@@ -57,9 +57,9 @@ def evaluate_proposed(inputs: ComparisonInput, evidence: Evidence, proposed: Sco
 def explain_incomparable(
     version: str,
     columns: Collection[str],
-    split: SplitConfig,
+    lineage: Lineage,
     current_columns: Collection[str],
-    current_split: SplitConfig,
+    current: Lineage,
 ) -> str | None:
     """Return why a proposed version cannot be compared on the current data and split; None if it can.
 
@@ -68,16 +68,19 @@ def explain_incomparable(
     Args:
         version: Version number in the registry.
         columns: Columns that the proposed version needs.
-        split: Split that the proposed version was trained with.
+        lineage: Lineage of the proposed version.
         current_columns: Columns of the current data.
-        current_split: Split in model.toml.
+        current: Lineage of the comparison, with the split in model.toml.
     """
     reasons = []
     missing = [repr(name) for name in columns if name not in current_columns]
     if missing:
         noun = "column" if len(missing) == 1 else "columns"
         reasons.append(f"version {version} needs the {noun} {', '.join(missing)}, which the current data does not have")
-    changed_split = explain_incomparable_splits(split, current_split, f"version {version}")
+    subject = f"version {version}"
+    changed_split = explain_incomparable_splits(lineage.split, current.split, subject) or explain_later_cutoff(
+        subject, lineage, current
+    )
     return "; ".join([*reasons, changed_split] if changed_split else reasons) or None
 
 

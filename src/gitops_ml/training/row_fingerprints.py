@@ -47,6 +47,7 @@ class RowChanges(Document):
         trained: Number of training rows in the sample that still exist.
         relabelled: Number of these rows with another target.
         gone_share: Share of the training rows in the sample that no longer exist, in [0, 1].
+        moved: Number of training rows in the sample that were changed and are held out now, as by another date.
     """
 
     held: int
@@ -55,6 +56,7 @@ class RowChanges(Document):
     trained: int
     relabelled: int
     gone_share: float
+    moved: int = 0
 
 
 def fingerprint_rows(rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str) -> RowFingerprints:
@@ -76,13 +78,14 @@ def fingerprint_rows(rows: pd.DataFrame, held_out: pd.DataFrame, key: str, targe
 
 def find_row_changes(
     fingerprints: RowFingerprints, rows: pd.DataFrame, held_out: pd.DataFrame, key: str, target: str,
-    types: Mapping[str, str] | None = None,
+    types: Mapping[str, str] | None = None, set_aside: pd.DataFrame | None = None,
 ) -> RowChanges | None:  # fmt: skip
     """Return the changes of rows since their fingerprints were taken; None if a hashed column no longer exists.
 
     A held-out row that is now a training row without other changes is not counted: the split decides whether that is
-    allowed. A row that was changed for it, such as in its date, counts as changed. An integer that is a floating-point
-    number now, or the reverse, is no change: a column has another type once one of its values may be missing.
+    allowed, and a cutoff that moves with the rows allows it. A row that was changed for it, such as in its date, counts
+    as changed; so does a training row that was changed and is held out now. An integer that is a floating-point number
+    now, or the reverse, is no change: a column has another type once one of its values may be missing.
 
     Args:
         fingerprints: Fingerprints of the earlier rows.
@@ -91,7 +94,9 @@ def find_row_changes(
         key: Name of the key column.
         target: Name of the target column.
         types: Types that the columns had when the fingerprints were taken, by name.
+        set_aside: Held-out rows that are not compared.
     """
+    held_out = held_out if set_aside is None else pd.concat([held_out, set_aside], ignore_index=True)
     if not set(fingerprints.columns) <= set(rows.columns):
         return None
     earlier = pd.DataFrame(
@@ -110,6 +115,7 @@ def find_row_changes(
         trained=len(present_rows),
         relabelled=int((present_rows["target"] != present_rows["target_now"]).sum()),
         gone_share=float(trained["held_now"].isna().mean()) if len(trained) else 0.0,
+        moved=int((present_rows["held_now"].eq(True) & (present_rows["row"] != present_rows["row_now"])).sum()),
     )
 
 

@@ -1,6 +1,5 @@
-"""The split into training rows and held-out rows, which model.toml declares; it is the same for every version."""
+"""The split into training rows and held-out rows, which model.toml declares; it depends on the rows alone."""
 
-import datetime
 import hashlib
 from typing import Any
 
@@ -17,7 +16,7 @@ def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any
     """Return True for each row that is held out; shape (n,).
 
     "hash" and "group" hash the column's value, so that a row or a group always stays on its side of the split, whatever
-    is added or removed. "time" holds out every row from the cutoff on.
+    is added or removed. "time" holds out every row from the cutoff on; see `resolve_cutoff`.
 
     Args:
         repository: Repository with the split in model.toml.
@@ -32,7 +31,8 @@ def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any
             f"model.toml: [split] column {split.column!r} is not a column of the data.",
             f"Perhaps one of these: {', '.join(frame.columns)}.",
         )
-    held_out = _by_time(split, frame) if split.method == "time" else _by_hash(split, frame)
+    cutoff = resolve_cutoff(split, frame)
+    held_out = (parse_times(split.column, frame) >= cutoff).to_numpy() if cutoff else _by_hash(split, frame)
     if held_out.all() or not held_out.any():
         raise ConfigError(
             f"model.toml: [split] holds out {int(held_out.sum())} of {len(held_out)} rows; both sides need rows.",
@@ -52,15 +52,51 @@ def _fraction(value: str) -> float:
     return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8]) / 2**64
 
 
-def _by_time(split: SplitConfig, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
+def resolve_cutoff(split: SplitConfig, frame: pd.DataFrame) -> pd.Timestamp | None:
+    """Return the time from which on rows are held out; None if the split is not by time.
+
+    With a share, it is the time of the row that begins the newest share. Rows of the same time are on one side, so
+    that more rows may be held out. The cutoff depends on the rows and model.toml only, and so on the commit.
+
+    Args:
+        split: Rule of the split.
+        frame: All rows; shape (n, columns).
+
+    Raises:
+        ConfigError: The column has values that are not dates, or missing ones.
+    """
+    if split.method != "time":
+        return None
+    if split.cutoff is not None:
+        return pd.Timestamp(str(split.cutoff), tz="UTC")
+    assert split.holdout is not None  # noqa: S101 (the configuration checks it)
+    times = parse_times(split.column, frame).sort_values()
+    return times.iloc[min(len(times) - 1, round(len(times) * (1 - split.holdout)))]
+
+
+def parse_times(column: str, frame: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """Return the times of rows in UTC.
+
+    Args:
+        column: Name of the column with dates.
+        frame: Rows.
+
+    Raises:
+        ConfigError: A value is not a date, or missing.
+    """
     try:
-        times = pd.to_datetime(frame[split.column], utc=True)
+        times = pd.to_datetime(frame[column], utc=True)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"model.toml: [split] column {split.column!r} holds a value that is not a date: {error}.",
+            f"model.toml: [split] column {column!r} holds a value that is not a date: {error}.",
             "Set `column` to a column of dates, or choose another `method`.",
         ) from error
-    return (times >= pd.Timestamp(str(split.cutoff), tz="UTC")).to_numpy()
+    if missing := int(times.isna().sum()):
+        raise ConfigError(
+            f"model.toml: [split] column {column!r} has no date in {missing} of {len(times)} rows.",
+            "A row without a date is neither old nor new. Remove these rows, or choose another `method`.",
+        )
+    return times
 
 
 def holdout_digest(frame: pd.DataFrame) -> str:
@@ -77,7 +113,8 @@ def explain_incomparable_splits(
 ) -> str | None:
     """Return why two versions with these splits cannot be compared; None if they can.
 
-    A later cutoff is allowed, since the champion was trained on no row after its own, earlier cutoff.
+    A later cutoff is allowed, since the champion was trained on no row after its own, earlier cutoff. If a cutoff moves
+    with the rows, `comparable_rows` selects those that neither was trained on.
 
     Args:
         champion: Split that the champion was trained with.
@@ -87,7 +124,8 @@ def explain_incomparable_splits(
     if champion == challenger:
         return None
     same_time_column = champion.method == challenger.method == "time" and champion.column == challenger.column
-    if same_time_column and (champion.cutoff or datetime.date.max) <= (challenger.cutoff or datetime.date.max):
+    moves = champion.cutoff is None or challenger.cutoff is None
+    if same_time_column and (moves or champion.cutoff <= challenger.cutoff):  # type: ignore[operator]
         return None
     return (
         f"the split changed from {_describe_split(champion)} to {_describe_split(challenger)}, "
@@ -96,5 +134,8 @@ def explain_incomparable_splits(
 
 
 def _describe_split(split: SplitConfig) -> str:
-    rows = f"from {split.cutoff}" if split.method == "time" else f"{split.holdout:g} of the rows"
+    if split.cutoff is not None:
+        rows = f"from {split.cutoff}"
+    else:
+        rows = f"{'the newest ' if split.method == 'time' else ''}{split.holdout:g} of the rows"
     return f"{split.method} of {split.column!r} ({rows})"

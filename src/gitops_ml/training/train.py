@@ -47,12 +47,15 @@ class PreparedData:
         held_out: Held-out rows with features, key and target.
         keys: Keys of all rows.
         lineage: Lineage with the training digest.
+        set_aside: Held-out rows that a comparison does not use, because one of its versions was trained on them; None
+            if there are none.
     """
 
     rows: pd.DataFrame
     held_out: pd.DataFrame
     keys: pd.Series
     lineage: run.Lineage
+    set_aside: pd.DataFrame | None = None
 
 
 def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> PreparedData:

@@ -5,6 +5,7 @@ import math
 from gitops_ml.config import LOWER_IS_BETTER, REGRESSION_METRICS
 from gitops_ml.training.evidence import Evidence
 from gitops_ml.training.gates.gate import Gate, Outcome
+from gitops_ml.training.gates.margin import resolve_margin
 
 
 class FiniteGate(Gate):
@@ -50,7 +51,7 @@ class BaselineGate(Gate):
     """The challenger is better than a trivial baseline
     {metric} is {challenger:.4f}; a baseline that always predicts the {constant} has {baseline:.4f}. The gain over the
     baseline (positive: the challenger is better) is {gain:+.4f}, with the {confidence:g}% confidence interval
-    [{low:+.4f}, {high:+.4f}]; the lower end of the interval must be greater than {margin:g}.
+    [{low:+.4f}, {high:+.4f}]; the lower end of the interval must be greater than {margin}.
 
     The features contain too little information about the target; add features or data."""
 
@@ -58,13 +59,15 @@ class BaselineGate(Gate):
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if the gain over a constant prediction exceeds the margin."""
-        gain, margin = evidence.baseline_gain, evidence.rules.baseline.margin
+        gain = evidence.baseline_gain
+        margin = resolve_margin(evidence, evidence.rules.baseline.margin, "baseline", "the baseline")
         return self.outcome(
-            gain.low > margin,
-            {"value": gain.point, "threshold": margin, "low": gain.low, "high": gain.high},
+            gain.low > margin.value,
+            {"value": gain.point, "threshold": margin.value, "low": gain.low, "high": gain.high},
             metric=evidence.metric, challenger=evidence.value("challenger"), baseline=evidence.value("baseline"),
             constant="mean of the target" if evidence.metric in REGRESSION_METRICS else "most common label",
-            gain=gain.point, confidence=100 * evidence.rules.confidence, low=gain.low, high=gain.high, margin=margin,
+            gain=gain.point, confidence=100 * evidence.rules.confidence, low=gain.low, high=gain.high,
+            margin=margin.text,
         )  # fmt: skip
 
 

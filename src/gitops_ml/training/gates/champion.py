@@ -5,24 +5,29 @@ import math
 from gitops_ml.config import LOWER_IS_BETTER
 from gitops_ml.training.evidence import Evidence
 from gitops_ml.training.gates.gate import NO_CHAMPION, Gate, Outcome
+from gitops_ml.training.gates.margin import resolve_margin
 
 
 class ComparableGate(Gate):
     """Champion and challenger can be compared
     {reason}.
 
-    Restore [split] in model.toml; or run `gitops start-over`, so that the next version is compared with no champion."""
+    If [split] in model.toml changed, restore it; or run `gitops start-over`, so that the next version is compared with
+    no champion."""
 
     id = "COMPARABLE"
 
     def evaluate(self, evidence: Evidence) -> Outcome:
         """Pass if neither version was trained on rows that are held out now."""
+        reason = evidence.incomparable
+        if reason is not None:
+            return self.outcome(False, reason=reason[0].upper() + reason[1:])
         if evidence.champion_gain is None:
             return self.not_applicable(NO_CHAMPION)
-        reason = evidence.incomparable
-        if reason is None:
+        if evidence.cutoff is None:
             return self.outcome(True, message="Both were trained without the rows that are held out now.")
-        return self.outcome(False, reason=reason[0].upper() + reason[1:])
+        rows = f"{evidence.rows} held-out rows from {evidence.cutoff} on"
+        return self.outcome(True, message=f"They are compared on {rows}, and both were trained on earlier rows only.")
 
 
 class ChampionGate(Gate):
@@ -41,7 +46,8 @@ class ChampionGate(Gate):
         if gain is None:
             return self.not_applicable("There is no champion yet; the other gates decide alone.")
         figures: dict[str, float | None] = {
-            "value": gain.point, "threshold": rules.margin, "low": gain.low, "high": gain.high
+            "value": gain.point, "threshold": resolve_margin(evidence, rules.margin, "champion", self.opponent).value,
+            "low": gain.low, "high": gain.high
         }  # fmt: skip
         minimum = evidence.rules.minimum_rows
         if evidence.rows < minimum:
@@ -58,12 +64,13 @@ class ChampionGate(Gate):
         )  # fmt: skip
 
     def _improve(self, evidence: Evidence) -> tuple[bool, str]:
-        gain, margin = evidence.champion_gain, evidence.rules.champion.margin
+        gain = evidence.champion_gain
+        margin = resolve_margin(evidence, evidence.rules.champion.margin, "champion", self.opponent)
         if gain is not None and gain.low == gain.high == 0.0:
             return False, f"Policy improve fails: a tie; {self.opponent} stays."
         by_chance, condition = self._by_chance(evidence)
-        passes = gain is not None and gain.low > margin and not by_chance
-        rule = f"the lower end of the interval must be greater than {margin:g}"
+        passes = gain is not None and gain.low > margin.value and not by_chance
+        rule = f"the lower end of the interval must be greater than {margin.text}"
         return passes, f"Policy improve {_verb(passes)}: {rule}{condition}."
 
     def _by_chance(self, evidence: Evidence) -> tuple[bool, str]:
@@ -80,10 +87,11 @@ class ChampionGate(Gate):
 
     def _refresh(self, evidence: Evidence) -> tuple[bool, str]:
         gain, rules, new = evidence.champion_gain, evidence.rules.champion, evidence.share_new or 0.0
-        passes = gain is not None and gain.low > -rules.refresh_margin and new >= rules.refresh_share
+        margin = resolve_margin(evidence, -rules.refresh_margin, "champion", self.opponent)
+        passes = gain is not None and gain.low > margin.value and new >= rules.refresh_share
         return passes, (
             f"Policy refresh {_verb(passes)}: the lower end of the interval must be greater than "
-            f"{-rules.refresh_margin:g}, and at least {rules.refresh_share:.0%} of the data must be new to "
+            f"{margin.text}, and at least {rules.refresh_share:.0%} of the data must be new to "
             f"{self.opponent}; {new:.0%} is."
         )
 

@@ -10,8 +10,8 @@ SLACK = 0.02
 
 class HoldoutGate(Gate):
     """The held-out rows are unchanged
-    Of {held} held-out rows that the champion's run recorded, {changed} have changed and {gone} are gone{comparison};
-    that counts as {share:.1%}, and at most {allowed:.1%} is allowed.
+    Of {held} held-out rows that the champion's run recorded, {changed} have changed and {gone} are
+    gone{comparison}{moved}; that counts as {share:.1%}, and at most {allowed:.1%} is allowed.
 
     Changed held-out rows change the result of the comparison. If the data was corrected, raise `changed` under
     [gates.holdout] in model.toml, in a change of its own, and push it before the corrected rows. For another table, run
@@ -26,11 +26,13 @@ class HoldoutGate(Gate):
             return self.not_applicable(NO_CHAMPION if evidence.champion_gain is None else NOT_RECORDED)
         gone = rows.gone / rows.held if rows.held else 0.0
         excess = gone - rows.gone_share - SLACK
-        share = rows.changed / rows.held + max(0.0, excess) if rows.held else 0.0
+        share = (rows.changed + rows.moved) / rows.held + max(0.0, excess) if rows.held else 0.0
+        moved = f", and {rows.moved} changed training rows are held out now" if rows.moved else ""
         comparison = "" if excess <= 0 or not rows.gone else f" (of the training rows, {rows.gone_share:.1%} are gone)"
         return self.outcome(
             share <= allowed, {"value": share, "threshold": allowed},
-            held=rows.held, changed=rows.changed, gone=rows.gone, comparison=comparison, share=share, allowed=allowed,
+            held=rows.held, changed=rows.changed, gone=rows.gone, comparison=comparison, moved=moved, share=share,
+            allowed=allowed,
         )  # fmt: skip
 
 
