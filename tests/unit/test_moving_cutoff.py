@@ -236,7 +236,7 @@ def test_rows_that_are_set_aside_are_not_gone() -> None:
     before = prepare(BEFORE)
     fingerprints = fingerprint_rows(before.rows, before.held_out, "id", "label")
     kept = compared(LATE, before, LATE, 10).prepared
-    found = find_row_changes(fingerprints, kept.rows, kept.held_out, "id", "label", kept.set_aside)
+    found = find_row_changes(fingerprints, kept.rows, kept.held_out, "id", "label", set_aside=kept.set_aside)
     assert found is not None
     assert (found.changed, found.moved, found.gone, found.gone_share) == (0, 0, 0, 0.0)
 
