@@ -125,7 +125,12 @@ def names(store: BranchStore) -> list[str]:
     return store.read(lambda client: [model.name for model in client.search_registered_models()], [])
 
 
-@pytest.mark.parametrize("removed", ["", ".git", "mlflow.db", "../"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "removed", [pytest.param("", marks=SLOW), pytest.param(".git", marks=SLOW), "mlflow.db", "../"]
+)
 def test_a_removed_clone_is_made_again(opened: BranchStore, removed: str) -> None:
     """Another process cleans the temporary folder between two uses of the store."""
     assert names(opened) == ["sample"]

@@ -5,9 +5,6 @@ change is applied again to it. Nothing is ever merged, and the clone that the us
 """
 
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from gitops_ml import git
 from gitops_ml.config import Repository
 from gitops_ml.errors import StoreError
+from gitops_ml.registry.clone_folder import CloneRemoved, create_clone_folder, is_intact
 
 T = TypeVar("T")
 FILE_LIMIT = 50 * 2**20
@@ -43,19 +41,6 @@ CLONE_SETTINGS = (
 CLONES = 3
 
 
-class CloneRemoved(StoreError):
-    """Another process removed the private clone, or files in it, while a command used it.
-
-    The temporary folder is shared: tools and people clean it. Nothing is lost, because the branch is on its remote.
-    """
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(
-            f"Another process removed files from {root}, the copy of the store for this command.",
-            "Set TMPDIR to a folder that no other process cleans, then run the same command again. Nothing was lost.",
-        )
-
-
 class _TipMoved(Exception):
     """Another process pushed to the branch; start again from its tip."""
 
@@ -77,19 +62,8 @@ class Branch:
         """
         self._repository = repository
         self._store = repository.config.store
-        self.root = self._new_root()
+        self.root = create_clone_folder(self)
         self.tip: str | None = None
-
-    def _new_root(self) -> Path:
-        try:
-            folder = tempfile.mkdtemp(prefix="gitops-store-")
-        except OSError as error:
-            raise StoreError(
-                f"The store needs a temporary folder, and none can be created: {error.strerror or error}.",
-                "Set TMPDIR to a folder with free space that this user may write to.",
-            ) from error
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder).resolve() / "store"
 
     @cached_property
     def url(self) -> str:
@@ -159,21 +133,13 @@ class Branch:
             try:
                 return action()
             except Exception as error:
-                if not isinstance(error, CloneRemoved) and self._is_intact():
+                if not isinstance(error, CloneRemoved) and is_intact(self.root, self.tip):
                     raise
                 # MLflow caches a database by its address, so a new database needs a new path.
-                removed, self.root, self.tip = self.root, self._new_root(), None
+                removed, self.root, self.tip = self.root, create_clone_folder(self), None
                 self.__dict__.pop("_env", None)
                 last = error
         raise CloneRemoved(removed) from last
-
-    def _is_intact(self) -> bool:
-        """Return whether the private clone has all its files; one that was never made has."""
-        if not self.root.exists():
-            return self.root.parent.exists() and self.tip is None
-        git_folder = self.root / ".git"
-        present = (git_folder / "HEAD").exists() and (git_folder / "objects").exists()
-        return present and git.succeeds(self.root, "status") and not self.git("ls-files", "--deleted")
 
     def tracks(self, path: str) -> bool:
         """Return whether the branch's tip has a file.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gitops_ml.config import Repository
 from gitops_ml.errors import StoreError
-from gitops_ml.registry.branch import Branch, CloneRemoved
+from gitops_ml.registry.branch import Branch
+from gitops_ml.registry.clone_folder import CloneRemoved
 from gitops_ml.registry.database import check_schema, database_error, find_database_error, schema_revision
 
 if TYPE_CHECKING:
