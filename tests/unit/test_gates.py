@@ -614,3 +614,9 @@ def test_every_gate_has_a_title_and_a_message() -> None:
         title, _, message = str(type(gate).__doc__).partition("\n")
         assert title, gate.id
         assert "{" in message, gate.id
+
+
+def test_a_first_champion_is_judged_by_its_own_rules_aloud() -> None:
+    """The reviewer of the first promotion reads which rules these are."""
+    outcome = outcome_of("RULES", evidence_with(review=Review(before=None, first="No version was ever promoted."))())
+    assert (outcome.verdict, outcome.message, outcome.aloud) == ("passed", "No version was ever promoted.", True)
