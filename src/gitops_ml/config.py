@@ -187,6 +187,12 @@ class LeakageConfig(Table):
     alone: Annotated[float, Field(gt=0.5, le=1)] = Field(
         0.99, description="Maximum score of a prediction from one column alone (roc_auc; regression: r2)."
     )
+    known: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="Columns that a person has confirmed to be known when a prediction is made; the gate LEAKAGE does "
+        "not judge them.",
+    )
 
 
 class JumpConfig(Table):

@@ -358,6 +358,46 @@ def test_evidence_can_be_evaluated_from_its_json(gate: str) -> None:
         assert [each.outcome_of(reread) for each in GATES] == [each.outcome_of(make()) for each in GATES]
 
 
+INDEPENDENT: dict[str, Any] = {"column": "x1", "strength": 0.97, "best": 0.97, "is_independent": True}
+# a column, and what the gate LEAKAGE says about it; nothing if it passes
+SUSPICIOUS: dict[str, tuple[Leak, str]] = {
+    "an honest strong column": (Leak(column="x1", strength=0.97, is_independent=False, peers_depend=True), ""),
+    "independent of columns that depend on each other": (
+        Leak(**INDEPENDENT, peers_depend=True),
+        "of 0.9700 (1 is perfect), and it does not depend on any other column among rows with the same target",
+    ),
+    "a mark of one label": (
+        Leak(**INDEPENDENT, peers_depend=True, label="late", marked=0.6),
+        "or marks 60% of the rows with 'late', and it does not depend",
+    ),
+    "independent, as all columns are": (Leak(**INDEPENDENT, peers_depend=False, rest=0.95), ""),
+    "far beyond all other columns": (
+        Leak(**INDEPENDENT, peers_depend=False, rest=0.8),
+        "(1 is perfect); all other columns together reach only 0.8000.",
+    ),
+    "new and far beyond all other columns": (
+        Leak(column="x1", strength=0.97, is_independent=False, is_new=True, rest=0.8),
+        "and is new since the champion was trained; all other columns together reach only 0.8000.",
+    ),
+    "almost perfect, as the others are": (Leak(column="x1", strength=0.995, is_independent=False, rest=0.99), ""),
+    "almost perfect alone": (Leak(column="x1", strength=0.995, is_independent=False, rest=0.9), "at most 0.99 is"),
+    "a mean of the target": (Leak(column="x1", strength=0.7, is_group_mean=True), "with the row's own target."),
+}
+
+
+@pytest.mark.parametrize(("leak", "message"), SUSPICIOUS.values(), ids=SUSPICIOUS)
+def test_a_suspicious_column_is_named_with_what_was_seen(leak: Leak, message: str) -> None:
+    """A column that a person has declared as known passes, and reviewers read it."""
+    outcome = outcome_of("LEAKAGE", evidence_with(leaks=(leak,))())
+    assert outcome.verdict == ("refused" if message else "passed")
+    assert message in outcome.message
+    assert "'x1'" in outcome.message
+    known = evidence_with('[gates.leakage]\nknown = ["x1"]', leaks=(leak, Leak(column="x2", strength=0.6)))()
+    declared = outcome_of("LEAKAGE", known)
+    assert (declared.verdict, declared.aloud) == ("passed", True)
+    assert "Declared as known, and not judged: 'x1'." in declared.message
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_nan_is_refused(value: float) -> None:
     """With one NaN or infinite number among 300, neither floor nor baseline nor champion passes."""
