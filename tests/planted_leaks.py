@@ -167,9 +167,8 @@ def unrelated(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         place=random.choice(["north", "south", "isle"], rows),
         number=random.normal(size=rows),
-        day=[f"2025-{month:02}-{day:02}" for month, day in zip(random.integers(1, 13, rows), random.integers(1, 29, rows),
-                                                                 strict=True)],
-    )  # fmt: skip
+        day=pd.Timestamp("2025-01-01") + pd.to_timedelta(random.integers(0, 365, rows), unit="D"),
+    )
 
 
 def _by_correlation(table: pd.DataFrame) -> list[str]:

@@ -255,10 +255,15 @@ class DeterminismConfig(Table):
 
 
 class LatencyConfig(Table):
-    """Duration of a prediction of one row, measured together with the champion's."""
+    """Time of a request of one row, measured in turns with the champion and a baseline estimator."""
 
-    p95_ms: float = Field(100, gt=0, description="Maximum 95th percentile of the duration of one row (milliseconds).")
-    times: float = Field(20, gt=1, description="Maximum ratio to the champion's duration.")
+    p95_ms: float | None = Field(
+        None, gt=0, description="Maximum 95th percentile of the time of a request (milliseconds); no limit if left out."
+    )
+    times: float = Field(20, gt=1, description="Maximum ratio to the time of a request to the champion.")
+    baseline_times: float = Field(
+        100, gt=1, description="Maximum ratio to the time of a request to a baseline estimator in the same server."
+    )
 
 
 class SizeConfig(Table):

@@ -178,7 +178,9 @@ def disparity(value: float) -> tuple[Disparity, ...]:
 
 def model_cost(**changes: Any) -> ModelCost:
     """Low costs, except for these changes."""
-    return ModelCost(**{"p95_ms": 5.0, "champion_ms": 4.0, "file_mib": 1.0, "memory_mib": 1.0, **changes})
+    cheap = {"request_ms": 5.0, "p95_ms": 6.0, "champion_ms": 4.0, "baseline_ms": 2.0, "file_mib": 1.0,
+             "memory_mib": 1.0}  # fmt: skip
+    return ModelCost(**{**cheap, **changes})
 
 
 def behaviour_test(broken: str | None) -> tuple[BehaviourTest, ...]:
@@ -300,8 +302,9 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     ),
     "LATENCY": (
         evidence_with(budgets=model_cost()),
-        evidence_with(budgets=model_cost(p95_ms=90.0)),
-        "predictions take at most 90.0 ms, the champion's 4.0 ms. Allowed are 100 ms and 20 times",
+        evidence_with(budgets=model_cost(request_ms=90.0)),
+        "A request of one row takes 90.0 ms: 22.5 times as long as with the champion (4.0 ms), at most 20 times is "
+        "allowed, 45.0 times as long as with a baseline estimator (2.0 ms), at most 100 times is allowed.",
     ),
     "SIZE": (
         evidence_with(budgets=model_cost()),
@@ -356,6 +359,24 @@ def test_evidence_can_be_evaluated_from_its_json(gate: str) -> None:
     for make in PAIRS[gate][:2]:
         reread = Evidence.model_validate_json(make().model_dump_json())
         assert [each.outcome_of(reread) for each in GATES] == [each.outcome_of(make()) for each in GATES]
+
+
+# rules, figures, whether the gate LATENCY passes, and a part of its message
+LATENCIES: dict[str, tuple[str, ModelCost, bool, str]] = {
+    "a slow machine": ("", model_cost(request_ms=900.0, p95_ms=5000.0, champion_ms=800.0, baseline_ms=400.0), True, ""),
+    "a first version": ("", model_cost(request_ms=50.0, champion_ms=None), True, "25.0 times as long as with a base"),
+    "a first version that is too slow": ("", model_cost(request_ms=210.0, champion_ms=None), False, "105.0 times"),
+    "a limit that is met": ("p95_ms = 7", model_cost(), True, "95 of 100 take at most 6.0 ms; 7 ms are allowed."),
+    "a limit that is missed": ("p95_ms = 5.5", model_cost(), False, "95 of 100 take at most 6.0 ms; 5.5 ms are all"),
+}
+
+
+@pytest.mark.parametrize(("rules", "cost", "passes", "message"), LATENCIES.values(), ids=LATENCIES)
+def test_latency_is_judged_by_ratios(rules: str, cost: ModelCost, passes: bool, message: str) -> None:
+    """The load of the machine changes no ratio; a duration has a limit only if model.toml states one."""
+    outcome = outcome_of("LATENCY", evidence_with(f"[gates.latency]\n{rules}", budgets=cost)())
+    assert outcome.verdict == ("passed" if passes else "refused")
+    assert message in outcome.message
 
 
 INDEPENDENT: dict[str, Any] = {"column": "x1", "strength": 0.97, "best": 0.97, "is_independent": True}

@@ -1,5 +1,6 @@
 """`gitops compare`"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import click
 
 from gitops_ml import console, git
 from gitops_ml.commands import find_champion, find_repository
+from gitops_ml.commands.request_handler import open_request_handler
 from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
@@ -128,7 +130,10 @@ def _compare(
             champion = score_version(repository, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
         reviewed = review(repository, before, record.lineage.commit if record else None)
-        inputs = ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
+        inputs = ComparisonInput(
+            reviewed.config, prepared, challenger, champion, repository, package, reviewed.review,
+            partial(open_request_handler, repository, package),
+        )  # fmt: skip
         evidence = gather(inputs)
         proposed = _evaluate_proposed(store, inputs, evidence, environment, progress)
         progress("evaluate the gates")

@@ -5,6 +5,7 @@ beside other causes. In both cases it depends on other columns even among rows w
 written from the target, with some noise of its own, does not.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gitops_ml.training.findings.single_columns import Target, as_float32, views_of_text
+from gitops_ml.training.findings.single_columns import EncodedTarget, as_float32, views_of_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ RANK = 1e-6
 
 @dataclass(frozen=True)
 class Dependence:
-    """Dependence of one column on all other columns, among rows with the same target.
+    """Dependence of one column on other columns, among rows with the same target.
 
     Attributes:
         share: Share of the column's variance that the other columns explain, less what they explain by chance.
@@ -64,20 +65,26 @@ class Columns:
         correlations: NDArray[Any] = self.rest.T @ self.rest / len(self.rest)
         return correlations
 
-    def measure(self, name: str) -> Dependence:
-        """Return the dependence of a column on all others.
+    def measure(self, name: str, among: Collection[str]) -> Dependence:
+        """Return the dependence of a column on others.
 
         The F-test of a linear regression finds many small correlations; the test of the largest correlation finds a
         single one among many columns.
 
         Args:
             name: Name of the column.
+            among: Names of the other columns.
         """
         from scipy.stats import f as f_distribution
         from scipy.stats import norm
 
-        is_own, varies = np.array([owner == name for owner in self.owners]), self._correlations.diagonal() > 0
-        own, others = np.flatnonzero(is_own & varies), np.flatnonzero(~is_own & varies)
+        varies = self._correlations.diagonal() > 0
+        own, others = (
+            np.flatnonzero(
+                varies & [owner != name and owner in among if other else owner == name for owner in self.owners]
+            )
+            for other in (False, True)
+        )
         if not len(own) or not len(others):
             return Dependence(0.0, 1.0)
         between = self._correlations[np.ix_(others, others)]
@@ -99,7 +106,7 @@ def _rank(matrix: "NDArray[Any]") -> int:
     return int((values > RANK * values.max()).sum())
 
 
-def remove_target(features: pd.DataFrame, target: Target) -> Columns:
+def remove_target(features: pd.DataFrame, target: EncodedTarget) -> Columns:
     """Return columns without what the target explains: the mean of each label, or a polynomial in a number.
 
     Numbers are replaced by normal scores of their ranks, text by indicators of its most frequent values, and missing
@@ -119,7 +126,7 @@ def remove_target(features: pd.DataFrame, target: Target) -> Columns:
     return Columns(rest, owners, DEGREE + 1 if target.task == "regression" else len(target.classes))
 
 
-def _residuals(columns: "NDArray[Any]", target: Target) -> "NDArray[Any]":
+def _residuals(columns: "NDArray[Any]", target: EncodedTarget) -> "NDArray[Any]":
     """Return columns without what the target explains, with variance 1."""
     if target.task == "regression":
         basis, _ = np.linalg.qr(np.vander(_normal_scores(target.codes), DEGREE + 1))

@@ -11,8 +11,8 @@ from gitops_ml.training.findings import conditional_dependence as dependence
 from gitops_ml.training.findings.group_means import is_group_mean
 from gitops_ml.training.findings.single_columns import (
     FOLDS,
+    EncodedTarget,
     Strength,
-    Target,
     as_float32,
     encode_target,
     measure_scores,
@@ -26,8 +26,8 @@ STRONGEST = 5
 REGRESSION, TWO_LABELS, ONE_OF_LABELS = 0.4, 0.85, 0.9
 MARKED = 0.5
 # Other columns that must depend on each other, of the strongest: where all columns are independent given the target,
-# the independence of one says nothing. They must predict the target, since a column with no relation to it depends on
-# no cause of it either.
+# the independence of one says nothing. Only columns that predict the target count: many others would hide a
+# dependence.
 PEERS, RELATED = 5, {"classification": 0.6, "regression": 0.05}
 TREES, LEAF_ROWS = 25, 3
 # Columns as strong as this are left out of the rest, since a leak often comes with copies of itself.
@@ -40,7 +40,7 @@ class Leak(Document):
     Attributes:
         column: Name of the column.
         strength: Score of the column alone, cross-fitted: roc_auc (the mean over more than two classes), or r2.
-        best: roc_auc of the label that it separates best; for regression, the same as `strength`.
+        best: Score (roc_auc) of the label that it separates best; for regression, the same as `strength`.
         label: Label whose rows the column marks and that hardly any other row has; None without any.
         marked: Share of the rows with that label that it marks.
         is_new: True if the champion does not have the column.
@@ -103,21 +103,27 @@ def _dates_to_numbers(features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**{str(name): features[name].astype("int64") / 1e9 for name in dates})
 
 
-def _is_strong(strength: Strength, target: Target) -> bool:
+def _is_strong(strength: Strength, target: EncodedTarget) -> bool:
     needed = REGRESSION if target.task == "regression" else TWO_LABELS if len(target.classes) == 2 else ONE_OF_LABELS
     return strength.best >= needed or strength.marked >= MARKED
 
 
 def _examine(
-    name: str, columns: dependence.Columns, by_strength: list[str], strengths: dict[str, Strength], target: Target
+    name: str,
+    columns: dependence.Columns,
+    by_strength: list[str],
+    strengths: dict[str, Strength],
+    target: EncodedTarget,
 ) -> dict[str, bool]:
-    """Return whether a column is independent of the others, and whether those depend on each other, given the target."""
-    peers = [each for each in by_strength if each != name and strengths[each].best >= RELATED[target.task]][:PEERS]
-    dependent = sum(not columns.measure(each).is_independent for each in peers)
-    return {"is_independent": columns.measure(name).is_independent, "peers_depend": dependent > len(peers) / 2}
+    """Return whether a column is independent of others, and whether those depend on each other, given the target."""
+    related = [each for each in by_strength if each != name and strengths[each].best >= RELATED[target.task]]
+    peers = related[:PEERS]
+    dependent = sum(not columns.measure(each, related).is_independent for each in peers)
+    return {"is_independent": columns.measure(name, related).is_independent,
+            "peers_depend": dependent > len(peers) / 2}  # fmt: skip
 
 
-def _score_rest(features: pd.DataFrame, target: Target) -> float | None:
+def _score_rest(features: pd.DataFrame, target: EncodedTarget) -> float | None:
     """Return the score of a small forest on columns; None without any."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 

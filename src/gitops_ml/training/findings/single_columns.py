@@ -25,7 +25,7 @@ NUMBER = r"(\d+)"
 
 
 @dataclass(frozen=True)
-class Target:
+class EncodedTarget:
     """The target in the form that the columns are compared with.
 
     Attributes:
@@ -45,11 +45,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Strength:
-    """How well a column alone predicts the target.
+    """Quality of the predictions from one column alone.
 
     Attributes:
-        score: roc_auc (the mean over more than two classes), or r2.
-        best: roc_auc of the label that the column separates best from all others; for regression, the score.
+        score: Score: roc_auc (the mean over more than two classes), or r2.
+        best: Score (roc_auc) of the label that the column separates best from all others; for regression, the score.
         label: Label whose rows the column marks best without marking others; None for regression, or without any.
         marked: Share of the rows with that label that the column marks.
     """
@@ -60,7 +60,7 @@ class Strength:
     marked: float = 0.0
 
 
-def encode_target(target: pd.Series, task: str, seed: int) -> Target:
+def encode_target(target: pd.Series, task: str, seed: int) -> EncodedTarget:
     """Return the target with random folds, in which each label has its share.
 
     Args:
@@ -74,13 +74,13 @@ def encode_target(target: pd.Series, task: str, seed: int) -> Target:
     if task == "regression":
         folds[shuffled] = np.arange(len(target)) % FOLDS
         numbers = target.to_numpy(dtype=float)
-        return Target(task, (), numbers, numbers[:, None], folds)
+        return EncodedTarget(task, (), numbers, numbers[:, None], folds)
     classes, codes = np.unique(target.to_numpy(), return_inverse=True)
     folds[shuffled[np.argsort(codes[shuffled], kind="stable")]] = np.arange(len(target)) % FOLDS
-    return Target(task, tuple(classes), codes, np.eye(len(classes))[codes], folds)
+    return EncodedTarget(task, tuple(classes), codes, np.eye(len(classes))[codes], folds)
 
 
-def measure_strength(column: pd.Series, target: Target) -> Strength:
+def measure_strength(column: pd.Series, target: EncodedTarget) -> Strength:
     """Return the score of predictions from one column.
 
     Args:
@@ -119,7 +119,7 @@ def as_float32(column: pd.Series) -> "NDArray[Any]":
     return np.where(np.isfinite(single), single, np.float32(np.nan))
 
 
-def measure_scores(predictions: "NDArray[Any]", target: Target) -> "NDArray[Any]":
+def measure_scores(predictions: "NDArray[Any]", target: EncodedTarget) -> "NDArray[Any]":
     """Return the roc_auc of each label, of the second of two, or r2 alone.
 
     Args:
@@ -136,7 +136,7 @@ def measure_scores(predictions: "NDArray[Any]", target: Target) -> "NDArray[Any]
     return areas[-1:] if len(areas) == 2 else areas
 
 
-def _cross_fit_tree(values: "NDArray[Any]", target: Target) -> "NDArray[Any]":
+def _cross_fit_tree(values: "NDArray[Any]", target: EncodedTarget) -> "NDArray[Any]":
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     estimator: Any = DecisionTreeRegressor if target.task == "regression" else DecisionTreeClassifier
@@ -153,7 +153,7 @@ def _cross_fit_tree(values: "NDArray[Any]", target: Target) -> "NDArray[Any]":
     return predictions
 
 
-def _cross_fit_means(codes: "NDArray[Any]", target: Target) -> "NDArray[Any]":
+def _cross_fit_means(codes: "NDArray[Any]", target: EncodedTarget) -> "NDArray[Any]":
     """Return for each row the mean target of the other folds' rows with its code, drawn towards the mean of all."""
     predictions = np.empty_like(target.columns, dtype=float)
     for fold in range(FOLDS):
@@ -166,7 +166,7 @@ def _cross_fit_means(codes: "NDArray[Any]", target: Target) -> "NDArray[Any]":
     return predictions
 
 
-def _assess(predictions: "NDArray[Any]", target: Target) -> Strength:
+def _assess(predictions: "NDArray[Any]", target: EncodedTarget) -> Strength:
     scores = measure_scores(predictions, target)
     best: tuple[float, Any] = (0.0, None)
     for number, label in enumerate(target.classes):
