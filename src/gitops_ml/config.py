@@ -205,6 +205,12 @@ class LeakageConfig(Table):
     alone: Annotated[float, Field(gt=0.5, le=1)] = Field(
         0.99, description="Maximum score of a prediction from one column alone (roc_auc; regression: r2)."
     )
+    known: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="Columns that a person has confirmed to be known when a prediction is made; the gate LEAKAGE does "
+        "not judge them.",
+    )
 
 
 class JumpConfig(Table):
@@ -267,10 +273,15 @@ class DeterminismConfig(Table):
 
 
 class LatencyConfig(Table):
-    """Duration of a prediction of one row, measured together with the champion's."""
+    """Time of a request of one row, measured in turns with the champion and a baseline estimator."""
 
-    p95_ms: float = Field(100, gt=0, description="Maximum 95th percentile of the duration of one row (milliseconds).")
-    times: float = Field(20, gt=1, description="Maximum ratio to the champion's duration.")
+    p95_ms: float | None = Field(
+        None, gt=0, description="Maximum 95th percentile of the time of a request (milliseconds); no limit if left out."
+    )
+    times: float = Field(20, gt=1, description="Maximum ratio to the time of a request to the champion.")
+    baseline_times: float = Field(
+        100, gt=1, description="Maximum ratio to the time of a request to a baseline estimator in the same server."
+    )
 
 
 class SizeConfig(Table):

@@ -22,6 +22,7 @@ BEHAVIOUR = "tests/behaviour.py"
 SCHEME = 2
 COPIED_BEHAVIOUR = "tests/model/behaviour.py"
 COPIED_KEYS = Path(__file__).parent / "data" / "keys-0.1.json"
+COPIED_P95_MS = 100.0  # the default in 0.1, for which 0.2 has none
 # Name of each part in a sentence.
 PHRASES = {
     "data": "the data",
@@ -164,6 +165,8 @@ def training_tables(config: Config) -> dict[str, object]:
 def _keys_of_0_1(config: Config) -> dict[str, Any]:
     """Return model.toml with every key that 0.1 knew of the tables that evidence depends on, with its default."""
     document, keys = config.model_dump(mode="json"), json.loads(COPIED_KEYS.read_text(encoding="utf-8"))
+    latency = document["gates"]["latency"]
+    latency["p95_ms"] = latency["p95_ms"] or COPIED_P95_MS
     return {**document, **{table: _select(document[table], keys[table]) for table in keys}}
 
 

@@ -68,6 +68,11 @@ def many_rows_needed(clone: Path) -> None:
     replace_in_file(clone / TOML, {"minimum_rows = 100 ": "minimum_rows = 5000 "})
 
 
+def latency_limit(clone: Path) -> None:
+    """State the longest time of a request."""
+    replace_in_file(clone / TOML, {"[gates.floor]": "[gates.latency]\np95_ms = 400\n\n[gates.floor]"})
+
+
 def high_floor(clone: Path) -> None:
     """Set a floor that the saboteur's model cannot reach."""
     replace_in_file(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.9\n"})
@@ -211,9 +216,9 @@ def flips(clone: Path) -> None:
 
 
 def slow(clone: Path) -> None:
-    """Predict a hundred times more slowly."""
+    """Wait in each prediction."""
     better(clone)
-    _lens(clone, transform="time.sleep(0.11)", imports="import time\n")
+    _lens(clone, transform="time.sleep(0.5)", imports="import time\n")
 
 
 def large(clone: Path) -> None:

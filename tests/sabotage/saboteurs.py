@@ -101,7 +101,7 @@ FAMILIES: dict[str, tuple[Saboteur, ...]] = {
         Saboteur("another signature", changes.another_signature, "SCHEMA", "Column 'x8' is new"),
     ),
     "cost": (
-        Saboteur("a slow model", changes.slow, "LATENCY", "Allowed are 100 ms"),
+        Saboteur("a slow model", changes.slow, "LATENCY", "; 400 ms are allowed.", owner=changes.latency_limit),
         Saboteur("a model of 200 MB", changes.large, "SIZE", "in memory, the model takes 190"),
     ),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Findings about a challenger, on rows whose figures can be computed by hand."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from gitops_ml.training.findings.leaks import find_leaks
 from gitops_ml.training.findings.losses import measure_slice_losses
 from gitops_ml.training.findings.model_cost import measure_cost
 from gitops_ml.training.findings.negative_flips import find_negative_flips
+from gitops_ml.training.findings.request_times import summarize
 from gitops_ml.training.findings.robustness import check_robustness
 from gitops_ml.training.findings.signature import compare_signatures
 from gitops_ml.training.row_fingerprints import find_row_changes, fingerprint_rows
@@ -489,18 +491,54 @@ def test_a_version_of_other_inputs_is_not_trained_again(tmp_path: Path) -> None:
 
 
 def test_cost_is_measured_beside_the_champion(tmp_path: Path) -> None:
-    """The latency of both versions is measured, and the size of the challenger in its file and in memory."""
+    """Requests to both versions and to a baseline are measured, and the size of the challenger in file and memory."""
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)
     result = measure_cost(replace(inputs, champion=inputs.challenger))
     assert result is not None
-    assert result.champion_ms is not None
-    assert 0 < result.p95_ms < 1000 * result.champion_ms
+    assert result.champion_ms == result.request_ms, "the champion itself is not measured twice"
+    assert 0 < result.request_ms <= result.p95_ms
+    assert result.baseline_ms > 0
     assert result.file_mib == 1.0
     big = Pipeline([*selecting_pipeline().steps])
     big.ballast = np.zeros(2**17)
     heavy = measure_cost(loaded_inputs(big, tmp_path))
     assert heavy is not None
     assert heavy.memory_mib > 1.0
+    assert heavy.champion_ms is None
+
+
+def test_a_model_that_waits_is_slow_although_it_needs_no_processor(tmp_path: Path) -> None:
+    """The champion and the baseline answer at once; all three are asked in turns, through the same server."""
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
+    calls: list[str] = []
+
+    def open_server(version: Any, model: Any, rows: pd.DataFrame) -> Any:
+        name = "baseline" if "Dummy" in type(model).__name__ else version.number
+
+        def answer(number: int) -> None:
+            calls.append(name)
+            time.sleep(0.1 if name == "2" else 0)
+
+        return answer
+
+    champion = replace(inputs.challenger, number="1", digest="sha256:1")
+    result = measure_cost(replace(inputs, champion=champion, open_server=open_server))
+    assert result is not None
+    assert result.champion_ms is not None
+    assert result.request_ms >= 100
+    assert result.request_ms > 20 * max(result.champion_ms, result.baseline_ms)
+    assert calls == ["2", "baseline", "1"] * (len(calls) // 3)
+
+
+@pytest.mark.parametrize(
+    ("samples", "median", "p95"),
+    [([(0.010, 0.010)] * 20, 10, 10), ([(0.5, 0.010)] * 19 + [(0.012, 0.010)], 12, 12), ([(0.2, 0.1)] * 5, 200, 200)],
+    ids=["alone on the machine", "beside other programs", "waits each time"],
+)
+def test_the_time_of_a_request_ignores_other_programs(samples: Any, median: float, p95: float) -> None:
+    """It is the processor time, and the shortest time that a request waited."""
+    result = summarize(samples)
+    assert (result.median_ms, result.p95_ms) == pytest.approx((median, p95))
 
 
 BEHAVIOUR_TESTS = '''"""Behaviour tests."""

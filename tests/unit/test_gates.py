@@ -178,7 +178,9 @@ def disparity(value: float) -> tuple[Disparity, ...]:
 
 def model_cost(**changes: Any) -> ModelCost:
     """Low costs, except for these changes."""
-    return ModelCost(**{"p95_ms": 5.0, "champion_ms": 4.0, "file_mib": 1.0, "memory_mib": 1.0, **changes})
+    cheap = {"request_ms": 5.0, "p95_ms": 6.0, "champion_ms": 4.0, "baseline_ms": 2.0, "file_mib": 1.0,
+             "memory_mib": 1.0}  # fmt: skip
+    return ModelCost(**{**cheap, **changes})
 
 
 def behaviour_test(broken: str | None) -> tuple[BehaviourTest, ...]:
@@ -300,8 +302,9 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
     ),
     "LATENCY": (
         evidence_with(budgets=model_cost()),
-        evidence_with(budgets=model_cost(p95_ms=90.0)),
-        "predictions take at most 90.0 ms, the champion's 4.0 ms. Allowed are 100 ms and 20 times",
+        evidence_with(budgets=model_cost(request_ms=90.0)),
+        "A request of one row takes 90.0 ms: 22.5 times as long as with the champion (4.0 ms), at most 20 times is "
+        "allowed, 45.0 times as long as with a baseline estimator (2.0 ms), at most 100 times is allowed.",
     ),
     "SIZE": (
         evidence_with(budgets=model_cost()),
@@ -356,6 +359,64 @@ def test_evidence_can_be_evaluated_from_its_json(gate: str) -> None:
     for make in PAIRS[gate][:2]:
         reread = Evidence.model_validate_json(make().model_dump_json())
         assert [each.outcome_of(reread) for each in GATES] == [each.outcome_of(make()) for each in GATES]
+
+
+# rules, figures, whether the gate LATENCY passes, and a part of its message
+LATENCIES: dict[str, tuple[str, ModelCost, bool, str]] = {
+    "a slow machine": ("", model_cost(request_ms=900.0, p95_ms=5000.0, champion_ms=800.0, baseline_ms=400.0), True, ""),
+    "a first version": ("", model_cost(request_ms=50.0, champion_ms=None), True, "25.0 times as long as with a base"),
+    "a first version that is too slow": ("", model_cost(request_ms=210.0, champion_ms=None), False, "105.0 times"),
+    "a limit that is met": ("p95_ms = 7", model_cost(), True, "95 of 100 take at most 6.0 ms; 7 ms are allowed."),
+    "a limit that is missed": ("p95_ms = 5.5", model_cost(), False, "95 of 100 take at most 6.0 ms; 5.5 ms are all"),
+}
+
+
+@pytest.mark.parametrize(("rules", "cost", "passes", "message"), LATENCIES.values(), ids=LATENCIES)
+def test_latency_is_judged_by_ratios(rules: str, cost: ModelCost, passes: bool, message: str) -> None:
+    """The load of the machine changes no ratio; a duration has a limit only if model.toml states one."""
+    outcome = outcome_of("LATENCY", evidence_with(f"[gates.latency]\n{rules}", budgets=cost)())
+    assert outcome.verdict == ("passed" if passes else "refused")
+    assert message in outcome.message
+
+
+INDEPENDENT: dict[str, Any] = {"column": "x1", "strength": 0.97, "best": 0.97, "is_independent": True}
+# a column, and what the gate LEAKAGE says about it; nothing if it passes
+SUSPICIOUS: dict[str, tuple[Leak, str]] = {
+    "an honest strong column": (Leak(column="x1", strength=0.97, is_independent=False, peers_depend=True), ""),
+    "independent of columns that depend on each other": (
+        Leak(**INDEPENDENT, peers_depend=True),
+        "of 0.9700 (1 is perfect), and it does not depend on any other column among rows with the same target",
+    ),
+    "a mark of one label": (
+        Leak(**INDEPENDENT, peers_depend=True, label="late", marked=0.6),
+        "or marks 60% of the rows with 'late', and it does not depend",
+    ),
+    "independent, as all columns are": (Leak(**INDEPENDENT, peers_depend=False, rest=0.95), ""),
+    "far beyond all other columns": (
+        Leak(**INDEPENDENT, peers_depend=False, rest=0.8),
+        "(1 is perfect); all other columns together reach only 0.8000.",
+    ),
+    "new and far beyond all other columns": (
+        Leak(column="x1", strength=0.97, is_independent=False, is_new=True, rest=0.8),
+        "and is new since the champion was trained; all other columns together reach only 0.8000.",
+    ),
+    "almost perfect, as the others are": (Leak(column="x1", strength=0.995, is_independent=False, rest=0.99), ""),
+    "almost perfect alone": (Leak(column="x1", strength=0.995, is_independent=False, rest=0.9), "at most 0.99 is"),
+    "a mean of the target": (Leak(column="x1", strength=0.7, is_group_mean=True), "with the row's own target."),
+}
+
+
+@pytest.mark.parametrize(("leak", "message"), SUSPICIOUS.values(), ids=SUSPICIOUS)
+def test_a_suspicious_column_is_named_with_what_was_seen(leak: Leak, message: str) -> None:
+    """A column that a person has declared as known passes, and reviewers read it."""
+    outcome = outcome_of("LEAKAGE", evidence_with(leaks=(leak,))())
+    assert outcome.verdict == ("refused" if message else "passed")
+    assert message in outcome.message
+    assert "'x1'" in outcome.message
+    known = evidence_with('[gates.leakage]\nknown = ["x1"]', leaks=(leak, Leak(column="x2", strength=0.6)))()
+    declared = outcome_of("LEAKAGE", known)
+    assert (declared.verdict, declared.aloud) == ("passed", True)
+    assert "Declared as known, and not judged: 'x1'." in declared.message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

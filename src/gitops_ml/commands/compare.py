@@ -1,5 +1,6 @@
 """`gitops compare`"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import click
 
 from gitops_ml import console, git
 from gitops_ml.commands import find_champion_and_line, find_repository
+from gitops_ml.commands.request_handler import open_request_handler
 from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
@@ -134,8 +136,11 @@ def _compare(
         progress("measure, and train once more")
         reviewed = review(repository, before, record.lineage.commit if record else None, _find_protection(line))
         inputs = keep_comparable_rows(
-            ComparisonInput(reviewed.config, prepared, challenger, champion, repository, package, reviewed.review)
-        )
+            ComparisonInput(
+                reviewed.config, prepared, challenger, champion, repository, package, reviewed.review,
+                open_server=partial(open_request_handler, repository, package),
+            )
+        )  # fmt: skip
         evidence = gather(inputs)
         proposed = _evaluate_proposed(store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")

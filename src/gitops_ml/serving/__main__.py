@@ -43,6 +43,8 @@ def _serve() -> None:
             f"{' and '.join(missing)} must be set.",
             "Set GITOPS_RUN to the folder with a version's files, and GITOPS_DIGEST to the digest of its manifest.",
         )
+    # Each request has a thread of its own; more threads for one row make it slower. The gate LATENCY measures so too.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Imported objects are never freed, so collecting garbage would only cost time; open_service enables it again.
     gc.disable()
     from gitops_ml.serving.listen import bind, listen

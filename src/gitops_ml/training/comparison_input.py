@@ -1,5 +1,6 @@
 """The versions that are compared, with everything that was loaded for the comparison."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ from gitops_ml.user_package import UserPackage
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+# A function that answers a request of one row; it takes the number of the request, which selects the row.
+RequestHandler = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class ComparisonInput:
         user_package: Schema and pipeline of the project; None if only predictions are compared.
         review: Rules that were loosened before this comparison; None if they were not reviewed.
         incomparable: Reason why too few rows are left that neither version was trained on; None if there are enough.
+        open_server: Function that returns the request handler of a server for a version with a model and some rows, or
+            None if a server cannot answer them; None if only the model itself is measured.
     """
 
     config: Config
@@ -76,6 +82,7 @@ class ComparisonInput:
     user_package: UserPackage | None = None
     review: Review | None = None
     incomparable: str | None = None
+    open_server: "Callable[[ScoredVersion, Any, pd.DataFrame], RequestHandler | None] | None" = None
 
     @property
     def metric(self) -> str:

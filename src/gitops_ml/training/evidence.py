@@ -33,8 +33,6 @@ from gitops_ml.training.review import Review
 from gitops_ml.training.row_fingerprints import RowChanges, find_row_changes
 from gitops_ml.training.split import explain_incomparable_splits
 
-STRONGEST = 5
-
 
 class Evidence(Document):
     """The figures that the gates evaluate.
@@ -58,7 +56,7 @@ class Evidence(Document):
         review: Rules that were loosened before this comparison.
         broken: Changes of the rows that the champion's run recorded; None if it recorded none.
         twins: Held-out rows among the training rows.
-        leaks: Columns that predict the target best by themselves.
+        leaks: Columns that predict the target best by themselves, and their relation to the other columns.
         losses: Slices on which the champion is better; None without a champion.
         disparities: Differences between the groups that model.toml declares.
         calibration: Calibration of the probabilities; None without probabilities.
@@ -135,7 +133,7 @@ def gather(inputs: ComparisonInput) -> Evidence:
         incomparable=_explain_incomparable(inputs, inputs.challenger, "the challenger"),
         cutoff=inputs.prepared.lineage.cutoff,
         twins=find_duplicates(inputs),
-        leaks=find_leaks(inputs)[:STRONGEST],
+        leaks=find_leaks(inputs),
         disparities=measure_disparities(inputs),
         calibration=measure_calibration(inputs),
         behaviour=run_behaviour_tests(inputs),

@@ -10,7 +10,7 @@ LOOSER_IF_LARGER = frozenset({
     "leakage.alone", "jump.share", "slices.margin", "slices.minimum_rows", "fairness.demographic_parity",
     "fairness.equal_opportunity", "fairness.equalized_odds", "fairness.error", "fairness.minimum_rows",
     "calibration.ece", "calibration.margin", "flips.worse", "determinism.tolerance", "latency.p95_ms", "latency.times",
-    "size.file_mib", "size.memory_mib",
+    "latency.baseline_times", "size.file_mib", "size.memory_mib",
 })  # fmt: skip
 # ... or smaller.
 LOOSER_IF_SMALLER = frozenset({
@@ -18,7 +18,7 @@ LOOSER_IF_SMALLER = frozenset({
     "slices.depth",
 })  # fmt: skip
 # Lists that let more versions pass when they are longer, or shorter.
-LOOSER_IF_LONGER = frozenset({"off", "champion.policies"})
+LOOSER_IF_LONGER = frozenset({"off", "champion.policies", "leakage.known"})
 LOOSER_IF_SHORTER = frozenset({"fairness.attributes"})
 
 
@@ -91,9 +91,9 @@ def _flatten(config: Config) -> dict[str, Any]:
 def _is_looser(key: str, earlier: Any, later: Any) -> bool:
     if earlier == later:
         return False
+    if earlier is None or later is None:  # a floor, or a limit that may be left out
+        return later is None
     if key.startswith("floor."):
-        if earlier is None or later is None:
-            return later is None
         return bool(later > earlier) if key.removeprefix("floor.") in LOWER_IS_BETTER else bool(later < earlier)
     if key in LOOSER_IF_LONGER:
         return bool(set(later or ()) - set(earlier or ()))

@@ -1,80 +1,146 @@
-"""Leaks: columns that predict the target by themselves, because they are recorded after the outcome is known."""
+"""Leaks: columns that predict the target because they are recorded after the outcome is known, or computed from it."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.preprocessing import label_binarize
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
+from gitops_ml.training.findings import conditional_dependence as dependence
+from gitops_ml.training.findings.group_means import is_group_mean
+from gitops_ml.training.findings.single_columns import (
+    FOLDS,
+    EncodedTarget,
+    Strength,
+    as_float32,
+    encode_target,
+    measure_scores,
+    measure_strength,
+)
 
-# A small tree finds any strong dependency, on numbers and on codes; a numeric target needs more leaves than labels.
 # More rows would only make it slower.
-LEAVES = {"classification": 8, "regression": 32}
-ROWS = 50_000
-MINIMUM_LEAF_ROWS = 5
+ROWS = 10_000
+STRONGEST = 5
+# Columns that are examined further: those that predict the target, or one of several labels, at least so well.
+REGRESSION, TWO_LABELS, ONE_OF_LABELS = 0.4, 0.85, 0.9
+MARKED = 0.5
+# Other columns that must depend on each other, of the strongest: where all columns are independent given the target,
+# the independence of one says nothing. Only columns that predict the target count: many others would hide a
+# dependence.
+PEERS, RELATED = 5, {"classification": 0.6, "regression": 0.05}
+TREES, LEAF_ROWS = 25, 3
+# Columns as strong as this are left out of the rest, since a leak often comes with copies of itself.
+NEARLY = 0.99
 
 
 class Leak(Document):
-    """Score of one column as the only feature.
+    """One column as the only feature, and its relation to the other columns.
 
     Attributes:
         column: Name of the column.
-        strength: Score of a small tree on the held-out rows: roc_auc (the mean over more than two classes), or r2.
+        strength: Score of the column alone, cross-fitted: roc_auc (the mean over more than two classes), or r2.
+        best: Score (roc_auc) of the label that it separates best; for regression, the same as `strength`.
+        label: Label whose rows the column marks and that hardly any other row has; None without any.
+        marked: Share of the rows with that label that it marks.
+        is_new: True if the champion does not have the column.
+        is_independent: True if it does not depend on the other columns, given the target; None if not examined.
+        peers_depend: True if the strongest other columns depend on each other, given the target; None if not examined.
+        rest: Score of all other columns together, without those that are as strong; None if not examined.
+        is_group_mean: True if its value is the mean target of the rows with that value.
     """
 
     column: str
     strength: float
+    best: float = 0.0
+    label: str | None = None
+    marked: float = 0.0
+    is_new: bool = False
+    is_independent: bool | None = None
+    peers_depend: bool | None = None
+    rest: float | None = None
+    is_group_mean: bool = False
 
 
 def find_leaks(inputs: ComparisonInput) -> tuple[Leak, ...]:
-    """Return all columns with their scores, the highest first.
+    """Return the strongest columns and those that are examined further, with their scores, the highest first.
 
     Args:
         inputs: Versions to compare.
     """
-    target = inputs.config.data.target
-    training, held_out = inputs.prepared.rows.iloc[:ROWS], inputs.prepared.held_out.iloc[:ROWS]
-    if len(np.unique(held_out[target].to_numpy())) < 2 or len(np.unique(training[target].to_numpy())) < 2:
+    prepared, config = inputs.prepared, inputs.config
+    rows = pd.concat([prepared.rows, prepared.held_out], ignore_index=True)
+    if len(rows) > ROWS:
+        rows = rows.sample(ROWS, random_state=config.training.seed)
+    features = _dates_to_numbers(inputs.features_of(rows))
+    if features.shape[1] == 0 or rows[config.data.target].value_counts().iloc[1:].sum() < FOLDS:
         return ()
-    leaks = [
-        Leak(column=str(name), strength=_measure_strength(inputs, training, held_out, name))
-        for name in inputs.features.columns
-    ]  # fmt: skip
+    labels = rows[config.data.target]
+    target = encode_target(labels, config.project.task, config.training.seed)
+    strengths = {str(name): measure_strength(features[name], target) for name in features.columns}
+    by_strength = sorted(strengths, key=lambda name: (-strengths[name].best, name))
+    means = {str(name) for name in features.columns if is_group_mean(features[name], labels)}
+    examined = [name for name in by_strength if _is_strong(strengths[name], target)]
+    columns = dependence.remove_target(features, target) if examined else None
+    before = inputs.champion.run.columns if inputs.champion else strengths
+    leaks = []
+    for name in dict.fromkeys([*examined, *by_strength[:STRONGEST], *means]):
+        found = strengths[name]
+        figures: dict[str, Any] = {"is_new": name not in before, "is_group_mean": name in means}
+        if columns and name in examined:
+            figures |= _examine(name, columns, by_strength, strengths, target)
+            if figures["is_independent"] or figures["is_new"] or found.score > inputs.config.gates.leakage.alone:
+                weaker = [each for each in features.columns if strengths[str(each)].score < min(found.score, NEARLY)]
+                figures["rest"] = _score_rest(features[weaker], target)
+        label = None if found.label is None else str(found.label)
+        leaks.append(Leak(column=name, strength=found.score, best=found.best, label=label, marked=found.marked,
+                          **figures))  # fmt: skip
     return tuple(sorted(leaks, key=lambda leak: (-leak.strength, leak.column)))
 
 
-def _measure_strength(inputs: ComparisonInput, training: pd.DataFrame, held_out: pd.DataFrame, name: str) -> float:
-    target = inputs.config.data.target
-    training_values, held_out_values = _as_numbers(training[name], held_out[name])
-    task = inputs.config.project.task
-    options: dict[str, Any] = {"random_state": inputs.config.training.seed, "max_leaf_nodes": LEAVES[task],
-                            "min_samples_leaf": MINIMUM_LEAF_ROWS}  # fmt: skip
-    if task == "regression":
-        predictions = DecisionTreeRegressor(**options).fit(training_values, training[target]).predict(held_out_values)
-        return float(r2_score(held_out[target], predictions))
-    tree = DecisionTreeClassifier(**options).fit(training_values, training[target])
-    labels = label_binarize(held_out[target], classes=tree.classes_)
-    probabilities = tree.predict_proba(held_out_values)
-    labels, probabilities = (labels, probabilities) if labels.shape[1] > 1 else (labels[:, 0], probabilities[:, 1])
-    if labels.ndim > 1:
-        both_classes = labels.any(axis=0) & ~labels.all(axis=0)
-        labels, probabilities = labels[:, both_classes], probabilities[:, both_classes]
-    return float(roc_auc_score(labels, probabilities))
+def _dates_to_numbers(features: pd.DataFrame) -> pd.DataFrame:
+    dates = features.select_dtypes(["datetime", "datetimetz"]).columns
+    return features.assign(**{str(name): features[name].astype("int64") / 1e9 for name in dates})
 
 
-def _as_numbers(training: pd.Series, held_out: pd.Series) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """Return a column as numbers; text becomes its frequency rank in the training rows, and unseen text is missing."""
-    if pd.api.types.is_numeric_dtype(training):
-        columns = [column.to_numpy(dtype=float, na_value=np.nan) for column in (training, held_out)]
-    else:
-        codes = {value: code for code, value in enumerate(training.astype(str).value_counts().index)}
-        columns = [
-            column.astype(str).map(codes).to_numpy(dtype=float, na_value=np.nan) for column in (training, held_out)
-        ]
-    with np.errstate(over="ignore"):  # trees compute with half the digits
-        float32 = [np.where(np.isinf(column), np.nan, column).astype(np.float32)[:, None] for column in columns]
-    return float32[0], float32[1]
+def _is_strong(strength: Strength, target: EncodedTarget) -> bool:
+    needed = REGRESSION if target.task == "regression" else TWO_LABELS if len(target.classes) == 2 else ONE_OF_LABELS
+    return strength.best >= needed or strength.marked >= MARKED
+
+
+def _examine(
+    name: str,
+    columns: dependence.Columns,
+    by_strength: list[str],
+    strengths: dict[str, Strength],
+    target: EncodedTarget,
+) -> dict[str, bool]:
+    """Return whether a column is independent of others, and whether those depend on each other, given the target."""
+    related = [each for each in by_strength if each != name and strengths[each].best >= RELATED[target.task]]
+    peers = related[:PEERS]
+    dependent = sum(not columns.measure(each, related).is_independent for each in peers)
+    return {"is_independent": columns.measure(name, related).is_independent,
+            "peers_depend": dependent > len(peers) / 2}  # fmt: skip
+
+
+def _score_rest(features: pd.DataFrame, target: EncodedTarget) -> float | None:
+    """Return the score of a small forest on columns; None without any."""
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    if features.shape[1] == 0:
+        return None
+    values = np.column_stack([
+        as_float32(features[name]) if pd.api.types.is_numeric_dtype(features[name])
+        else pd.factorize(features[name].astype(str))[0] for name in features.columns
+    ])  # fmt: skip
+    estimator: Any = ExtraTreesRegressor if target.task == "regression" else ExtraTreesClassifier
+    predictions = np.zeros_like(target.columns, dtype=float)
+    for fold in range(FOLDS):
+        held = target.folds == fold
+        forest = estimator(TREES, min_samples_leaf=LEAF_ROWS, max_features=0.5, random_state=0)
+        forest.fit(values[~held], target.codes[~held])
+        if target.task == "regression":
+            predictions[held, 0] = forest.predict(values[held])
+        else:
+            predictions[np.ix_(held, forest.classes_)] = forest.predict_proba(values[held])
+    return float(measure_scores(predictions, target).mean())

@@ -1,51 +1,53 @@
-"""Cost of a model: its file size, its memory, and its prediction latency, measured in turns with the champion's."""
+"""Cost of a model: its file size, its memory, and the time of a request, measured in turns with reference models."""
 
 import pickle
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from gitops_ml import run
 from gitops_ml.run import Document
-from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
+from gitops_ml.training.comparison_input import ComparisonInput, RequestHandler, ScoredVersion
+from gitops_ml.training.findings.request_times import measure_request_times
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-CALLS = 40
-ROUNDS = 3
 MIB = 2**20
+# Different rows that are sent in turn.
+BODIES = 4
 
 
 class ModelCost(Document):
-    """Latency and size of the challenger.
+    """Time of a request, and size of the challenger.
 
-    The gate SIZE compares the sizes with limits, the gate LATENCY compares the latency with a limit and with a multiple
-    of the champion's latency.
+    The gate SIZE compares the sizes with limits. The gate LATENCY compares the time of a request of one row with the
+    times of the champion and of a baseline estimator, and with a limit if model.toml has one. A time is the processor
+    time, and the shortest time that a request waited: other programs on the machine hardly change either.
 
     Attributes:
-        p95_ms: 95th percentile of the challenger's time for predicting one row, in milliseconds.
-        champion_ms: The same for the champion; None if there is none, or if the present code and libraries cannot load
-            it.
+        request_ms: Median time of a request to the challenger, in milliseconds.
+        p95_ms: 95th percentile of the same.
+        champion_ms: Median time of a request to the champion; None if there is none, or if the present code and
+            libraries cannot load it.
+        baseline_ms: Median time of a request to a baseline estimator, which needs almost no time itself.
         file_mib: Size of the model's file in MiB.
         memory_mib: Estimate of the model's memory in MiB: the length of its uncompressed pickle. The bytes of the
             pickle are only counted, not kept.
     """
 
+    request_ms: float
     p95_ms: float
     champion_ms: float | None
+    baseline_ms: float
     file_mib: float
     memory_mib: float
 
 
 def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
-    """Measure the latency of the challenger and the champion, and the size of the challenger.
+    """Measure requests of one row to challenger, champion and a baseline in turns, and the size of the challenger.
 
-    In a round, each version makes 40 predictions, each of a single row. The versions predict in turns, so that other
-    load on the machine slows both. For each version, its lowest 95th percentile of all rounds counts, since other
-    programs can only slow a model down.
+    A request takes the same path as in a server: its body is parsed, its row is validated and predicted.
 
     Args:
         inputs: Versions to compare.
@@ -56,26 +58,39 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
     challenger, champion = inputs.challenger, inputs.champion
     if challenger.model is None or challenger.folder is None:
         return None
-    versions = [challenger, *([champion] if champion and champion.model is not None else [])]
-    best_p95 = np.array([_measure_round(versions, inputs.features) for _ in range(ROUNDS)]).min(axis=0)
+    handlers = {"challenger": _open(inputs, challenger, challenger.model),
+                "baseline": _open(inputs, challenger, _fit_baseline(inputs, challenger))}  # fmt: skip
+    if champion is not None and champion.model is not None and champion.digest != challenger.digest:
+        handlers["champion"] = _open(inputs, champion, champion.model)
+    times = measure_request_times(handlers)
+    as_champion = champion is not None and champion.digest == challenger.digest
+    champion_time = times["challenger"] if as_champion else times.get("champion")
     return ModelCost(
-        p95_ms=float(best_p95[0]),
-        champion_ms=float(best_p95[1]) if len(versions) > 1 else None,
+        request_ms=times["challenger"].median_ms,
+        p95_ms=times["challenger"].p95_ms,
+        champion_ms=champion_time.median_ms if champion_time else None,
+        baseline_ms=times["baseline"].median_ms,
         file_mib=(challenger.folder / run.MODEL).stat().st_size / MIB,
         memory_mib=_memory_bytes(challenger.model) / MIB,
     )
 
 
-def _measure_round(versions: list[ScoredVersion], features: pd.DataFrame) -> list[float]:
-    """Return the 95th percentile of each version's time for predicting one row, in milliseconds."""
-    durations: list[list[float]] = [[] for _ in versions]
-    for call in range(CALLS):
-        for version, times in zip(versions, durations, strict=True):
-            row = features[list(version.run.columns)].iloc[[call % len(features)]]
-            start = time.perf_counter()
-            version.model.predict(row)  # type: ignore[union-attr]
-            times.append(1000 * (time.perf_counter() - start))
-    return [float(np.quantile(times, 0.95)) for times in durations]
+def _open(inputs: ComparisonInput, version: ScoredVersion, model: Any) -> RequestHandler:
+    """Return a function that answers a request of one row; it takes the number of the request."""
+    rows = inputs.features[list(version.run.columns)].head(BODIES)
+    if inputs.open_server is not None:
+        answer = inputs.open_server(version, model, rows)
+        if answer is not None:
+            return answer
+    return lambda number: model.predict(rows.iloc[[number % len(rows)]])
+
+
+def _fit_baseline(inputs: ComparisonInput, version: ScoredVersion) -> Any:
+    """Return a baseline estimator that always predicts the same."""
+    is_number = inputs.config.project.task == "regression"
+    rows = inputs.prepared.rows
+    estimator: Any = DummyRegressor() if is_number else DummyClassifier(strategy="prior")
+    return estimator.fit(rows[list(version.run.columns)], rows[inputs.config.data.target].to_numpy())
 
 
 class _ByteCounter:

@@ -1,11 +1,15 @@
 """Gates about the rows: held-out rows and labels are unchanged, and held-out rows were not seen in training."""
 
 from gitops_ml.training.evidence import Evidence
+from gitops_ml.training.findings.leaks import Leak
 from gitops_ml.training.gates.gate import NO_CHAMPION, Gate, Outcome
 
 NOT_RECORDED = "The champion's run did not record its rows, or the columns have changed since."
 # Rows may be deleted, but the share of deleted held-out rows may exceed that of training rows by this much only.
 SLACK = 0.02
+# A column is suspicious if its score alone is at least STRONG, and closes this share of the distance between the score
+# of all other columns together and a perfect score.
+STRONG, CLOSED = 0.9, 0.7
 
 
 class HoldoutGate(Gate):
@@ -78,22 +82,57 @@ class DuplicatesGate(Gate):
 
 
 class LeakageGate(Gate):
-    """No column predicts the target almost perfectly by itself
-    The column {column!r} alone predicts the target with a score of {strength:.4f} (1 is perfect); at most {alone:g} is
-    accepted.
+    """No column reveals the target
+    {problems}.
 
-    It may be recorded only after the outcome is known, so that a request cannot contain it. Remove the column, or raise
-    `alone` under [gates.leakage] in model.toml."""
+    Such a column is often recorded only after the outcome is known, or computed from it, so that a request cannot
+    contain it. Then remove the column. If it is known when a prediction is made, add its name to `known` under
+    [gates.leakage] in model.toml, in a change of its own."""
 
     id = "LEAKAGE"
 
     def evaluate(self, evidence: Evidence) -> Outcome:
-        """Pass if a small tree on the strongest single column does not predict the target too well."""
-        alone = evidence.rules.leakage.alone
-        if not evidence.leaks:
+        """Pass if no column predicts the target suspiciously well, except those that model.toml declares as known."""
+        rules, leaks = evidence.rules.leakage, evidence.leaks
+        if not leaks:
             return self.not_applicable("There is no column to test, or the holdout has one label only.")
-        strongest = evidence.leaks[0]
-        return self.outcome(
-            strongest.strength <= alone, {"value": strongest.strength, "threshold": alone},
-            column=strongest.column, strength=strongest.strength, alone=alone,
-        )  # fmt: skip
+        known = [leak.column for leak in leaks if leak.column in rules.known]
+        judged = [leak for leak in leaks if leak.column not in rules.known]
+        problems = [problem for leak in judged if (problem := _describe_leak(leak, rules.alone))]
+        declared = f" Declared as known, and not judged: {', '.join(map(repr, known))}." if known else ""
+        if not judged:
+            return self.not_applicable(f"No other column was tested.{declared}", aloud=True)
+        figures: dict[str, float | None] = {"value": judged[0].strength, "threshold": rules.alone}
+        if problems:
+            return self.outcome(False, figures, problems="; ".join(problems))
+        message = (
+            f"The column {judged[0].column!r} alone predicts the target with a score of {judged[0].strength:.4f} (1 is "
+            f"perfect), the highest of all columns; at most {rules.alone:g} is accepted.{declared}"
+        )
+        return self.outcome(True, figures, message=message, aloud=bool(known))
+
+
+def _describe_leak(leak: Leak, alone: float) -> str:
+    """Return what is suspicious about a column, as part of a sentence; an empty text if nothing is."""
+    predicts = (
+        f"The column {leak.column!r} alone predicts the target with a score of {leak.strength:.4f} (1 is perfect)"
+    )
+    if leak.is_group_mean:
+        return (
+            f"The column {leak.column!r} is the mean target of the rows with the same value, with the row's own target"
+        )
+    # Other columns that do as well explain a strong column that depends on them.
+    is_explained = leak.is_independent is False and (leak.rest or 0.0) >= alone - (1 - alone)
+    if leak.strength > alone and not is_explained:
+        return f"{predicts}; at most {alone:g} is accepted"
+    if leak.is_independent and leak.peers_depend:
+        marks = f", or marks {leak.marked:.0%} of the rows with {leak.label!r}" if leak.label is not None else ""
+        return (
+            f"{predicts}{marks}, and it does not depend on any other column among rows with the same target, although "
+            "the other columns depend on each other"
+        )
+    closed = 0.0 if leak.rest is None or leak.rest >= 1 else 1 - (1 - leak.strength) / (1 - leak.rest)
+    if leak.rest is not None and leak.strength >= STRONG and closed >= CLOSED:
+        new = " and is new since the champion was trained" if leak.is_new else ""
+        return f"{predicts}{new}; all other columns together reach only {leak.rest:.4f}"
+    return ""

@@ -1,0 +1,44 @@
+"""The path of a request through the server, in this process: the gate LATENCY measures it."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gitops_ml.config import Repository
+    from gitops_ml.training.comparison_input import RequestHandler, ScoredVersion
+    from gitops_ml.user_package import UserPackage
+
+
+def open_request_handler(
+    repository: "Repository", package: "UserPackage", version: "ScoredVersion", model: Any, rows: "pd.DataFrame"
+) -> "RequestHandler | None":
+    """Return a function that answers a request of one row as a server of the version does, except for HTTP.
+
+    Args:
+        repository: Repository whose schema and settings are used.
+        package: Schema of the repository.
+        version: Version whose columns requests have.
+        model: Fitted model.
+        rows: Rows to send.
+
+    Returns:
+        The function; None if the server refuses the first row, or the schema does not fit the version.
+    """
+    from gitops_ml.errors import ConfigError
+    from gitops_ml.serving.api_error import ApiError
+    from gitops_ml.serving.body import JSON
+    from gitops_ml.serving.row_validator import RowValidator
+    from gitops_ml.serving.service import Service, VersionId
+
+    assert version.folder is not None  # noqa: S101 (its model was loaded from there)
+    objects = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    bodies = [json.dumps({"rows": [row]}, default=str).encode() for row in objects]
+    try:
+        validator = RowValidator(package.schema, version.run, rows)
+        service = Service(VersionId(version.digest), version.run, model, version.folder, validator, repository, True)
+        service.predict(JSON, bodies[0])
+    except (ApiError, ConfigError):
+        return None
+    return lambda number: service.predict(JSON, bodies[number % len(bodies)])

@@ -1,0 +1,65 @@
+"""Times of requests that are answered in turns, counted so that other load on the machine hardly changes them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+# Number of requests to each; the first is slower and does not count. MINIMUM is the number if all together take longer
+# than these times.
+REQUESTS, MINIMUM = 10, 4
+MAX_SECONDS, MAX_PROCESSOR_SECONDS = 2.0, 0.2
+
+
+@dataclass(frozen=True)
+class RequestTime:
+    """Time of a request in milliseconds.
+
+    Attributes:
+        median_ms: Median.
+        p95_ms: 95th percentile.
+    """
+
+    median_ms: float
+    p95_ms: float
+
+
+def measure_request_times(handlers: Mapping[str, Callable[[int], object]]) -> dict[str, RequestTime]:
+    """Return the time of a request to each handler, with one thread, as a server has for a request.
+
+    The time is the processor time, and the shortest time that a request waited, such as for another service. A busy
+    machine makes requests wait longer, but rarely all of them, and costs hardly any processor time.
+
+    Args:
+        handlers: Functions that answer the request with a number, by name.
+    """
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in handlers}
+    with threadpool_limits(limits=1):
+        start, started = time.monotonic(), time.process_time()
+        for number in range(REQUESTS):
+            is_late = time.monotonic() - start > MAX_SECONDS or time.process_time() - started > MAX_PROCESSOR_SECONDS
+            if number >= MINIMUM and is_late:
+                break
+            for name, answer in handlers.items():
+                samples[name].append(_measure(answer, number))
+    return {name: summarize(each[1:]) for name, each in samples.items()}
+
+
+def summarize(samples: list[tuple[float, float]]) -> RequestTime:
+    """Return the time of a request from the wall time and the processor time of several, in seconds.
+
+    Args:
+        samples: Wall time and processor time of each request.
+    """
+    wall, processor = np.array(samples).T
+    waited = max(float((wall - processor).min()), 0.0)
+    median, p95 = np.quantile(processor, [0.5, 0.95]) + waited
+    return RequestTime(1000 * float(median), 1000 * float(p95))
+
+
+def _measure(answer: Callable[[int], object], number: int) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    answer(number)
+    return time.perf_counter() - wall, time.process_time() - processor
