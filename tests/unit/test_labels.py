@@ -1,4 +1,4 @@
-"""Labels of a classification: what model.toml may name, what validation and training say about them before a fit."""
+"""Labels of a classification: what model.toml may name, what is reported about them before a fit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -107,7 +107,7 @@ SIDES: dict[str, tuple[list[str], list[str], str]] = {
 
 
 @pytest.mark.parametrize(("training", "held_out", "text"), SIDES.values(), ids=SIDES)
-def test_a_label_that_one_side_lacks_is_said_before_the_fit(
+def test_a_label_that_one_side_lacks_is_reported_before_the_fit(
     training: list[str], held_out: list[str], text: str
 ) -> None:
     """With the number of rows on the other side."""
