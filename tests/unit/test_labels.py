@@ -89,7 +89,7 @@ def test_a_label_outside_of_the_schema_is_found_by_validation(project: Project) 
 def test_a_row_without_a_target_is_found_by_validation(project: Project) -> None:
     """A schema may allow that, and the fit would fail."""
     project.edit("src/sample/schema.py", 'isin=["yes", "no"]', 'isin=["yes", "no"], nullable=True')
-    project.write_data(make_rows(60).assign(label=[None, *make_rows(60)["label"][1:]]))
+    project.write_data(make_rows(60).assign(label=["", *make_rows(60)["label"][1:]]))
     result = project.gitops("validate")
     assert (result.code, "The target 'label' is missing in 1 row(s)" in result.err) == (4, True), result.err
 
