@@ -138,6 +138,24 @@ def test_training_says_it_and_fits_nothing(project: Project) -> None:
     assert "fit" not in result.err.replace("fits", "")
 
 
+def test_training_names_a_label_without_held_out_rows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the fit, in the output of the command."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise ConfigError("The fit would begin here.", "")
+
+    monkeypatch.setattr("gitops_ml.training.train.train", stop)
+    project.edit("src/sample/schema.py", '["yes", "no"]', '["yes", "no", "rare"]')
+    rows = make_rows(60)
+    for key in rows["id"]:  # one of the first rows is a training row
+        project.write_data(rows.assign(label=rows["label"].mask(rows["id"] == key, "rare")))
+        result = project.gitops("train")
+        assert "The fit would begin here." in result.err
+        if "No held-out row" in result.out:
+            break
+    assert 'No held-out row has the label "rare" (1 rows): metrics say nothing about it.' in result.out
+
+
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision", "log_loss", "brier", "balanced_accuracy", "f1"])
 def test_a_class_without_rows_does_not_make_a_metric_nan(name: str) -> None:
     """The mean is over the classes that the rows have, and the resamples of the bootstrap agree with it."""
