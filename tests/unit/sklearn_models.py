@@ -150,6 +150,7 @@ def _variants() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@cache
 def _tables() -> dict[str, Any]:
     """Return pipelines for the table with text and missing values."""
     select = compose.make_column_selector
@@ -179,11 +180,24 @@ def _tables() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def names() -> list[str]:
-    """Return the names of the models below, without fitting them."""
+@cache
+def _estimators() -> dict[str, Any]:
+    """Return all unfitted estimators by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [*_defaults(), *_variants(), *_tables()]
+        return {**_defaults(), **_variants(), **_tables()}
+
+
+def default_names() -> list[str]:
+    """Return the names of scikit-learn's estimators with the parameters that its own tests use."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(_defaults())
+
+
+def variant_names() -> list[str]:
+    """Return the names of estimators with other parameters, and of pipelines for a table with text."""
+    return [*_variants(), *_tables()]
 
 
 def _defaults() -> dict[str, Any]:
@@ -202,17 +216,19 @@ def _defaults() -> dict[str, Any]:
 
 
 @cache
-def fitted_models() -> dict[str, Model]:
-    """Return models of all estimators that can be fitted on a table, and of many parameters; about three seconds."""
+def fitted_model(name: str) -> Model:
+    """Return a model that was fitted on forty rows, and these rows.
+
+    Args:
+        name: One of `default_names` or `variant_names`.
+    """
     numbers, frame, labels, _ = table()
-    models: dict[str, Model] = {}
+    estimator = clone(_estimators()[name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, estimator in {**_defaults(), **_variants()}.items():
-            models[name] = Model(_fit(clone(estimator), numbers), numbers)
-        for name, estimator in _tables().items():
-            models[name] = Model(estimator.fit(frame, labels), frame)
-    return models
+        if name in _tables():
+            return Model(estimator.fit(frame, labels), frame)
+        return Model(_fit(estimator, numbers), numbers)
 
 
 def _fit(estimator: Any, numbers: "np.ndarray[Any, Any]") -> Any:
@@ -232,8 +248,8 @@ def generated_types() -> set[str]:
     """Return the types of scikit-learn's models, beyond what every version of skops trusts: of the models above, and
     of families from which estimators choose one by a parameter."""
     found = set(OLDER)
-    for model in fitted_models().values():
-        found |= set(skops.io.get_untrusted_types(data=skops.io.dumps(model.model)))
+    for name in _estimators():
+        found |= set(skops.io.get_untrusted_types(data=skops.io.dumps(fitted_model(name).model)))
     scorers = {metrics.get_scorer(name)._score_func for name in metrics.get_scorer_names()}
     families: list[Any] = [
         *_classes(loss, loss.BaseLoss), *_classes(link, (link.BaseLink, link.Interval)),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gitops_ml import config, prediction_log
 from gitops_ml.errors import DataUnreadable, IntegrityError
-from gitops_ml.forge.data_pull_request_text import render_ingestion
+from gitops_ml.forge.data_pull_request_text import format_examples, render_ingestion
 from gitops_ml.ingesting import http_source
 from gitops_ml.ingesting.addition_check import check_is_addition
 from gitops_ml.ingesting.dialect import detect_dialect
@@ -166,6 +166,13 @@ def test_a_champion_that_cannot_predict_does_not_stop_the_ingestion(at_stage: Ca
     project.write_data(make_rows().drop(columns="count"))
     source(project, 'source = "file"\npath = ".gitops/new.csv"').must("ingest", "--local")
     assert "could not predict these rows: Version 1 needs the column 'count'" in read_body(project)
+
+
+def test_predictions_of_numbers_have_no_column_of_probabilities() -> None:
+    """A regression has none; with them, each row shows its own."""
+    number = {"key": "a", "said": 2.5, "truth": 3.0, "probability": None}
+    assert format_examples([number]).splitlines()[0].count("|") == 4
+    assert "0.75" in format_examples([number, {**number, "probability": 0.75}])
 
 
 def test_a_long_body_is_cut_between_lines() -> None:

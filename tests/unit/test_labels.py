@@ -1,4 +1,4 @@
-"""Labels of a classification: what model.toml may name, what validation and training say about them before a fit."""
+"""Labels of a classification: what model.toml may name, what is reported about them before a fit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,7 +89,7 @@ def test_a_label_outside_of_the_schema_is_found_by_validation(project: Project) 
 def test_a_row_without_a_target_is_found_by_validation(project: Project) -> None:
     """A schema may allow that, and the fit would fail."""
     project.edit("src/sample/schema.py", 'isin=["yes", "no"]', 'isin=["yes", "no"], nullable=True')
-    project.write_data(make_rows(60).assign(label=make_rows(60)["label"].where(make_rows(60).index > 0)))
+    project.write_data(make_rows(60).assign(label=["", *make_rows(60)["label"][1:]]))
     result = project.gitops("validate")
     assert (result.code, "The target 'label' is missing in 1 row(s)" in result.err) == (4, True), result.err
 
@@ -107,7 +107,7 @@ SIDES: dict[str, tuple[list[str], list[str], str]] = {
 
 
 @pytest.mark.parametrize(("training", "held_out", "text"), SIDES.values(), ids=SIDES)
-def test_a_label_that_one_side_lacks_is_said_before_the_fit(
+def test_a_label_that_one_side_lacks_is_reported_before_the_fit(
     training: list[str], held_out: list[str], text: str
 ) -> None:
     """With the number of rows on the other side."""
@@ -136,6 +136,24 @@ def test_training_says_it_and_fits_nothing(project: Project) -> None:
     assert result.code == 3
     assert "rows have the label \"no\" in 'label', which is not enough to measure roc_auc" in result.err
     assert "fit" not in result.err.replace("fits", "")
+
+
+def test_training_names_a_label_without_held_out_rows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the fit, in the output of the command."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise ConfigError("The fit would begin here.", "")
+
+    monkeypatch.setattr("gitops_ml.training.train.train", stop)
+    project.edit("src/sample/schema.py", '["yes", "no"]', '["yes", "no", "rare"]')
+    rows = make_rows(60)
+    for key in rows["id"]:  # one of the first rows is a training row
+        project.write_data(rows.assign(label=rows["label"].mask(rows["id"] == key, "rare")))
+        result = project.gitops("train")
+        assert "The fit would begin here." in result.err
+        if "No held-out row" in result.out:
+            break
+    assert 'No held-out row has the label "rare" (1 rows): metrics say nothing about it.' in result.out
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision", "log_loss", "brier", "balanced_accuracy", "f1"])

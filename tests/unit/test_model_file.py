@@ -67,7 +67,11 @@ def untrusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipel
     del sys.modules["untrusted"]
 
 
-MODELS = sklearn_models.names()
+# All estimators with their defaults take ten seconds: the quick tests fit those whose types differ.
+MODELS = [
+    *[pytest.param(name, marks=pytest.mark.slow) for name in sklearn_models.default_names()],
+    *sklearn_models.variant_names(),
+]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", MODELS)
 def test_models_of_scikit_learn_are_trusted(file: Path, name: str) -> None:
     """The loaded model of each estimator predicts, or transforms, exactly as before."""
-    model, rows = sklearn_models.fitted_models()[name]
+    model, rows = sklearn_models.fitted_model(name)
     model_file.save_model(model, file, ())
     loaded = model_file.load_model(file, ())
     with warnings.catch_warnings():
@@ -90,6 +94,7 @@ def test_models_of_scikit_learn_are_trusted(file: Path, name: str) -> None:
                 assert sklearn_models.are_equal(before, after), method
 
 
+@pytest.mark.slow
 def test_the_trusted_types_are_those_of_the_pinned_scikit_learn() -> None:
     """The list has the types that the models above are made of, and no other.
 
@@ -105,15 +110,15 @@ def test_the_trusted_types_are_those_of_the_pinned_scikit_learn() -> None:
 RESTORING = {Bunch.__setstate__, BaseEstimator.__setstate__}
 
 
-@pytest.mark.parametrize("name", sorted(SKLEARN_TYPES - sklearn_models.OLDER))
-def test_a_trusted_type_runs_no_code_of_its_own_when_it_is_loaded(name: str) -> None:
+def test_a_trusted_type_runs_no_code_of_its_own_when_it_is_loaded() -> None:
     """A class in Python has no method that restores its state, but for the two that were read."""
-    module, _, attribute = name.rpartition(".")
-    value = getattr(importlib.import_module(module), attribute)
-    assert module.split(".")[0] in {"sklearn", "scipy", "numpy"} or name == "builtins.object"
-    if isinstance(value, type) and module not in COMPILED:
-        restoring = getattr(value, "__setstate__", None)
-        assert not isinstance(restoring, FunctionType) or restoring in RESTORING
+    for name in SKLEARN_TYPES - sklearn_models.OLDER:
+        module, _, attribute = name.rpartition(".")
+        value = getattr(importlib.import_module(module), attribute)
+        assert module.split(".")[0] in {"sklearn", "scipy", "numpy"} or name == "builtins.object", name
+        if isinstance(value, type) and module not in COMPILED:
+            restoring = getattr(value, "__setstate__", None)
+            assert not isinstance(restoring, FunctionType) or restoring in RESTORING, name
 
 
 ATTACKS: dict[str, Callable[[Path], Any]] = {

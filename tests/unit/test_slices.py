@@ -110,8 +110,8 @@ def test_a_larger_error_is_a_loss() -> None:
     assert best.loss == -1.0
 
 
-def test_ranking_three_classes_needs_rows_of_each() -> None:
-    """The metric is not defined on two of them, which raises no warning."""
+def test_ranking_three_classes_needs_rows_of_two() -> None:
+    """The mean is over the classes that a slice has; it is not defined on one of them, which raises no warning."""
     labels = np.tile(["a", "b", "c"], 40)
     held = frame(labels, x=np.where(labels == "c", "two", "one"), y=np.repeat(["p", "q"], 60))
     config = parse_config(MODEL_TOML.replace('positive = "yes"', ""))
@@ -119,7 +119,7 @@ def test_ranking_three_classes_needs_rows_of_each() -> None:
     assert {
         each.name
         for each in measure_slices(comparison_input(held, scored_version("2", probabilities, held), config=config))
-    } == {"y = p", "y = q"}
+    } == {"x = one", "y = p", "y = q"}
 
 
 def test_a_slice_with_nan_is_left_out() -> None:

@@ -14,7 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
+from gitops_ml.serving.refused_rows import locate_problem
 from gitops_ml.serving.service import Service
 from unit.http_caller import (
     ARROW,
@@ -328,7 +333,7 @@ def test_error_of_pipeline_is_refusal_of_row(
         response = make_caller(service).predict(GOOD["rows"], x_request_id="mine")
     assert (response.status, response.json["error"]["code"]) == (422, "rows_refused")
     assert response.json["error"]["request_id"] == "mine"
-    assert response.problems == [(None, None, "the model cannot predict these rows, although the schema allows them")]
+    assert response.problems == [(1, None, "the model cannot predict this row, although the schema allows it")]
     (line,) = (json.loads(record.getMessage()) for record in caplog.records)
     assert (line["id"], line["failure"].split(" < ")[0].split(":")[0]) == (
         "mine", f"{error.__name__} at test_wrong_requests.py",
@@ -383,3 +388,36 @@ def test_dates_and_booleans_are_validated(
     assert [(row, column) for row, column, _ in response.problems] == [
         (number, next(iter(values))) for number, values in enumerate(bad, 1)
     ]
+
+
+CATEGORIES: dict[str, tuple[list[str | None], list[float], tuple[int | None, str | None]]] = {
+    "the first of many rows": (["new", *"abc" * 30], [1.0] * 91, (1, "kind")),
+    "the last of many rows": ([*"abc" * 30, "new"], [1.0] * 91, (91, "kind")),
+    "one row": (["new"], [1.0], (1, "kind")),
+    "two values of one row": (["a", "new"], [1.0, np.nan], (2, None)),
+    "the first of two rows": (["a", "b", "new", "new"], [1.0] * 4, (3, "kind")),
+}
+
+
+@pytest.mark.parametrize(("kinds", "numbers", "place"), CATEGORIES.values(), ids=CATEGORIES)
+def test_a_value_that_the_pipeline_refuses_is_located(
+    kinds: list[str | None], numbers: list[float], place: tuple[int | None, str | None]
+) -> None:
+    """An encoder of categories refuses one that it was not fitted on, with an error that names no row."""
+    known = pd.DataFrame({"number": [1.0, 2.0, 3.0], "kind": ["a", "b", "c"]})
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough"), Ridge())
+    model.fit(known, [1.0, 2.0, 3.0])
+    rows = pd.DataFrame({"number": numbers, "kind": kinds})
+    problem = locate_problem(model.predict, rows, {"number": 1.0, "kind": "a"})
+    assert (problem.row, problem.column) == place
+
+
+def test_rows_that_fail_together_only_are_not_located() -> None:
+    """The message is about all of them."""
+
+    def predict(rows: pd.DataFrame) -> None:
+        if len(rows) > 1:
+            raise ValueError
+
+    problem = locate_problem(predict, pd.DataFrame({"number": [1.0, 2.0]}), {"number": 1.0})
+    assert (problem.row, problem.column) == (None, None)

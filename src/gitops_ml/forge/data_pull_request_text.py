@@ -147,10 +147,23 @@ def _render_performance(performance: dict[str, Any] | None) -> str:
     )
     if not performance["examples"]:
         return text
-    rows = [[shorten(it["key"]), shorten(it["said"]), format_number(it["probability"]), shorten(it["truth"])]
-            for it in performance["examples"]]  # fmt: skip
-    examples = format_table(["key", "prediction", "probability", "label"], rows)
-    return f"{text}\n\n{collapse('The worst predictions', examples)}"
+    return f"{text}\n\n{collapse('The worst predictions', format_examples(performance['examples']))}"
+
+
+def format_examples(examples: list[dict[str, Any]]) -> str:
+    """Return a table of predictions; without the column of probabilities if the model has none.
+
+    Args:
+        examples: Key, prediction, probability and label of each row.
+    """
+    columns = {"key": "key", "said": "prediction", "probability": "probability", "truth": "label"}
+    if all(each["probability"] is None for each in examples):
+        del columns["probability"]
+    rows = [
+        [format_number(each[name]) if name == "probability" else shorten(each[name]) for name in columns]
+        for each in examples
+    ]
+    return format_table(list(columns.values()), rows)
 
 
 def _render_shifts(shifts: list[dict[str, Any]]) -> str:

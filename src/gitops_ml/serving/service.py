@@ -14,6 +14,7 @@ from gitops_ml.config import Repository
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.api_error import ApiError, RequestProblem
 from gitops_ml.serving.explain_rows import check_explainable, explain_rows
+from gitops_ml.serving.refused_rows import locate_problem
 from gitops_ml.serving.row_validator import RowValidator
 from gitops_ml.serving.score import open_run, reproduces_predictions, to_typed_rows
 
@@ -160,7 +161,7 @@ class Service:
         except (MemoryError, OSError):  # not caused by the rows
             raise
         except Exception as error:  # user code may raise errors of any type
-            problem = RequestProblem(None, None, "the model cannot predict these rows, although the schema allows them")
+            problem = locate_problem(lambda some: predict(self.model, some), rows, self.example_rows[0])
             raise ApiError(422, "The model cannot predict these rows.", [problem]) from error
         if predictions.not_finite_count:
             problem = RequestProblem(
