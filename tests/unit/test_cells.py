@@ -11,8 +11,8 @@ import pandera.pandas as pa
 import pytest
 
 from gitops_ml.config import ServingConfig
+from gitops_ml.rows.schema_check import check_rows
 from gitops_ml.run import Run
-from gitops_ml.schema_check import check_rows
 from gitops_ml.serving.api_error import ApiError
 from gitops_ml.serving.row_validator import RowValidator
 from unit.sample import Project
