@@ -24,6 +24,11 @@ class CellRules:
     false: tuple[str, ...] = ()
     dates: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def missing_text(self) -> str:
+        """Text that is written for a missing value."""
+        return self.missing[0] if self.missing and "" not in self.missing else ""
+
 
 def cell_rules(data: "DataConfig") -> CellRules:
     """Return the declarations of the table [data].

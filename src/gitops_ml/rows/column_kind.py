@@ -84,6 +84,19 @@ class ColumnKind(ABC):
         """Return the JSON schema of a value that is not missing."""
         return {"type": self.json_type} if self.json_type else {}
 
+    def to_csv(self, values: "pd.Series[Any]") -> list[Any]:
+        """Return values for the writer of a CSV: numbers as they are, others as text.
+
+        Args:
+            values: A column with the types of the schema.
+        """
+        objects = without_missing(values.to_numpy(object), values.isna().to_numpy())
+        return [self.rules.missing_text if value is None else self.to_cell(value) for value in objects.tolist()]
+
+    def to_cell(self, value: Any) -> Any:
+        """Return one value for the writer of a CSV."""
+        return value
+
     def parse_value(self, value: Any, *, is_json: bool = False) -> Any:
         """Return what one cell becomes: the definition that reading a whole column keeps to.
 

@@ -68,6 +68,18 @@ class DateKind(ColumnKind):
             pass
         return WRONG
 
+    def to_csv(self, values: "pd.Series[Any]") -> list[Any]:
+        """Return the texts of dates, in the declared format or in ISO 8601; of days alone, without a time."""
+        times = values.dropna()
+        if not self._format and not self._zone and (times == times.dt.normalize()).all():
+            return [self.rules.missing_text if pd.isna(value) else str(value.date()) for value in values]
+        return super().to_csv(values)
+
+    def to_cell(self, value: Any) -> str:
+        """Return the text of a time."""
+        time = pd.Timestamp(value)
+        return time.strftime(self._format) if self._format else time.isoformat(sep=" ")
+
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON schema of a date."""
         return {"type": "string"} if self._format else {"type": "string", "pattern": JSON_PATTERN}

@@ -49,6 +49,10 @@ class BooleanKind(ColumnKind):
         is_number = isinstance(value, bool | int | float | Decimal)
         return bool(value) if is_number and value in (0, 1) else WRONG
 
+    def to_cell(self, value: Any) -> str:
+        """Return the first text that model.toml declares, or else True or False."""
+        return next(iter(self.rules.true if value else self.rules.false), str(bool(value)))
+
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON schema; declared texts are listed."""
         if not self._declared:
@@ -160,6 +164,10 @@ class FloatKind(ColumnKind):
             return float(value)
         except OverflowError:
             return math.inf if value > 0 else -math.inf
+
+    def to_cell(self, value: Any) -> Any:
+        """Return a number; one of fewer than 8 bytes without the meaningless digits that 8 bytes would add."""
+        return float(str(value)) if isinstance(value, np.floating) and value.itemsize < 8 else value
 
     def to_array(self, values: list[Any]) -> Array:
         """Return floats of eight bytes."""

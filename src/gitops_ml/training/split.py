@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gitops_ml.config import Repository, SplitConfig
+from gitops_ml.config import Config, Repository, SplitConfig
 from gitops_ml.errors import ConfigError
 from gitops_ml.manifest import digest_bytes
+from gitops_ml.rows.cell_rules import cell_rules
+from gitops_ml.rows.column_kinds import kind_of
 from gitops_ml.training.data import row_hashes
 
 
@@ -32,7 +34,7 @@ def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any
             f"model.toml: [split] column {split.column!r} is not a column of the data.",
             f"Perhaps one of these: {', '.join(frame.columns)}.",
         )
-    held_out = _by_time(split, frame) if split.method == "time" else _by_hash(split, frame)
+    held_out = _by_time(repository.config, frame) if split.method == "time" else _by_hash(split, frame)
     if held_out.all() or not held_out.any():
         raise ConfigError(
             f"model.toml: [split] holds out {int(held_out.sum())} of {len(held_out)} rows; both sides need rows.",
@@ -52,15 +54,32 @@ def _fraction(value: str) -> float:
     return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8]) / 2**64
 
 
-def _by_time(split: SplitConfig, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
-    try:
-        times = pd.to_datetime(frame[split.column], utc=True)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"model.toml: [split] column {split.column!r} holds a value that is not a date: {error}.",
-            "Set `column` to a column of dates, or choose another `method`.",
-        ) from error
-    return (times >= pd.Timestamp(str(split.cutoff), tz="UTC")).to_numpy()
+def _by_time(config: Config, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
+    return (row_times(config, frame) >= pd.Timestamp(str(config.split.cutoff), tz="UTC")).to_numpy()
+
+
+def row_times(config: Config, frame: pd.DataFrame) -> "pd.Series[Any]":
+    """Return the time of each row in UTC, from the column of [split]; a text is read as a cell with a date.
+
+    Args:
+        config: Configuration with a split by time.
+        frame: Rows of the data.
+
+    Raises:
+        ConfigError: A value is not a date.
+    """
+    name = config.split.column
+    times = frame[name]
+    if getattr(times.dtype, "kind", "O") != "M":
+        kind = kind_of("datetime64[ns]", cell_rules(config.data), name)
+        times, wrong = kind.parse(frame[name])
+        if wrong.any():
+            raise ConfigError(
+                f"model.toml: [split] column {name!r} holds {frame[name][wrong].iloc[0]!r}, which is not a date: "
+                f"it {kind.rule}.",
+                "Set `column` to a column of dates, declare its format under [data.dates], or choose another `method`.",
+            )
+    return pd.to_datetime(times, utc=True)
 
 
 def holdout_digest(frame: pd.DataFrame) -> str:
