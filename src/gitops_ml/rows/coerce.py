@@ -1,5 +1,6 @@
 """The schema for a chunk of rows whose cells were read already: integers and booleans that can be missing."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,15 @@ def relax_schema(schema: pa.DataFrameSchema, key: str) -> pa.DataFrameSchema:
     return copy
 
 
-def rows_without_value(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> dict[str, pd.Series]:
+def rows_without_value(
+    schema: pa.DataFrameSchema, frame: pd.DataFrame, wrong: Mapping[str, pd.Series]
+) -> dict[str, pd.Series]:
     """Return the missing values of columns that may miss values, but whose types have no missing value.
 
     Args:
         schema: Your schema.
         frame: Rows that were converted.
+        wrong: Masks of wrong cells, which are missing in these rows and have another rule.
 
     Returns:
         For each such column, a boolean mask of the rows.
@@ -45,8 +49,10 @@ def rows_without_value(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> dict[
     found = {}
     for name, column in schema.columns.items():
         is_plain = dtype_kind(column) in NULLABLE and isinstance(getattr(column.dtype, "type", None), np.dtype)
-        if is_plain and column.nullable and name in frame and frame[name].isna().any():
-            found[name] = frame[name].isna()
+        if is_plain and column.nullable and name in frame:
+            missing = frame[name].isna() & ~wrong.get(name, False)
+            if missing.any():
+                found[name] = missing
     return found
 
 

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from gitops_ml.rows.cell_rules import CellRules
 from gitops_ml.rows.column_kind import WRONG, Array, Cells, ColumnKind
 
-BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+BOOLEANS = {"true": True, "false": False}
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 # Texts that Arrow converts as Python does, and that fit into eight bytes. The others are read one by one.
 PLAIN_WHOLE = r"^-?[0-9]{1,18}$"
 PLAIN_NUMBER = r"^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$"
-# Beyond, a float may stand for several integers.
+# From here on, a float may stand for several integers.
 EXACT = 2**53
 LONGEST = 400  # characters of the text of a number
 
@@ -37,8 +37,12 @@ class BooleanKind(ColumnKind):
 
     def parse_text(self, text: str) -> Any:
         """Return the boolean of a text."""
-        declared = self._declared.get(text, WRONG)
-        return declared if declared is not WRONG else BOOLEANS.get(text.strip().lower(), WRONG)
+        if text in self._declared:
+            return self._declared[text]
+        text = text.strip(" \t").lower()
+        if len(text) <= LONGEST and NUMBER.fullmatch(text):
+            return self.parse_typed(float(text))
+        return BOOLEANS.get(text, WRONG)
 
     def parse_json_text(self, text: str) -> Any:
         """Return the boolean of a declared text."""
@@ -96,7 +100,7 @@ class IntegerKind(ColumnKind):
         """Return a whole number; a float only if it stands for one integer alone."""
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return WRONG
-        if isinstance(value, float) and not abs(value) <= EXACT:
+        if isinstance(value, float) and not abs(value) < EXACT:
             return WRONG
         if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < 2**64):
             return WRONG
@@ -125,7 +129,7 @@ class IntegerKind(ColumnKind):
             return Cells(np.zeros(len(values), dtype=self._dtype), np.ones(len(values), dtype=bool), ~missing)
         if values.dtype.kind == "f":
             values = values.astype(float)
-            fits = np.abs(values) <= EXACT
+            fits = np.abs(values) < EXACT
             numbers = np.where(fits & ~missing, values, 0).astype(np.int64)
             fits &= numbers == values
         else:

@@ -77,7 +77,7 @@ def check_typed_rows(
     for name, bad in wrong.items():
         values = rows.loc[bad, name].astype(object).map(_read_number)
         violations.append(RuleViolation(name, kinds[name].rule, values))
-    for name, missing in rows_without_value(schema, frame.drop(columns=list(wrong))).items():
+    for name, missing in rows_without_value(schema, frame, wrong).items():
         column = schema.columns[name]
         rule = f"is missing, and the type {column.dtype} has no missing value: write {NULLABLE[dtype_kind(column)]}"
         violations.append(RuleViolation(name, rule, rows.loc[missing, name]))
