@@ -1,4 +1,4 @@
-"""What model.toml declares about cells: the texts of a missing value, of true and false, and the formats of dates."""
+"""Declarations of model.toml about cells: the texts of a missing value, of true and false, and the formats of dates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the cells of a column become: texts of a CSV, values of JSON, and the typed values of Parquet, Arrow and SQL.
+"""Reading of the cells of a column: texts of a CSV, values of JSON, and the typed values of Parquet, Arrow and SQL.
 
 `parse_value` of a kind defines what one cell becomes; a long column is read as a whole where that gives the same.
 """
@@ -36,7 +36,7 @@ class Cells(NamedTuple):
 
 
 class ColumnKind(ABC):
-    """How the cells of one column are read and written.
+    """Reader and writer of the cells of one column.
 
     Attributes:
         rule: Rule that a wrong cell violates, for messages.
@@ -66,19 +66,36 @@ class ColumnKind(ABC):
 
     @abstractmethod
     def parse_text(self, text: str) -> Any:
-        """Return the value of a text that is not missing; WRONG if it is not certainly one."""
+        """Return the value of a text that is not missing; WRONG if it is not certainly one.
+
+        Args:
+            text: The cell.
+        """
 
     @abstractmethod
     def parse_typed(self, value: Any) -> Any:
-        """Return the value of a cell that has a type of its own, and is no text; WRONG if it is not certainly one."""
+        """Return the value of a cell that has a type of its own, and is no text; WRONG if it is not certainly one.
+
+        Args:
+            value: The cell.
+        """
 
     @abstractmethod
     def to_series(self, cells: Cells, index: pd.Index) -> "pd.Series[Any]":
-        """Return cells as a column of pandas that can have missing values."""
+        """Return cells as a column of pandas that can have missing values.
+
+        Args:
+            cells: The cells.
+            index: Index of the column.
+        """
 
     @abstractmethod
     def to_array(self, values: list[Any]) -> Array:
-        """Return values as an array; None stands for a missing value, whose place may hold anything."""
+        """Return values as an array.
+
+        Args:
+            values: Values; None stands for a missing one, whose place in the array may hold anything.
+        """
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON schema of a value that is not missing."""
@@ -94,7 +111,11 @@ class ColumnKind(ABC):
         return [self.rules.missing_text if value is None else self.to_cell(value) for value in objects.tolist()]
 
     def to_cell(self, value: Any) -> Any:
-        """Return one value for the writer of a CSV."""
+        """Return one value for the writer of a CSV.
+
+        Args:
+            value: Value with the type of the schema, not missing.
+        """
         return value
 
     def parse_value(self, value: Any, *, is_json: bool = False) -> Any:
@@ -122,7 +143,11 @@ class ColumnKind(ABC):
         return WRONG if is_json and self.texts else self.parse_typed(value)
 
     def parse_json_text(self, text: str) -> Any:
-        """Return the value of a text in JSON that is not missing."""
+        """Return the value of a text in JSON that is not missing; WRONG if a text is no value of this column there.
+
+        Args:
+            text: The cell.
+        """
         return self.parse_text(text) if self.texts else WRONG
 
     def parse(self, cells: "pd.Series[Any]", *, is_json: bool = False) -> "tuple[pd.Series[Any], Array]":
@@ -187,7 +212,11 @@ class ColumnKind(ABC):
         return self._parse_one_by_one(without_missing(values, missing).tolist(), is_json=is_json)
 
     def is_missing(self, texts: "pa.Array") -> Array:
-        """Return the mask of missing cells of a column of texts."""
+        """Return the mask of missing cells.
+
+        Args:
+            texts: Column of texts.
+        """
         declared = pc.is_in(texts, value_set=pa.array(self.rules.missing, texts.type))
         return pc.or_(declared, texts.is_null()).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 

@@ -20,8 +20,8 @@ class CsvError(Exception):
     """The content is not a CSV table.
 
     Attributes:
-        problem: What is wrong, and in which line.
-        hint: What to do.
+        problem: Fault, with its line.
+        hint: Next step for the user.
     """
 
     def __init__(self, problem: str, hint: str) -> None:
