@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from gitops_ml.errors import ConfigError
 from gitops_ml.monitoring_config import IngestConfig, LogConfig, MonitoringConfig
@@ -50,6 +50,28 @@ NAME_ERROR_TEXTS = {
 }
 
 
+def _check_date_format(text: str) -> str:
+    """Refuse a format without a year, and one that would read a date in ISO 8601 as another date."""
+    day = datetime.datetime(2001, 2, 3, 4, 5, 6)
+    try:
+        has_year = datetime.datetime.strptime(day.strftime(text), text).year == day.year
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a format of strptime ({error})") from None
+    if not has_year:
+        raise ValueError(f"{text!r} has no year")
+    for iso in (day.date().isoformat(), day.isoformat(), day.isoformat(" ")):
+        try:
+            found = datetime.datetime.strptime(iso, text)
+        except ValueError:
+            continue
+        if found.date() != day.date():
+            raise ValueError(f"{text!r} would read {iso}, a date in ISO 8601, as {found.date()}")
+    return text
+
+
+DateFormat = Annotated[str, AfterValidator(_check_date_format)]
+
+
 class ProjectConfig(Table):
     """Name and task of the model, and the package with your code."""
 
@@ -72,6 +94,18 @@ class DataConfig(Table):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
         ",", description="Delimiter between the columns of a CSV file."
     )
+    missing: tuple[str, ...] = Field(
+        ("",), strict=False, description="Texts of a cell that mean a missing value; by default the empty cell alone."
+    )
+    true: tuple[Text, ...] = Field(
+        (), strict=False, description="Texts of a boolean column that mean true, beside `true` and 1; such as yes."
+    )
+    false: tuple[Text, ...] = Field(
+        (), strict=False, description="Texts of a boolean column that mean false, beside `false` and 0; such as no."
+    )
+    dates: dict[str, DateFormat] = Field(
+        {}, description="Format of the dates of a column, as strptime has it, such as %d/%m/%Y; beside ISO 8601."
+    )
     max_mib: int = Field(
         1024, gt=0, description="Maximum size of the data (MiB); larger data is refused before it is read."
     )
@@ -82,6 +116,18 @@ class DataConfig(Table):
     def _one_source(self) -> Self:
         if (self.path is None) == (self.query is None):
             raise ValueError("needs either `path` or `query`, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_have_one_meaning(self) -> Self:
+        texts = [*self.missing, *self.true, *self.false]
+        repeated = next((text for text in texts if texts.count(text) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"the text {repeated!r} may stand once alone in `missing`, `true` and `false`")
+        known = {"true": self.false, "1": self.false, "false": self.true, "0": self.true}
+        for text, other in known.items():
+            if text in (each.strip().lower() for each in other):
+                raise ValueError(f"the text {text!r} has the other meaning already")
         return self
 
 

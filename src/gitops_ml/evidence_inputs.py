@@ -20,6 +20,8 @@ BEHAVIOUR = "tests/behaviour.py"
 # Version of the method that computes digests: 1 as in 0.1, of each key of model.toml with its default; 2 of the keys
 # that are written in model.toml.
 SCHEME = 2
+# Keys of [data] that decide what the cells of the same file become.
+CELL_KEYS = ("missing", "true", "false", "dates")
 COPIED_BEHAVIOUR = "tests/model/behaviour.py"
 COPIED_KEYS = Path(__file__).parent / "data" / "keys-0.1.json"
 COPIED_P95_MS = 100.0  # the default in 0.1, for which 0.2 has none
@@ -180,7 +182,10 @@ def _select(value: Any, keys: dict[str, Any] | None) -> Any:
 def _training_tables(config: Config, document: dict[str, Any]) -> dict[str, object]:
     tables: dict[str, object] = {name: document.get(name) for name in ("split", "training")}
     tables["task"] = config.project.task
-    tables["data"] = {name: document["data"].get(name) for name in ("key", "target", "positive")}
+    data = document["data"]
+    tables["data"] = {name: data.get(name) for name in ("key", "target", "positive")} | {
+        name: data[name] for name in CELL_KEYS if name in data
+    }
     tables["metric"] = config.evaluation.metric if config.training.search else None
     return tables
 

@@ -16,6 +16,8 @@ from gitops_ml.bundled import DATA
 
 SCAFFOLD = ("how-a-model-ships", "runbook")
 TEMPLATE = "<<cookiecutter.project_slug>>"
+# Page whose tables have examples in their first cells, and not names.
+EXAMPLES = "cells"
 # Links to other pages, which do not work in a terminal.
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]*?)(?:\.md)?(?:#[^)]*)?\)")
 EXIT_CODES = re.compile(r"exit codes? \d+(?: and \d+)?", re.IGNORECASE)
@@ -112,7 +114,8 @@ def list_entries(pages: dict[str, Page]) -> list[ManualEntry]:
     entries = []
     for section in _sections(pages):
         title = f"{section.title} (`gitops docs {section.page}`)"
-        entries += [ManualEntry(_names(section), title, section.text), *_rows(section, title)]
+        rows = _rows(section, title) if section.page != EXAMPLES else ()
+        entries += [ManualEntry(_names(section), title, section.text), *rows]
     return [*entries, *_keys()]
 
 

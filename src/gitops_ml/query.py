@@ -8,6 +8,7 @@ import pandas as pd
 
 from gitops_ml.errors import ConfigError, DataUnreadable
 from gitops_ml.pull_request_event import describe_missing_secrets
+from gitops_ml.rows.column_names import find_name_problem
 
 
 class DatabaseWithheld(ConfigError):
@@ -40,7 +41,7 @@ def read_rows(query: Query) -> Iterator[pd.DataFrame]:
         query: Query and limits.
 
     Yields:
-        Chunks of rows.
+        Chunks of rows; the values are those of the database.
 
     Raises:
         ConfigError: The environment variable is not set.
@@ -64,7 +65,14 @@ def read_rows(query: Query) -> Iterator[pd.DataFrame]:
     rows = 0
     try:
         with sa.create_engine(url).connect().execution_options(stream_results=True) as connection:
-            for frame in pd.read_sql_query(sa.text(query.sql), connection, chunksize=query.chunk_rows):
+            result = connection.execute(sa.text(query.sql))
+            names = list(result.keys())
+            problem = find_name_problem(names)
+            if problem:
+                raise DataUnreadable(f"The result of the query: {problem}.", "Rename one of them in the query (`AS`).")
+            for part in result.partitions(query.chunk_rows):
+                # Objects, as the database returns them: pandas would make floats of integers with gaps.
+                frame = pd.DataFrame([tuple(row) for row in part], columns=names, dtype=object)
                 rows += len(frame)
                 if rows > query.limit:
                     raise DataUnreadable(
@@ -72,7 +80,7 @@ def read_rows(query: Query) -> Iterator[pd.DataFrame]:
                         f"Increase `max_rows` under [{query.table}] if this machine has enough memory for the rows.",
                     )
                 yield frame
-    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise _failed(_reason(error), query) from None
     except ValueError:
         raise _failed(f"the value of {query.variable} is not a valid URL", query) from None
@@ -82,8 +90,6 @@ def _reason(error: BaseException) -> str:
     """Return the database's error in one line, without errors that quote the URL."""
     import sqlalchemy as sa
 
-    if isinstance(error, pd.errors.DatabaseError) and error.__cause__:
-        error = error.__cause__
     if isinstance(error, sa.exc.ArgumentError) and not isinstance(error, sa.exc.NoSuchModuleError):
         return "the URL is not one that SQLAlchemy can read"
     return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -20,8 +20,8 @@ from gitops_ml.table import Table
 from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 PAGES = (
-    "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data", "runbook",
-    "store", "targets", "update",
+    "cells", "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data",
+    "runbook", "store", "targets", "update",
 )  # fmt: skip
 CHECKS = (
     "MODEL",
@@ -64,7 +64,7 @@ def test_an_unknown_page_is_a_usage_error_with_the_nearest_name(project: Project
     result = project.gitops("docs", "gate")
     assert result.code == 2
     assert "There is no page 'gate'. Perhaps you meant 'gates'" in result.err
-    assert "There are: commands, configuration, gates," in project.gitops("docs", "zzz").err
+    assert "There are: cells, commands, configuration, gates," in project.gitops("docs", "zzz").err
 
 
 def test_the_runbook_of_the_repository_is_read(project: Project) -> None:

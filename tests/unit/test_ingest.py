@@ -205,16 +205,32 @@ def test_hostile_values_are_escaped(file_source: Project) -> None:
     assert "needs labels" in file_source.must("ingest", "--local").out
 
 
-def test_text_that_a_csv_cannot_hold_is_refused(project: Project) -> None:
-    """It would be read as a missing value, and be in conflict with itself in the next run."""
-    project.edit(
-        "src/sample/schema.py", 'kind: str = pa.Field(isin=["a", "b", "c"])', "kind: str = pa.Field(nullable=True)"
-    )
+def test_value_that_a_csv_cannot_hold_is_refused(project: Project) -> None:
+    """It would be read as another one, and be in conflict with itself in the next run."""
+    day = pd.Timestamp("2026-02-01")
+    project.edit("src/sample/schema.py", "    note: float", "    day: pa.DateTime\n    note: float")
+    project.edit("model.toml", "[split]", '[data.dates]\nday = "%d/%m/%Y"\n\n[split]')
+    project.write_data(pd.read_csv(project.root / DATA).assign(day="31/01/2026"))
     (project.root / ".gitops").mkdir()
-    NEW.assign(kind=["NA", *NEW["kind"][1:]]).to_parquet(project.root / ".gitops" / "new.parquet")
-    refused = source(project, 'source = "file"\npath = ".gitops/new.parquet"').gitops("ingest", "--local")
+    NEW.assign(day=day).to_parquet(project.root / ".gitops" / "new.parquet")
+    source(project, 'source = "file"\npath = ".gitops/new.parquet"').must("ingest", "--local")
+    assert set(read_proposed(project)["day"].tail(len(NEW))) == {"01/02/2026"}
+    NEW.assign(day=day + pd.Timedelta(hours=1)).to_parquet(project.root / ".gitops" / "new.parquet")
+    refused = project.gitops("ingest", "--local")
     assert refused.code == 4
-    assert "A CSV cannot hold 'NA' in the column 'kind'" in refused.err
+    assert "A CSV cannot hold Timestamp('2026-02-01 01:00:00') in the column 'day'" in refused.err
+
+
+def test_words_of_a_source_are_written_as_they_are_read(project: Project) -> None:
+    """NA is a word, unless model.toml declares it; yes and no are written as the file has them."""
+    project.edit("src/sample/schema.py", 'kind: str = pa.Field(isin=["a", "b", "c"])', "kind: str\n    flag: bool")
+    project.edit("model.toml", "[split]", 'true = ["yes"]\nfalse = ["no"]\n\n[split]')
+    project.write_data(pd.read_csv(project.root / DATA).assign(flag="no"))
+    (project.root / ".gitops").mkdir()
+    NEW.assign(kind="NA", flag=True).to_parquet(project.root / ".gitops" / "new.parquet")
+    source(project, 'source = "file"\npath = ".gitops/new.parquet"').must("ingest", "--local")
+    added = project.git("show", f"{BRANCH}:{DATA}").splitlines()[-len(NEW) :]
+    assert all(",NA," in line and line.endswith(",yes") for line in added)
 
 
 @pytest.mark.parametrize(

@@ -63,14 +63,14 @@ def test_the_newest_share_is_held_out(frame: pd.DataFrame, number: int) -> None:
     mask = holdout_mask(with_split(NEWEST), frame)
     assert mask.sum() == number
     assert frame["day"][mask].min() > frame["day"][~mask].max()
-    assert frame["day"][mask].min() == str(resolve_cutoff(NEWEST, frame))[:10]
+    assert frame["day"][mask].min() == str(resolve_cutoff(with_split(NEWEST).config, frame))[:10]
 
 
 def test_rows_added_later_move_the_cutoff() -> None:
     """With a fixed cutoff the training rows never grow; with a share they do."""
     before = dated_rows(100)
     after = pd.concat([before, dated_rows(50, "2026-04-11", first=101)])
-    fixed = SplitConfig(method="time", column="day", cutoff=resolve_cutoff(NEWEST, before).date())  # type: ignore[union-attr]
+    fixed = SplitConfig(method="time", column="day", cutoff=resolve_cutoff(with_split(NEWEST).config, before).date())  # type: ignore[union-attr]
     assert len(before) - len(held_out(before)) == len(before) - len(held_out(before, fixed)) == 80
     assert len(after) - len(held_out(after, fixed)) == 80
     assert len(after) - len(held_out(after)) == 120
@@ -103,7 +103,7 @@ def test_a_moving_cutoff_is_comparable_with_any_split_by_the_same_dates() -> Non
 
 def prepare(frame: pd.DataFrame, split: SplitConfig = NEWEST) -> PreparedData:
     """Return the rows, split as training does."""
-    mask, cutoff = holdout_mask(with_split(split), frame), resolve_cutoff(split, frame)
+    mask, cutoff = holdout_mask(with_split(split), frame), resolve_cutoff(with_split(split).config, frame)
     lineage = Lineage(
         commit=None, dirty=False, data="d", rows=len(frame), holdout="h", holdout_rows=int(mask.sum()), split=split,
         training="t", configuration="c", lock=None, python="3", libraries={},

@@ -204,7 +204,7 @@ INVALID: dict[str, tuple[Change, int, tuple[str, ...]]] = {
     "a row with an additional value": (
         lambda p: write_text(p, CSV + "r9,1,1,1,a,1,yes,extra\n"),
         5,
-        ("data/rows.csv: Expected 7 fields in line 62, saw 8.",),
+        ("data/rows.csv: line 62 has 8 values, and the header 7.",),
     ),
     "a first row with an additional value": (
         lambda p: write_text(p, HEADER + "\nr9,1,1,1,a,1,yes,extra\n"),
@@ -213,13 +213,13 @@ INVALID: dict[str, tuple[Change, int, tuple[str, ...]]] = {
     ),
     "a row that was cut off": (
         lambda p: write_text(p, CSV + "r9,1,1\n"),
-        4,
-        ("label", "must not be missing", "nothing in data/rows.csv row 62"),
+        5,
+        ("data/rows.csv: line 62 has 3 values, and the header 7.",),
     ),
     "an open quote": (
         lambda p: write_text(p, CSV + 'r9,1,1,1,"a\n'),
         5,
-        ("data/rows.csv: EOF inside string starting in line 62.",),
+        ("data/rows.csv: the quote that opens in line 62 is not closed.",),
     ),
     "too large": (
         all_of(lambda p: add_setting(p, "max_mib = 1"), lambda p: write_text(p, CSV * 600)),

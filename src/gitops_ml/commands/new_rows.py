@@ -206,7 +206,7 @@ def _read_back(
         raise DataRefused(
             f"A CSV cannot hold {rows[columns[0]].iloc[row]!r} in the column {columns[0]!r}: it would be read as "
             f"{reread[columns[0]].iloc[row]!r}.",
-            "Change the value at the source (in a CSV, words such as NA and None mean a missing value).",
+            "Change the value at the source, or what [data] in model.toml declares about cells.",
         )
 
 

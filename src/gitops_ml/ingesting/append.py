@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from gitops_ml.config import Repository
+from gitops_ml.config import DataConfig, Repository
 from gitops_ml.errors import ConfigError, DataRefused
 from gitops_ml.ingesting.dialect import Dialect, detect_dialect, format_header, format_rows
 from gitops_ml.manifest import digest_bytes
+from gitops_ml.rows.cell_rules import cell_rules
+from gitops_ml.rows.csv_table import read_header
 
 PARQUET = {".parquet", ".pq"}
 
@@ -67,7 +69,7 @@ def append_rows(repository: Repository, files: list[Path], rows: pd.DataFrame, o
     if extension == "parquet":
         _write_parquet(first, rows, target, new=new)
         return AppendResult(path.as_posix(), digest, None)
-    lines = _write_csv(first, repository.config.data.delimiter, rows, target, new=new)
+    lines = _write_csv(first, repository.config.data, rows, target, new=new)
     return AppendResult(path.as_posix(), digest, lines)
 
 
@@ -85,11 +87,11 @@ def _check_matches(pattern: str, path: Path) -> None:
         )
 
 
-def _write_csv(first: Path, delimiter: str, rows: pd.DataFrame, target: Path, *, new: bool) -> bytes:
-    dialect = detect_dialect(first, delimiter)
-    names = list(pd.read_csv(first, sep=delimiter, encoding="utf-8-sig", nrows=0, index_col=False).columns)
+def _write_csv(first: Path, data: DataConfig, rows: pd.DataFrame, target: Path, *, new: bool) -> bytes:
+    dialect = detect_dialect(first, data.delimiter)
+    names = read_header(first, data.delimiter)
     _check_columns(names, rows, first.name)
-    header, lines = format_header(dialect, names), format_rows(dialect, rows[names])
+    header, lines = format_header(dialect, names), format_rows(dialect, rows[names], cell_rules(data))
     existing = header if new else first.read_bytes()
     if not existing.endswith(b"\n"):
         existing += dialect.terminator.encode()

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from gitops_ml.rows.cell_rules import CellRules
+from gitops_ml.rows.column_kinds import DEFAULT, kind_of
+
 # Number of characters that are read to detect a dialect.
 SAMPLE = 2**18
 Quoting = Literal[0, 1, 2]
@@ -67,14 +70,15 @@ def _format(dialect: Dialect, rows: list[list[Any]]) -> str:
     return stream.getvalue()
 
 
-def format_rows(dialect: Dialect, rows: pd.DataFrame) -> bytes:
+def format_rows(dialect: Dialect, rows: pd.DataFrame, rules: CellRules = DEFAULT) -> bytes:
     """Return rows as CSV lines in UTF-8, without a header.
 
     Args:
         dialect: Format of the lines.
-        rows: The rows.
+        rows: The rows, with the types of the schema.
+        rules: Declarations of model.toml about cells, in which values are written as they are read.
     """
-    columns = [_format_column(rows[name]) for name in rows.columns]
+    columns = [kind_of(rows[name].dtype, rules, str(name)).to_csv(rows[name]) for name in rows.columns]
     return _format(dialect, [list(row) for row in zip(*columns, strict=True)]).encode()
 
 
@@ -86,18 +90,3 @@ def format_header(dialect: Dialect, names: list[str]) -> bytes:
         names: Names of the columns.
     """
     return _format(dialect, [names]).encode()
-
-
-def _format_column(column: pd.Series) -> list[Any]:
-    """Return the values of a column for the CSV writer; missing values become empty text."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        times = column.dropna()
-        are_dates = bool((times == times.dt.normalize()).all()) and times.dt.tz is None
-        return [
-            "" if pd.isna(value) else str(value.date()) if are_dates else value.isoformat(sep=" ") for value in column
-        ]
-    if pd.api.types.is_bool_dtype(column):
-        return ["" if pd.isna(value) else str(bool(value)) for value in column]
-    # A float of fewer than 8 bytes would be written with meaningless further digits.
-    narrow = pd.api.types.is_float_dtype(column) and getattr(column.dtype, "itemsize", 8) < 8
-    return ["" if pd.isna(value) else float(str(value)) if narrow else value for value in column.astype(object)]

@@ -11,6 +11,7 @@ import pandas as pd
 from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError, DataUnreadable
 from gitops_ml.ingesting.pulled_rows import CSV, PARQUET, PulledRows, has_no_rows
+from gitops_ml.rows.json_text import unique_keys
 
 Format = Literal["csv", "parquet", "json"]
 EXTENSIONS: dict[str, Format] = {
@@ -149,10 +150,8 @@ def _read_json(raw: Path, source: str) -> pd.DataFrame:
     try:
         text = raw.read_text(encoding="utf-8-sig")
         is_json_lines = text.lstrip()[:1] != "["
-        rows: list[Any] = (
-            [json.loads(line) for line in text.splitlines() if line.strip()] if is_json_lines else json.loads(text)
-        )
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        rows: list[Any] = [_load(line) for line in text.split("\n") if line.strip()] if is_json_lines else _load(text)
+    except (ValueError, RecursionError) as error:
         raise DataUnreadable(
             f"{source} is not JSON: {error}.", "It must be a list of objects, or one object in each line."
         ) from error
@@ -163,7 +162,17 @@ def _read_json(raw: Path, source: str) -> pd.DataFrame:
         raise DataUnreadable(
             f"{source} is JSON, but not one flat object for each row.", 'Write each row as {"column": value, ...}.'
         )
-    return pd.DataFrame(rows)
+    names = dict.fromkeys(name for row in rows for name in row)
+    # Objects: pandas would make floats of integers with gaps.
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=unique_keys, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _check_parquet(file: Path, source: str, missing: str) -> PulledRows:

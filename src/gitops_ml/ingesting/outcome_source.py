@@ -11,6 +11,7 @@ from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError, DataUnreadable
 from gitops_ml.ingesting.formats import save_table
 from gitops_ml.ingesting.pulled_rows import PulledRows
+from gitops_ml.rows.arrow_table import to_frame
 from gitops_ml.sink import open_sink
 
 SOURCE = "the prediction log"
@@ -92,17 +93,7 @@ def _as_data(repository: Repository, rows: pd.DataFrame) -> pd.DataFrame:
     data = repository.config.data
     key = rows[prediction_log.REQUEST].astype(str) + "-" + rows[prediction_log.ROW].astype("int64").astype(str)
     inputs = rows.drop(columns=[*LOG_COLUMNS, data.key, data.target], errors="ignore")
-    return pd.concat(
-        [key.rename(data.key), inputs, _unify_type(rows[prediction_log.OUTCOME]).rename(data.target)], axis=1
-    )
-
-
-def _unify_type(outcomes: pd.Series) -> pd.Series:
-    """Return outcomes of one type; the texts True and False become bool, because any non-empty text is true."""
-    if pd.api.types.is_numeric_dtype(outcomes):
-        return outcomes
-    text = outcomes.astype(str)
-    return text == "True" if text.isin(["True", "False"]).all() else text
+    return pd.concat([key.rename(data.key), inputs, rows[prediction_log.OUTCOME].rename(data.target)], axis=1)
 
 
 def _read_outcomes(repository: Repository, notes: list[str]) -> pd.DataFrame:
@@ -152,7 +143,7 @@ def _read_log(repository: Repository, table: str, notes: list[str]) -> Iterator[
     for file in files:
         try:
             with sink.filesystem.open(file, "rb") as stream:
-                frame = pq.ParquetFile(stream).read().to_pandas()
+                frame = to_frame(pq.ParquetFile(stream).read())
         except (OSError, pa.ArrowException):
             notes.append(f"{file.rpartition('/')[2]} of the log cannot be read, and was left out.")
             continue

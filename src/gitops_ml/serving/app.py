@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from gitops_ml.predictions import Predictions
+from gitops_ml.rows.cell_rules import cell_rules
 from gitops_ml.serving import body, openapi, outcomes_endpoint
 from gitops_ml.serving.api_error import ApiError
 from gitops_ml.serving.log_recorder import LogRecorder
@@ -149,7 +150,13 @@ def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor,
             slow = f"The request took too long to arrive: more than {limits.timeout_seconds} s."
             raise ApiError(408, slow) from None
         outcomes = await asyncio.get_running_loop().run_in_executor(
-            pool, outcomes_endpoint.parse_outcomes, content_type, content, service.metadata, max_outcomes
+            pool,
+            outcomes_endpoint.parse_outcomes,
+            content_type,
+            content,
+            service.metadata,
+            max_outcomes,
+            cell_rules(service.repository.config.data),
         )
         outcomes_endpoint.record_outcomes(log, outcomes)
         return JSONResponse({"accepted": len(outcomes), "request_id": context.id}, 202)

@@ -1,14 +1,14 @@
 """The body of a request as rows, from JSON, CSV, Parquet or an Arrow stream."""
 
 import csv
-import io
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from gitops_ml.config import ServingConfig
+from gitops_ml.rows import csv_table
+from gitops_ml.rows.json_text import parse_json
 from gitops_ml.serving.api_error import (
     MAX_PROBLEMS,
     ApiError,
@@ -21,15 +21,6 @@ from gitops_ml.serving.api_error import (
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
-
-
-def text_dtypes(columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the dtypes of columns that are read from CSV as text, so that "007" keeps its zeros.
-
-    Args:
-        columns: Columns of the model, with their dtypes.
-    """
-    return {name: "str" for name, dtype in columns.items() if dtype in {"str", "string", "object"}}
 
 
 def check_content_type(content_type: str, encoding: str) -> str:
@@ -76,10 +67,8 @@ def read_body(content_type: str, body: bytes, columns: Mapping[str, str], limits
 
 
 def _read_json(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
-    from pydantic_core import from_json
-
     try:
-        content = from_json(body, allow_inf_nan=False)
+        content = parse_json(body)
     except ValueError as error:
         raise ApiError(400, f"The body is not valid JSON: {str(error)[:200]}.") from None
     if isinstance(content, dict) and content.keys() == {"rows"} and isinstance(content["rows"], list):
@@ -136,23 +125,17 @@ def _to_series(values: list[Any]) -> "pd.Series[Any]":
 
 def _read_csv(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
     try:
-        text = body.decode("utf-8-sig")
-        header = next(csv.reader(io.StringIO(text, newline="")), [])
+        header = csv_table.read_header(body, ",")
         check_columns(header, columns)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.StringIO(text),
-                dtype=text_dtypes(columns),
-                index_col=False,
-                low_memory=False,
-                nrows=limits.max_rows + 1,
-            )
+        frame = next(csv_table.read_texts(body, ",", header, limits.max_rows + 1), None)
     except UnicodeDecodeError:
         raise ApiError(400, "The body is not UTF-8.") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError) as error:
-        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise ApiError(400, f"The body is not valid CSV: {reason[:200]}.") from None
+    except csv_table.CsvError as error:
+        raise ApiError(400, f"The body is not valid CSV: {error.problem}. {error.hint}") from None
+    except csv.Error as error:
+        raise ApiError(400, f"The body is not valid CSV: {str(error)[:200]}.") from None
+    if frame is None:
+        return pd.DataFrame()
     check_row_count(len(frame), limits.max_rows)
     return frame[list(columns)]
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gitops_ml.config import ServingConfig
+from gitops_ml.rows.arrow_table import to_frame
 from gitops_ml.serving.api_error import ApiError, RequestProblem, check_columns, check_row_count, schema_error
 
 # Limit on the unpacked columns of a request, as a multiple of the largest allowed body.
@@ -158,7 +159,7 @@ def _to_frame(table: pa.Table, columns: Mapping[str, str], limits: ServingConfig
     """Return a table as a pandas frame, without an index and without dictionaries."""
     table = table.select(list(columns))
     _check_size(sum(map(_decoded_size, table.columns)), limits)
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame = to_frame(table)
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(frame[name].cat.categories.dtype)
     return frame

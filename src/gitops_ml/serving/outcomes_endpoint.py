@@ -1,10 +1,13 @@
 """The endpoint for outcomes: the true values of predicted rows; a request is accepted whole or not at all."""
 
 import math
-import sys
 import time
 from typing import Any
 
+from gitops_ml.rows.cell_rules import CellRules
+from gitops_ml.rows.column_kind import WRONG, ColumnKind
+from gitops_ml.rows.column_kinds import DEFAULT, kind_of
+from gitops_ml.rows.json_text import parse_json
 from gitops_ml.run import Run
 from gitops_ml.serving import body
 from gitops_ml.serving.api_error import MAX_PROBLEMS, ApiError, RequestProblem, check_row_count
@@ -22,7 +25,9 @@ MAX_ROW_NUMBER = 2**53
 MAX_COUNTED = MAX_PROBLEMS * 20  # problems that are counted; the response lists fewer
 
 
-def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcomes: int) -> OutcomeEntry:
+def parse_outcomes(
+    content_type: str, content: bytes, metadata: Run, max_outcomes: int, rules: CellRules = DEFAULT
+) -> OutcomeEntry:
     """Parse the outcomes of a body.
 
     Args:
@@ -31,6 +36,7 @@ def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcome
         metadata: Run that trained the version: its classes are the allowed outcomes; without classes, every finite
             number is allowed.
         max_outcomes: Largest number of outcomes in one request.
+        rules: Declarations of model.toml about cells.
 
     Returns:
         The outcomes.
@@ -43,14 +49,16 @@ def parse_outcomes(content_type: str, content: bytes, metadata: Run, max_outcome
     items = _parse_items(content)
     check_row_count(len(items), max_outcomes)
     problems: list[RequestProblem] = []
+    kind = _label_kind(metadata, rules)
     for position, item in enumerate(items, 1):  # from 1, as in the problems of other requests; `row` is from 0
-        problems += [RequestProblem(position, field, rule) for field, rule in _broken_rules(item, metadata)]
+        problems += [RequestProblem(position, field, rule) for field, rule in _broken_rules(item, metadata, kind)]
         if len(problems) > MAX_COUNTED:
             break
     if problems:
         count = f"more than {MAX_COUNTED}" if len(problems) > MAX_COUNTED else str(len(problems))
         raise ApiError(422, f"The outcomes break {count} rule(s); no outcome was accepted.", problems)
-    outcomes: Any = [str(item["outcome"]) if metadata.classes else float(item["outcome"]) for item in items]
+    values = [kind.parse_value(item["outcome"], is_json=True) for item in items]
+    outcomes: Any = [str(value) if metadata.classes else float(value) for value in values]
     requests = [item["request_id"] for item in items]
     return OutcomeEntry(time.time_ns(), requests, [item["row"] for item in items], outcomes)
 
@@ -82,10 +90,8 @@ def find_max_outcomes(log: LogRecorder, max_rows: int) -> int:
 
 
 def _parse_items(content: bytes) -> list[Any]:
-    from pydantic_core import from_json
-
     try:
-        document = from_json(content, allow_inf_nan=False)
+        document = parse_json(content)
     except ValueError as error:
         raise ApiError(400, f"The body is not valid JSON: {str(error)[:200]}.") from None
     if not isinstance(document, dict) or document.keys() != {"outcomes"} or not isinstance(document["outcomes"], list):
@@ -95,7 +101,13 @@ def _parse_items(content: bytes) -> list[Any]:
     return document["outcomes"]
 
 
-def _broken_rules(item: Any, metadata: Run) -> list[tuple[str | None, str]]:
+def _label_kind(metadata: Run, rules: CellRules) -> ColumnKind:
+    """Return the kind of the target, so that an outcome is read as a cell of the data is."""
+    label = next(iter(metadata.classes), 0.0)
+    return kind_of("str" if isinstance(label, str) else type(label).__name__, rules)
+
+
+def _broken_rules(item: Any, metadata: Run, kind: ColumnKind) -> list[tuple[str | None, str]]:
     """Return the rules that an outcome breaks: the field and the text of each rule."""
     if not isinstance(item, dict) or item.keys() != set(FIELDS):
         return [(None, f"must have {', '.join(FIELDS)}, and nothing else")]
@@ -105,16 +117,16 @@ def _broken_rules(item: Any, metadata: Run) -> list[tuple[str | None, str]]:
         rules.append(("request_id", "must be the id that /predict returned"))
     if not (isinstance(row, int) and not isinstance(row, bool) and 0 <= row < MAX_ROW_NUMBER):
         rules.append(("row", "must be the number of a row in the request to /predict; the first row is 0"))
-    if not _is_possible(outcome, metadata):
+    if not _is_possible(outcome, metadata, kind):
         rules.append(("outcome", _outcome_rule(metadata)))
     return rules
 
 
-def _is_possible(outcome: Any, metadata: Run) -> bool:
-    if metadata.classes:
-        return isinstance(outcome, str | int | bool) and str(outcome) in map(str, metadata.classes)
-    largest = sys.float_info.max
-    return isinstance(outcome, int | float) and not isinstance(outcome, bool) and -largest <= outcome <= largest
+def _is_possible(outcome: Any, metadata: Run, kind: ColumnKind) -> bool:
+    value = kind.parse_value(outcome, is_json=True)
+    if value is None or value is WRONG:
+        return False
+    return value in metadata.classes if metadata.classes else math.isfinite(value)
 
 
 def _outcome_rule(metadata: Run) -> str:

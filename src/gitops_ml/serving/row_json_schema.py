@@ -6,29 +6,31 @@ from typing import Any
 
 import pandera.pandas as pa
 
-from gitops_ml.coerce import dtype_kind
+from gitops_ml.rows.column_kind import ColumnKind
+from gitops_ml.rows.text_kinds import TextKind
 
-TYPES = {"f": "number", "i": "integer", "u": "integer", "b": "boolean", "M": "string"}
 LOW, HIGH = {True: "minimum", False: "exclusiveMinimum"}, {True: "maximum", False: "exclusiveMaximum"}
 
 
-def column_schema(column: pa.Column) -> tuple[dict[str, Any], bool]:
+def column_schema(column: pa.Column, kind: ColumnKind) -> tuple[dict[str, Any], bool]:
     """Return one column as JSON schema, and whether that covers all of its rules.
 
     Args:
         column: Column of your schema. JSON schema cannot express its parsers.
+        kind: Kind of the column.
     """
-    kind = dtype_kind(column)
-    type_name = TYPES.get(kind) or ("string" if "str" in str(column.dtype) else None)
-    schema: dict[str, Any] = {"type": [type_name, "null"] if column.nullable else type_name} if type_name else {}
-    if kind == "M":
-        schema["pattern"] = r"^\d{4}-\d{2}-\d{2}"
-    complete = str(column.dtype) in {"float64", "int64", "int32"} or (type_name == "string" and kind != "M")
-    complete &= not column.parsers
+    schema = kind.json_schema()
+    is_plain_number = str(column.dtype) in {"float64", "int64", "int32"} and not kind.missing_values
+    complete = (is_plain_number or type(kind) is TextKind) and not column.parsers
+    if column.nullable and "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        schema["type"] = [*types, "null"]
     for check in column.checks:
         keywords = _check_schema(str(check.name), check.statistics or {})
         complete &= bool(keywords) and "pattern" not in keywords
         schema |= keywords
+    if not set(schema.get("enum", schema.get("not", {}).get("enum", ()))) & set(kind.rules.missing):
+        schema.pop("not", None)  # no value of the list means a missing one
     if column.nullable and "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
     for key, text in (("title", column.title), ("description", column.description)):
@@ -95,6 +97,7 @@ def _is_within(value: Any, schema: Mapping[str, Any]) -> bool:
             or (keyword == "maximum" and not value <= limit)
             or (keyword == "exclusiveMaximum" and not value < limit)
             or (keyword == "enum" and value not in limit)
+            or (keyword == "not" and value in limit["enum"])
             or keyword in {"const", "minLength", "maxLength"}
         ):
             return False

@@ -1,16 +1,22 @@
 """Scoring with a version: open its verified files, read rows, and compare predictions with the recorded ones."""
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from gitops_ml import run
 from gitops_ml.errors import DataUnreadable
 from gitops_ml.modelling.model_file import load_model
 from gitops_ml.predictions import PROBABILITY, VALUE, Predictions, are_close, predict
-from gitops_ml.serving.body import text_dtypes
+from gitops_ml.rows import csv_table
+from gitops_ml.rows.arrow_table import to_frame
+from gitops_ml.rows.cell_rules import CellRules
+from gitops_ml.rows.column_kinds import DEFAULT, kind_of, parse_rows
+from gitops_ml.rows.column_names import find_name_problem
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -60,12 +66,13 @@ def reproduces_predictions(metadata: run.Run, model: "Pipeline", folder: Path) -
     return are_close(predictions, Predictions(expected[VALUE].to_numpy(), probabilities, metadata.classes))
 
 
-def read_rows(file: Path, metadata: run.Run) -> pd.DataFrame:
+def read_rows(file: Path, metadata: run.Run, rules: CellRules = DEFAULT) -> pd.DataFrame:
     """Read rows to score, from CSV or Parquet.
 
     Args:
         file: Path of the file; the suffix .parquet means Parquet, any other CSV.
         metadata: Metadata of the version.
+        rules: Declarations of model.toml about cells.
 
     Returns:
         Rows with the model's columns, in its order, with its dtypes.
@@ -76,8 +83,8 @@ def read_rows(file: Path, metadata: run.Run) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        rows = pd.read_parquet(file) if file.suffix == ".parquet" else _read_csv(file, metadata)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        rows = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
+    except (OSError, ValueError, csv.Error, csv_table.CsvError, pa.ArrowException) as error:
         raise DataUnreadable(f"{file} cannot be read: {error}.", "Use a CSV or a Parquet file.") from error
     missing = [name for name in metadata.columns if name not in rows.columns]
     if missing:
@@ -85,11 +92,46 @@ def read_rows(file: Path, metadata: run.Run) -> pd.DataFrame:
             f"{file} has no column {missing[0]!r}, which the model needs.",
             f"Add it. The model needs: {', '.join(metadata.columns)}.",
         )
-    try:
-        return rows[list(metadata.columns)].astype(metadata.columns)
-    except (ValueError, TypeError) as error:
-        raise DataUnreadable(f"{file}: {error}.", "Fix the value: it must have the type of its column.") from error
+    rows = rows[list(metadata.columns)]
+    kinds = {name: kind_of(dtype, rules, name) for name, dtype in metadata.columns.items()}
+    typed, wrong = parse_rows(kinds, rows)
+    for name, bad in wrong.items():
+        raise _wrong_value(file, rows.loc[bad, name], kinds[name].rule)
+    for name, dtype in metadata.columns.items():
+        own = pd.api.types.pandas_dtype(dtype)
+        if isinstance(own, np.dtype) and own.kind in "biu" and typed[name].isna().any():
+            raise _wrong_value(file, rows.loc[typed[name].isna(), name], "must not be missing")
+    return typed.astype(metadata.columns)
 
 
-def _read_csv(file: Path, metadata: run.Run) -> pd.DataFrame:
-    return pd.read_csv(file, dtype=text_dtypes(metadata.columns), low_memory=False)
+def _wrong_value(file: Path, values: "pd.Series[Any]", rule: str) -> DataUnreadable:
+    value, more = values.iloc[0], f" ({len(values)} rows)" if len(values) > 1 else ""
+    text = "nothing" if pd.isna(value) or value == "" else repr(value)
+    return DataUnreadable(
+        f"{file}: row {values.index[0]}, column {values.name!r}: {text} {rule}{more}.",
+        "Fix the value: it must have the type of its column.",
+    )
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Return the texts of a CSV; its rows count from line 2."""
+    header = csv_table.read_header(file, ",")
+    _check_names(file, header)
+    parts = list(csv_table.read_texts(file, ",", header, 2**20))
+    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=header, dtype="str")
+    return rows.set_axis(range(2, len(rows) + 2))
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(file, partitioning=None)
+    _check_names(file, table.column_names)
+    rows = to_frame(table)
+    return rows.set_axis(range(1, len(rows) + 1))
+
+
+def _check_names(file: Path, names: list[str]) -> None:
+    problem = find_name_problem(names)
+    if problem:
+        raise DataUnreadable(f"{file}: {problem}.", "Rename or remove one of the columns.")

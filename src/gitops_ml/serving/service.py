@@ -12,6 +12,7 @@ import skops.io  # noqa: F401 (first, to save time: on import, it searches all l
 from gitops_ml import explanations, library, run, user_package
 from gitops_ml.config import Repository
 from gitops_ml.predictions import Predictions, predict
+from gitops_ml.rows.cell_rules import cell_rules
 from gitops_ml.serving.api_error import ApiError, RequestProblem
 from gitops_ml.serving.explain_rows import check_explainable, explain_rows
 from gitops_ml.serving.refused_rows import locate_problem
@@ -219,7 +220,7 @@ def open_service(repository: Repository, folder: Path, version_id: VersionId) ->
     metadata, model = open_run(folder, version_id.digest, repository.config.serving.trusted_types)
     smoke_rows = to_typed_rows(metadata, json.loads((folder / run.EXPECTED).read_bytes())["rows"])
     # The validator tries the schema's checks of whole rows on these rows: some need the target, which requests lack.
-    validator = RowValidator(schema, metadata, smoke_rows)
+    validator = RowValidator(schema, metadata, smoke_rows, cell_rules(repository.config.data))
     service = Service(version_id, metadata, model, folder, validator, repository)
     # All objects so far live as long as the process, so the garbage collector can skip them; this shortens the slowest
     # responses.

@@ -12,7 +12,7 @@ import pandas as pd
 from gitops_ml.config import SplitConfig
 from gitops_ml.run import Lineage
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
-from gitops_ml.training.split import holdout_digest, parse_times
+from gitops_ml.training.split import holdout_digest, row_times
 
 
 def keep_comparable_rows(inputs: ComparisonInput) -> ComparisonInput:
@@ -34,7 +34,7 @@ def keep_comparable_rows(inputs: ComparisonInput) -> ComparisonInput:
     if own is None or not subject or cutoffs[subject] <= own:
         return inputs
     latest, minimum = cutoffs[subject], inputs.config.gates.minimum_rows
-    keep = (parse_times(split.column, prepared.held_out) >= latest).to_numpy()
+    keep = (row_times(inputs.config, prepared.held_out) >= latest).to_numpy()
     if keep.sum() < minimum:
         return replace(inputs, incomparable=(
             f"{subject} was trained on rows from before {latest.isoformat()}, and of the rows from then on, "

@@ -1,9 +1,7 @@
 """Reading of rows in chunks, from CSV files, Parquet files or a SQL query, with clear errors for unreadable data."""
 
 import csv
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,9 @@ from gitops_ml.config import Repository
 from gitops_ml.errors import DataUnreadable
 from gitops_ml.manifest import digest_bytes, digest_file
 from gitops_ml.query import Query, read_rows
+from gitops_ml.rows import csv_table
+from gitops_ml.rows.arrow_table import to_frame
+from gitops_ml.rows.column_names import find_name_problem
 
 OTHER_DELIMITERS = ",;\t|"
 PARQUET = {".parquet", ".pq"}
@@ -80,12 +81,11 @@ def _check_file(root: Path, file: Path) -> None:
         )
 
 
-def read_chunks(repository: Repository, text_columns: frozenset[str]) -> Iterator[Chunk]:
-    """Yield the data in chunks of `chunk_rows` rows.
+def read_chunks(repository: Repository) -> Iterator[Chunk]:
+    """Yield the data in chunks of `chunk_rows` rows; the cells of a CSV are texts.
 
     Args:
         repository: Repository with model.toml.
-        text_columns: Columns to read as text, so that "007" keeps its zeros.
 
     Raises:
         DataUnreadable: A file or the database cannot be read; the message names the file and, if known, the row.
@@ -97,42 +97,37 @@ def read_chunks(repository: Repository, text_columns: frozenset[str]) -> Iterato
     for file in data_files(repository):
         name = file.relative_to(repository.root).as_posix()
         read_file = _parquet if file.suffix in PARQUET else _csv
-        yield from read_file(repository, file, name, text_columns)
+        yield from read_file(repository, file, name)
 
 
-def _csv(repository: Repository, file: Path, name: str, text_columns: frozenset[str]) -> Iterator[Chunk]:
+def _csv(repository: Repository, file: Path, name: str) -> Iterator[Chunk]:
     data = repository.config.data
     header = _header(file, name, data.delimiter)
-    dtypes: Mapping[str, str] = {column: "str" for column in header if column in text_columns}
     row = 2
-    with _csv_failures(file, name), warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        with pd.read_csv(
-            file, sep=data.delimiter, encoding="utf-8-sig", chunksize=data.chunk_rows, dtype=dtypes,
-            low_memory=False, index_col=False,
-        ) as reader:  # fmt: skip
-            for frame in reader:
-                yield Chunk(frame.set_axis(range(row, row + len(frame))), name, row)
-                row += len(frame)
+    with _csv_failures(file, name):
+        for frame in csv_table.read_texts(file, data.delimiter, header, data.chunk_rows):
+            yield Chunk(frame.set_axis(range(row, row + len(frame))), name, row)
+            row += len(frame)
 
 
 def _header(file: Path, name: str, delimiter: str) -> list[str]:
     """Return the column names of a CSV file, which must be unique and separated by the delimiter in model.toml."""
-    with _csv_failures(file, name), file.open(encoding="utf-8-sig", newline="") as stream:
-        header = next(csv.reader(stream, delimiter=delimiter), [])
+    with _csv_failures(file, name):
+        header = csv_table.read_header(file, delimiter)
     if len(header) < 2:
         delimiters = [d for d in OTHER_DELIMITERS if d != delimiter and d in "".join(header)]
         hint = "The first line must name the columns."
         if delimiters:
             hint = f"The delimiter is probably {delimiters[0]!r}: set `delimiter = {_toml_string(delimiters[0])}`."
         raise DataUnreadable(f"{name}: with the delimiter {delimiter!r}, the header has only one column.", hint)
-    repeated = sorted({column for column in header if header.count(column) > 1})
-    if repeated:
-        raise DataUnreadable(
-            f"{name}: the column {repeated[0]!r} is {header.count(repeated[0])} times in the header.",
-            "Rename or remove the repeated column.",
-        )
+    _check_names(name, header)
     return header
+
+
+def _check_names(file: str, names: list[str]) -> None:
+    problem = find_name_problem(names)
+    if problem:
+        raise DataUnreadable(f"{file}: {problem}.", "Rename or remove one of the columns.")
 
 
 def _toml_string(delimiter: str) -> str:
@@ -148,13 +143,10 @@ def _csv_failures(file: Path, name: str) -> Iterator[None]:
             f"{name}: line {_first_undecodable(file)} is not UTF-8.",
             "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
         ) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
-        problem = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        # pandas counts rows from zero.
-        problem = re.sub(r"at row (\d+)", lambda match: f"in line {int(match[1]) + 1}", problem)
-        raise DataUnreadable(
-            f"{name}: {problem}.", "Every row needs as many values as the header has columns."
-        ) from error
+    except csv_table.CsvError as error:
+        raise DataUnreadable(f"{name}: {error.problem}.", error.hint) from error
+    except csv.Error as error:
+        raise DataUnreadable(f"{name}: {error}.", csv_table.COLUMNS) from error
     except OSError as error:
         raise DataUnreadable(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
@@ -169,15 +161,16 @@ def _first_undecodable(file: Path) -> int:
     return 0
 
 
-def _parquet(repository: Repository, file: Path, name: str, text_columns: frozenset[str]) -> Iterator[Chunk]:
+def _parquet(repository: Repository, file: Path, name: str) -> Iterator[Chunk]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     row = 1
     try:
         with pq.ParquetFile(file) as parquet:
+            _check_names(name, parquet.schema_arrow.names)
             for batch in parquet.iter_batches(repository.config.data.chunk_rows):
-                frame = batch.to_pandas()
+                frame = to_frame(batch)
                 yield Chunk(frame.set_axis(range(row, row + len(frame))), name, row)
                 row += len(frame)
     except (pa.ArrowException, OSError) as error:

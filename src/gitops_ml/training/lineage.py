@@ -27,7 +27,7 @@ def lineage(repository: Repository, data: str, frame: pd.DataFrame, held_out: pd
         held_out: The held-out rows.
     """
     root, config = repository.root, repository.config
-    cutoff = resolve_cutoff(config.split, frame)
+    cutoff = resolve_cutoff(config, frame)
     lock = digest_file(root / LOCK) if (root / LOCK).is_file() else None
     return Lineage(
         commit=git.resolve(root, "HEAD"),

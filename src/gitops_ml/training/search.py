@@ -18,6 +18,7 @@ from gitops_ml.config import Repository, SearchConfig
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict
 from gitops_ml.training.metrics import measure, orient
+from gitops_ml.training.split import row_times
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -43,7 +44,7 @@ def fit(
     config = repository.config
     order = np.arange(len(rows))
     if config.split.method == "time":
-        order = np.argsort(pd.to_datetime(rows[config.split.column], utc=True).to_numpy(), kind="stable")
+        order = np.argsort(row_times(config, rows).to_numpy(), kind="stable")
     features, labels = features.iloc[order], rows[config.data.target].to_numpy()[order]
     try:
         if config.training.search is None:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gitops_ml.config import Repository, SplitConfig
+from gitops_ml.config import Config, Repository, SplitConfig
 from gitops_ml.errors import ConfigError
 from gitops_ml.manifest import digest_bytes
+from gitops_ml.rows.cell_rules import cell_rules
+from gitops_ml.rows.column_kinds import kind_of
 from gitops_ml.training.data import row_hashes
 
 
@@ -31,8 +33,8 @@ def holdout_mask(repository: Repository, frame: pd.DataFrame) -> "np.ndarray[Any
             f"model.toml: [split] column {split.column!r} is not a column of the data.",
             f"Perhaps one of these: {', '.join(frame.columns)}.",
         )
-    cutoff = resolve_cutoff(split, frame)
-    held_out = (parse_times(split.column, frame) >= cutoff).to_numpy() if cutoff else _by_hash(split, frame)
+    cutoff = resolve_cutoff(repository.config, frame)
+    held_out = (row_times(repository.config, frame) >= cutoff).to_numpy() if cutoff else _by_hash(split, frame)
     if held_out.all() or not held_out.any():
         raise ConfigError(
             f"model.toml: [split] holds out {int(held_out.sum())} of {len(held_out)} rows; both sides need rows.",
@@ -52,51 +54,57 @@ def _fraction(value: str) -> float:
     return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8]) / 2**64
 
 
-def resolve_cutoff(split: SplitConfig, frame: pd.DataFrame) -> pd.Timestamp | None:
+def resolve_cutoff(config: Config, frame: pd.DataFrame) -> pd.Timestamp | None:
     """Return the time from which on rows are held out; None if the split is not by time.
 
     With a share, it is the time of the row that begins the newest share. Rows of the same time are on one side, so
     that more rows may be held out. The cutoff depends on the rows and model.toml only, and so on the commit.
 
     Args:
-        split: Rule of the split.
+        config: Configuration with the split.
         frame: All rows; shape (n, columns).
 
     Raises:
         ConfigError: The column has values that are not dates, or missing ones.
     """
+    split = config.split
     if split.method != "time":
         return None
     if split.cutoff is not None:
         return pd.Timestamp(str(split.cutoff), tz="UTC")
     assert split.holdout is not None  # noqa: S101 (the configuration checks it)
-    times = parse_times(split.column, frame).sort_values()
-    return times.iloc[min(len(times) - 1, round(len(times) * (1 - split.holdout)))]
+    times = row_times(config, frame).sort_values()
+    newest: pd.Timestamp = times.iloc[min(len(times) - 1, round(len(times) * (1 - split.holdout)))]
+    return newest
 
 
-def parse_times(column: str, frame: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """Return the times of rows in UTC.
+def row_times(config: Config, frame: pd.DataFrame) -> "pd.Series[Any]":
+    """Return the time of each row in UTC, from the column of [split]; a text is read as a cell with a date.
 
     Args:
-        column: Name of the column with dates.
-        frame: Rows.
+        config: Configuration with a split by time.
+        frame: Rows of the data.
 
     Raises:
         ConfigError: A value is not a date, or missing.
     """
-    try:
-        times = pd.to_datetime(frame[column], utc=True)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"model.toml: [split] column {column!r} holds a value that is not a date: {error}.",
-            "Set `column` to a column of dates, or choose another `method`.",
-        ) from error
+    name = config.split.column
+    times = frame[name]
+    if getattr(times.dtype, "kind", "O") != "M":
+        kind = kind_of("datetime64[ns]", cell_rules(config.data), name)
+        times, wrong = kind.parse(frame[name])
+        if wrong.any():
+            raise ConfigError(
+                f"model.toml: [split] column {name!r} holds {frame[name][wrong].iloc[0]!r}, which is not a date: "
+                f"it {kind.rule}.",
+                "Set `column` to a column of dates, declare its format under [data.dates], or choose another `method`.",
+            )
     if missing := int(times.isna().sum()):
         raise ConfigError(
-            f"model.toml: [split] column {column!r} has no date in {missing} of {len(times)} rows.",
+            f"model.toml: [split] column {name!r} has no date in {missing} of {len(times)} rows.",
             "A row without a date is neither old nor new. Remove these rows, or choose another `method`.",
         )
-    return times
+    return pd.to_datetime(times, utc=True)
 
 
 def holdout_digest(frame: pd.DataFrame) -> str:

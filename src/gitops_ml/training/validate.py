@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from gitops_ml.coerce import restore_types
 from gitops_ml.config import Repository
 from gitops_ml.manifest import digest_bytes
-from gitops_ml.schema_check import MEANINGS, check_rows
+from gitops_ml.rows.cell_rules import CellRules, cell_rules
+from gitops_ml.rows.coerce import restore_types
+from gitops_ml.rows.schema_check import MEANINGS, check_rows
 from gitops_ml.training.data import Chunk, digest_files, read_chunks, row_hashes
 from gitops_ml.training.labels import count_labels
 from gitops_ml.user_package import UserPackage
@@ -66,6 +67,7 @@ class _Progress:
     """
 
     key: str
+    rules: CellRules
     groups: tuple[tuple[str, ...], ...] = ()
     rows: int = 0
     failing: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -111,9 +113,8 @@ def validate(
     """
     schema, key = user_package.schema, repository.config.data.key
     groups = _unique_groups(schema, key)
-    text_columns = frozenset(name for name, column in schema.columns.items() if "str" in str(column.dtype))
-    state, kept = _Progress(key, groups), list[pd.DataFrame]()
-    for chunk in read_chunks(repository, text_columns):
+    state, kept = _Progress(key, cell_rules(repository.config.data), groups), list[pd.DataFrame]()
+    for chunk in read_chunks(repository):
         checked = _check(schema, chunk, state)
         _count(chunk, checked, state, content=repository.config.data.query is not None)
         if repository.config.project.task == "classification" and not state.failing:
@@ -125,15 +126,21 @@ def validate(
     if state.rows == 0:
         state.add("", "there is a header but no rows", 0, [])
     else:
-        _check_unique(read_chunks(repository, text_columns), schema, state)
+        _check_unique(read_chunks(repository), schema, state)
         if not is_partial:
             _check_present(state)
     problems = state.problems()
     whole = keep_rows and not problems
-    frame = pd.concat(kept).sort_values(key, ignore_index=True) if whole else None
+    frame = _concatenate(kept).sort_values(key, ignore_index=True) if whole else None
     unlabeled = state.rows - state.present.get(repository.config.data.target, state.rows)
     labels = dict(sorted(state.labels.items(), key=lambda item: str(item[0])))
     return Validation(state.rows, _digest(repository, state), problems, frame, labels, unlabeled)
+
+
+def _concatenate(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return all rows; a column of categories stays one, although each chunk has its own set."""
+    frame = pd.concat(parts)
+    return frame.astype(dict.fromkeys(parts[0].select_dtypes("category"), "category"))
 
 
 def _digest(repository: Repository, state: _Progress) -> str:
@@ -152,7 +159,7 @@ def _unique_groups(schema: pa.DataFrameSchema, key: str) -> tuple[tuple[str, ...
 
 def _check(schema: pa.DataFrameSchema, chunk: Chunk, state: _Progress) -> pd.DataFrame:
     """Return the chunk with the schema's types, where its values allow it."""
-    checked, broken = check_rows(schema, state.key, chunk.frame)
+    checked, broken = check_rows(schema, state.key, chunk.frame, state.rules)
     for rule in broken:
         examples = [_example(chunk, value, row) for row, value in rule.values.head(EXAMPLES).items()]
         state.add(rule.column, rule.rule, len(rule.values), examples or [chunk.source])
@@ -160,14 +167,14 @@ def _check(schema: pa.DataFrameSchema, chunk: Chunk, state: _Progress) -> pd.Dat
 
 
 def _example(chunk: Chunk, value: Any, row: object) -> str:
-    text = "nothing" if pd.isna(value) else repr(value) if isinstance(value, str) else str(value)
+    text = "nothing" if pd.isna(value) or value == "" else repr(value) if isinstance(value, str) else str(value)
     return f"{text[:60]} in {chunk.source} row {row}"
 
 
 def _count(chunk: Chunk, checked: pd.DataFrame, state: _Progress, *, content: bool) -> None:
     """Add one chunk to the figures about all rows."""
     state.rows += len(checked)
-    for name, present in chunk.frame.notna().sum().items():
+    for name, present in checked.notna().sum().items():
         state.present[str(name)] = state.present.get(str(name), 0) + int(present)
     for group in state.groups:
         if set(group) <= set(checked.columns):
@@ -178,8 +185,9 @@ def _count(chunk: Chunk, checked: pd.DataFrame, state: _Progress, *, content: bo
 
 def _check_present(state: _Progress) -> None:
     """Report columns without any value, even if single values may be missing: the export is probably broken."""
+    broken = {column for column, _ in state.failing}
     for name, present in state.present.items():
-        if present == 0 and (name, "not_nullable") not in state.failing:
+        if present == 0 and name not in broken:
             state.add(name, "present", state.rows, [])
 
 
@@ -192,7 +200,7 @@ def _check_unique(chunks: Iterable[Chunk], schema: pa.DataFrameSchema, state: _P
     if not any(len(hashes) for hashes in repeated.values()):
         return
     for chunk in chunks:
-        checked = _check(schema, chunk, _Progress(state.key))
+        checked = _check(schema, chunk, _Progress(state.key, state.rules))
         for group, hashes in repeated.items():
             present_rows = checked[list(group)].dropna() if set(group) <= set(checked.columns) else checked.head(0)
             repeated_rows = present_rows[np.isin(row_hashes(present_rows), hashes)]

@@ -1,5 +1,6 @@
-"""Check rows against your schema, for training and serving: every violated rule, with the rows that violate it."""
+"""Read and check rows by your schema, for training and serving: every violated rule, with the rows that violate it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from gitops_ml.coerce import NULLABLE, coerce_values, dtype_kind, relax_schema, rows_without_value
+from gitops_ml.rows.cell_rules import CellRules
+from gitops_ml.rows.coerce import NULLABLE, dtype_kind, relax_schema, rows_without_value
+from gitops_ml.rows.column_kind import ColumnKind
+from gitops_ml.rows.column_kinds import DEFAULT, find_kinds, parse_rows
 
 MEANINGS = {
     "not_nullable": "must not be missing",
@@ -34,23 +38,46 @@ class RuleViolation:
     values: pd.Series
 
 
-def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[RuleViolation]]:
-    """Check one chunk of rows.
+def check_rows(
+    schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame, rules: CellRules = DEFAULT
+) -> tuple[pd.DataFrame, list[RuleViolation]]:
+    """Read and check one chunk of rows.
 
     Args:
         schema: Your schema.
         key: Name of the key column, which the rows may lack.
         rows: Rows as they were read.
+        rules: Declarations about cells.
 
     Returns:
         The rows with the schema's types, as far as their values allow, and every rule that they violate.
     """
-    frame, wrong = coerce_values(schema, rows)
+    kinds = find_kinds(schema, rows.columns, rules)
+    return check_typed_rows(schema, key, rows, kinds, *parse_rows(kinds, rows))
+
+
+def check_typed_rows(
+    schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame, kinds: Mapping[str, ColumnKind], frame: pd.DataFrame,
+    wrong: "Mapping[str, pd.Series[Any]]",
+) -> tuple[pd.DataFrame, list[RuleViolation]]:  # fmt: skip
+    """Check rows whose cells were read.
+
+    Args:
+        schema: Your schema.
+        key: Name of the key column, which the rows may lack.
+        rows: Rows as they were read, for messages.
+        kinds: Kind of each column.
+        frame: The rows with their types, as `parse_rows` returns them.
+        wrong: Masks of wrong cells, as `parse_rows` returns them.
+
+    Returns:
+        As `check_rows`.
+    """
     violations = []
     for name, bad in wrong.items():
         values = rows.loc[bad, name].astype(object).map(_read_number)
-        violations.append(RuleViolation(name, f"must be {schema.columns[name].dtype}", values))
-    for name, missing in rows_without_value(schema, frame.drop(columns=list(wrong))).items():
+        violations.append(RuleViolation(name, kinds[name].rule, values))
+    for name, missing in rows_without_value(schema, frame, wrong).items():
         column = schema.columns[name]
         rule = f"is missing, and the type {column.dtype} has no missing value: write {NULLABLE[dtype_kind(column)]}"
         violations.append(RuleViolation(name, rule, rows.loc[missing, name]))
@@ -65,7 +92,9 @@ def check_rows(schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame) -> tupl
             if column in wrong:
                 group = group[~group["index"].isin(rows.index[wrong[column]])]
             if len(group):
-                violations += _violations(frame, str(column), str(rule), group)
+                # A missing value is shown as the cell reads.
+                shown = rows if rule == "not_nullable" else frame
+                violations += _violations(shown, str(column), str(rule), group)
         checked = errors.data  # the columns that could be coerced
     return checked, violations + _infinite_values(checked)
 

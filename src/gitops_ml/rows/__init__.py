@@ -1,0 +1,1 @@
+"""Rows: reading cells by the kinds of their columns, and checking them against your schema."""
