@@ -33,7 +33,8 @@ RULES = {
     ),
     "description": (
         f"(?=.{{0,350}}$){TEXT}*",
-        "one line of at most 350 characters, without double quotes, backslashes or angle brackets, such as 'Finds tumours early.'",
+        "one line of at most 350 characters, without double quotes, backslashes or angle brackets, such as 'Finds "
+        "tumours early.'",
     ),
     "github_owner": (OWNER, "a GitHub user or organisation, such as 'octocat'"),
     "maintainer": (
