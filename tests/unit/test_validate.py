@@ -1,5 +1,6 @@
 """Validation of the data: the accepted data, and the message and exit code for each problem."""
 
+import gzip
 import json
 import os
 import sqlite3
@@ -111,6 +112,26 @@ HEADER = CSV.splitlines()[0]
 # the change of the data, the exit code, and parts of the message or the table
 INVALID: dict[str, tuple[Change, int, tuple[str, ...]]] = {
     "missing file": (lambda p: (p.root / "data/rows.csv").unlink(), 5, ("data/rows.csv does not exist.",)),
+    "a pointer of Git LFS": (
+        lambda p: write_text(p, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"),
+        5,
+        ("data/rows.csv is a pointer of Git LFS", "git lfs pull"),
+    ),
+    "a pointer of DVC": (
+        lambda p: write_text(p, "outs:\n- md5: a304afb96060aad90176268345e10355\n  path: rows.csv\n"),
+        5,
+        ("data/rows.csv is a pointer of DVC", "dvc pull"),
+    ),
+    "a gzip file": (
+        lambda p: (p.root / "data/rows.csv").write_bytes(gzip.compress(b"id,label\n1,yes\n")),
+        5,
+        ("data/rows.csv is compressed with gzip", "gzip -d"),
+    ),
+    "a workbook": (
+        lambda p: (p.root / "data/rows.csv").write_bytes(b"PK\x03\x04rest"),
+        5,
+        ("data/rows.csv is a zip archive or a workbook", "CSV UTF-8"),
+    ),
     "empty file": (lambda p: write_text(p, ""), 5, ("data/rows.csv is empty.",)),
     "blank lines": (lambda p: write_text(p, "\n\n"), 5, ("the header has only one column",)),
     "header only": (lambda p: write_text(p, HEADER + "\n"), 4, ("there is a header but no rows",)),

@@ -145,6 +145,15 @@ def test_compressed_stream_is_read(caller: Caller) -> None:
     assert caller.predict(arrow(columns), ARROW).status == 200
 
 
+def test_a_list_of_rows_or_one_row_is_a_body_too(caller: Caller) -> None:
+    """As people send them; a row with an unknown column gets the problems of a row."""
+    expected = caller.predict(json.dumps({"rows": [ROW]}).encode(), JSON).json["predictions"]
+    for body in ([ROW], ROW):
+        assert caller.predict(json.dumps(body).encode(), JSON).json["predictions"] == expected
+    refused = caller.predict(json.dumps({**ROW, "colour": 1}).encode(), JSON)
+    assert [problem[:2] for problem in refused.problems] == [(1, "colour")]
+
+
 GOOD = {form: encode_body(request_rows(3), form)[0] for form in ("rows", "csv", "parquet", "arrow")}
 INVALID: dict[str, tuple[bytes, str, int]] = {
     "nothing": (b"", JSON, 400),
@@ -157,6 +166,8 @@ INVALID: dict[str, tuple[bytes, str, int]] = {
     "infinity": (GOOD["rows"].replace(b"null", b"1e999"), JSON, 422),
     "a list": (b"[]", JSON, 422),
     "neither rows nor columns": (b"{}", JSON, 422),
+    "an object without any column": (b'{"row": 1}', JSON, 422),
+    "a number": (b"1", JSON, 422),
     "both": (b'{"rows": [], "columns": {}}', JSON, 422),
     "columns of different lengths": (
         json.dumps({"columns": {name: [value] * (2 if name == "x1" else 1) for name, value in ROW.items()}}).encode(),

@@ -75,8 +75,14 @@ def _read_json(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -
         return _from_rows(content["rows"], columns, limits)
     if isinstance(content, dict) and content.keys() == {"columns"} and isinstance(content["columns"], dict):
         return _from_columns(content["columns"], columns, limits)
-    message = 'The body must be {"rows": [{...}, ...]} or {"columns": {"name": [...], ...}}, without other keys.'
-    problem = RequestProblem(None, None, "needs either `rows` (a list) or `columns` (an object)")
+    if isinstance(content, list):
+        return _from_rows(content, columns, limits)
+    if isinstance(content, dict) and not columns.keys().isdisjoint(content):
+        return _from_rows([content], columns, limits)
+    message = (
+        'The body must be {"rows": [{...}, ...]}, the list of rows alone, one row, or {"columns": {"name": [...]}}.'
+    )
+    problem = RequestProblem(None, None, "needs `rows` (a list), a list of rows, one row, or `columns` (an object)")
     raise ApiError(422, message, [problem])
 
 

@@ -65,7 +65,8 @@ def build_document(title: str, version: str, service: Service, *, token_required
         "paths": _paths(token_required),
         "components": {
             "schemas": {
-                "Row": _row_schema(service), "Rows": _rows_schema(service), "Columns": _columns_schema(service),
+                "Row": _row_schema(service), "RowList": _row_list_schema(service), "Rows": _rows_schema(),
+                "Columns": _columns_schema(service),
                 "Answer": _answer_schema(service), "Reasons": _explanation_schema(service),
                 "Outcomes": _outcomes_schema(service), "Refusal": error, "Error": ERROR, "Problem": PROBLEM,
             },
@@ -82,9 +83,13 @@ def _row_schema(service: Service) -> dict[str, Any]:
     return {"type": "object", "required": list(columns), "additionalProperties": False, "properties": columns}
 
 
-def _rows_schema(service: Service) -> dict[str, Any]:
+def _row_list_schema(service: Service) -> dict[str, Any]:
     max_rows = service.repository.config.serving.max_rows
-    rows = {"type": "array", "minItems": 1, "maxItems": max_rows, "items": {"$ref": "#/components/schemas/Row"}}
+    return {"type": "array", "minItems": 1, "maxItems": max_rows, "items": {"$ref": "#/components/schemas/Row"}}
+
+
+def _rows_schema() -> dict[str, Any]:
+    rows = {"$ref": "#/components/schemas/RowList"}
     return {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": rows}}
 
 
@@ -164,7 +169,7 @@ def _predict_body(service: Service) -> dict[str, Any]:
     """Return the request body of /predict."""
     rows = service.example_rows
     columns = {name: [row[name] for row in rows] for name in service.metadata.columns}
-    either = [{"$ref": "#/components/schemas/Rows"}, {"$ref": "#/components/schemas/Columns"}]
+    either = [{"$ref": f"#/components/schemas/{name}"} for name in ("Rows", "RowList", "Row", "Columns")]
     examples = {"one row": {"value": {"rows": rows[:1]}}, "rows": {"value": {"rows": rows}},
                 "columns": {"value": {"columns": columns}}}  # fmt: skip
     binary = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}

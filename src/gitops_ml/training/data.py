@@ -17,6 +17,7 @@ from gitops_ml.query import Query, read_rows
 from gitops_ml.rows import csv_table
 from gitops_ml.rows.arrow_table import to_frame
 from gitops_ml.rows.column_names import find_name_problem
+from gitops_ml.rows.file_kinds import find_other_kind
 
 OTHER_DELIMITERS = ",;\t|"
 PARQUET = {".parquet", ".pq"}
@@ -79,6 +80,8 @@ def _check_file(root: Path, file: Path) -> None:
         raise DataUnreadable(
             f"{name} is empty.", "A data file needs a header and rows; its export may have stopped early."
         )
+    if kind := find_other_kind(file):
+        raise DataUnreadable(f"{name} is {kind.name}.", kind.advice)
 
 
 def read_chunks(repository: Repository) -> Iterator[Chunk]:
