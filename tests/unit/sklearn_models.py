@@ -115,7 +115,8 @@ def _variants() -> dict[str, Any]:
            for n in ("log_loss", "modified_huber", "squared_hinge", "perceptron", "hinge")},
         **{f"sgd regressor, {n}": linear_model.SGDRegressor(loss=n, max_iter=5)
            for n in ("huber", "epsilon_insensitive", "squared_epsilon_insensitive", "squared_error")},
-        "threshold, recall": model_selection.TunedThresholdClassifierCV(logistic, scoring="f1_macro", cv=2),
+        "threshold, f1": model_selection.TunedThresholdClassifierCV(
+            logistic, scoring="f1_macro", cv=2, thresholds=5),
         "fixed threshold": model_selection.FixedThresholdClassifier(logistic, threshold=0.3),
         "search, scored": model_selection.GridSearchCV(
             logistic, {"C": [1, 2]}, scoring="neg_log_loss", cv=model_selection.ShuffleSplit(2, random_state=0)),

@@ -213,6 +213,21 @@ def test_performance_is_measured_for_labels_of_any_type(monitored: Project) -> N
     assert measured.value == 1
 
 
+def test_performance_is_measured_for_booleans(monitored: Project) -> None:
+    """The probability belongs to `positive`, true or false, whose text the log has."""
+    labels = np.array(["True", "False"] * 100, dtype=object)
+    for positive in ("true", "false"):
+        monitored.edit("model.toml", 'positive = "yes"', f"positive = {positive}")
+        repository = config.find_repository(monitored.root)
+        probability = np.where(labels == positive.capitalize(), 0.9, 0.1)
+        measured = expected_performance(repository, "roc_auc", (False, True)).measure(
+            LabeledPredictions(labels, labels, probability)
+        )
+        assert measured
+        assert measured.value == 1
+        monitored.edit("model.toml", f"positive = {positive}", 'positive = "yes"')
+
+
 def test_roc_auc_is_not_measured_for_three_classes(monitored: Project) -> None:
     """The log has no probabilities of three classes, so only metrics of labels are measured."""
     repository, labels = config.find_repository(monitored.root), np.array(["a", "b", "c"] * 50, dtype=object)

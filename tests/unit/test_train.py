@@ -457,7 +457,7 @@ REFUSED: dict[str, tuple[Callable[[Project], object], str]] = {
     ),
     "an unknown positive label": (
         lambda p: p.edit("model.toml", 'positive = "yes"', 'positive = "maybe"'),
-        "[data] positive is 'maybe', which is not a label of the target.",
+        '[data] positive is "maybe", which is not a label of the target',
     ),
     "a split without held-out rows": (
         lambda p: p.edit("model.toml", "holdout = 0.4", "holdout = 0.0000001"),
