@@ -57,6 +57,11 @@ CHANGES: dict[str, tuple[tuple[str, str], str | None]] = {
     "a floor raised": (("roc_auc = 0.6", "roc_auc = 0.7"), None),
     "a floor removed": (("roc_auc = 0.6", ""), "floor.roc_auc"),
     "another floor": (("roc_auc = 0.6", "roc_auc = 0.6\nbrier = 0.2"), None),
+    "a column declared as known": (
+        ("[gates.floor]", '[gates.leakage]\nknown = ["x1"]\n[gates.floor]'),
+        "leakage.known",
+    ),
+    "a limit stated": (("[gates.floor]", "[gates.latency]\np95_ms = 50\n[gates.floor]"), None),
     "a gate off": (("resamples = 100", 'resamples = 100\noff = ["SLICES"]'), "off"),
     "an attribute removed": (('attributes = ["kind"]', "attributes = []"), "fairness.attributes"),
     "less confidence": (("resamples = 100", "resamples = 100\nconfidence = 0.8"), "confidence"),
