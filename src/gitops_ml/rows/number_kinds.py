@@ -180,6 +180,8 @@ class FloatKind(ColumnKind):
     def to_series(self, cells: Cells, index: pd.Index) -> "pd.Series[Any]":
         """Return floats of the column's type."""
         values = np.where(cells.missing, np.nan, cells.values.astype(float))
+        if self._dtype == np.float64:
+            return pd.Series(values, index=index)
         with np.errstate(over="ignore"):  # a number that is too large for 4 bytes becomes infinite, and is refused
             return pd.Series(values, index=index).astype(self._dtype)
 

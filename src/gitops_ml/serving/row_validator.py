@@ -81,7 +81,8 @@ class RowValidator:
         if not (is_json and self._is_valid_fast(frame)):
             frame = self._read_cells(frame, is_json=is_json)
         frame = frame[list(self.columns)]
-        to_cast = {name: dtype for name, dtype in self.columns.items() if str(frame.dtypes[name]) != dtype}
+        present = frame.dtypes.to_dict()  # once, because pandas computes it again for each column
+        to_cast = {name: dtype for name, dtype in self.columns.items() if str(present[name]) != dtype}
         return frame.astype(to_cast) if to_cast else frame
 
     def _is_valid_fast(self, frame: pd.DataFrame) -> bool:
