@@ -79,9 +79,7 @@ def _read_json(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -
         return _from_rows(content, columns, limits)
     if isinstance(content, dict) and not columns.keys().isdisjoint(content):
         return _from_rows([content], columns, limits)
-    message = (
-        'The body must be {"rows": [{...}, ...]}, the list of rows alone, one row, or {"columns": {"name": [...]}}.'
-    )
+    message = 'The body must be {"rows": [{...}, ...]}, that list alone, one row, or {"columns": {"name": [...], ...}}.'
     problem = RequestProblem(None, None, "needs `rows` (a list), a list of rows, one row, or `columns` (an object)")
     raise ApiError(422, message, [problem])
 
