@@ -278,3 +278,11 @@ def test_evidence_of_0_1_is_compared_by_the_digests_of_0_1(project: Project) -> 
     assert old.behaviour is not None
     changes = old.describe_changes(collect_evidence_inputs(project.root, "HEAD", None))
     assert changes == "the split, the training settings, the gates and behaviour.py"
+
+
+def test_declarations_about_cells_are_training_inputs(project: Project) -> None:
+    """The same file has other rows then; without a declaration the digest is that of before."""
+    before = collect_evidence_inputs(project.root, "HEAD", None).training
+    project.edit("model.toml", "[split]", 'missing = ["", "NA"]\n\n[split]')
+    project.commit()
+    assert collect_evidence_inputs(project.root, "HEAD", None).training != before

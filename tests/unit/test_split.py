@@ -87,7 +87,7 @@ REFUSED = {
     ),
     "no dates": (
         SplitConfig(method="time", column="kind", cutoff=datetime.date(2026, 1, 1)),
-        "'kind' holds a value that is not a date",
+        "which is not a date: it must be a date in ISO 8601, without an offset",
     ),
     "all after the cutoff": (cutoff_at(1), "[split] holds out 31 of 31 rows; both sides need rows."),
     "none after the cutoff": (
