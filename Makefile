@@ -75,6 +75,6 @@ lock: setup ## Pin the newest packages that the requirements of library and temp
 		--constraint "$(TEMPLATE)/requirements/dev.txt" --output-file requirements/dev.txt
 	$(UV) $(PIN) --upgrade requirements/demo.in --constraint requirements/dev.txt --output-file requirements/demo.txt
 	$(MAKE) setup
-	$(BIN)/python tests/module_names.py > requirements/modules.txt
+	$(BIN)/python tests/module_names.py > hooks/modules.txt
 
 .PHONY: help demo picture check test part bench setup tools lock

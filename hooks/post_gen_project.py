@@ -55,9 +55,9 @@ def find_checkout() -> Path:
 def refuse_module_of_package(checkout: Path) -> None:
     """Refuse a package with the name of a module that the repository installs: your code would hide it, or be hidden.
 
-    requirements/modules.txt lists the modules of all packages in the locks.
+    hooks/modules.txt lists the modules of all packages in the locks.
     """
-    lines = (checkout / "requirements" / "modules.txt").read_text(encoding="utf-8").splitlines()
+    lines = (checkout / "hooks" / "modules.txt").read_text(encoding="utf-8").splitlines()
     package = dict(line.split() for line in lines).get(PACKAGE)
     if package:
         sys.exit(

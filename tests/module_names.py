@@ -1,6 +1,6 @@
 """Print the modules of all packages that a generated repository installs, with the name of the package.
 
-`make lock` writes them to requirements/modules.txt; the template's hook refuses a package of the user with such a name.
+`make lock` writes them to hooks/modules.txt; the template's hook refuses a package of the user with such a name.
 """
 
 import re

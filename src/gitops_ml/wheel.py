@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 import subprocess
 import tomllib
 import zipfile
@@ -24,6 +25,11 @@ TEMPLATE = ("cookiecutter.json", "hooks", "<<cookiecutter.project_slug>>")
 # Sources of the wheel.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", f"src/{PACKAGE}", *TEMPLATE)
 ARCHIVE = f"{PACKAGE}/data/template.zip"
+LOCKS = "<<cookiecutter.project_slug>>/requirements/"
+FULL_LOCK = f"{LOCKS}dev.txt"
+# A requirement of a lock, and its hashes.
+PINNED = re.compile(r"^(\S+==[^\\\n]*?)((?: \\\n    --hash=\S+)+)", re.MULTILINE)
+SAME_HASHES = " \\\n    --hash=dev.txt"
 DATE = (1980, 1, 1, 0, 0, 0)
 TAG = "py3-none-any"
 
@@ -98,6 +104,22 @@ def build_template(checkout: Path) -> bytes:
     return _template(_sources(checkout))
 
 
+def expand_locks(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a template's archive with the hashes that the other locks have in common with dev.txt.
+
+    The archive has these hashes once, because random digits cannot be compressed.
+
+    Args:
+        files: Content of the archive, by name.
+    """
+    hashes = _find_hashes(files)
+    whole = {
+        name: PINNED.sub(lambda found: found[1] + (hashes[found[1]] if found[2] == SAME_HASHES else found[2]), text)
+        for name, text in _other_locks(files).items()
+    }
+    return files | {name: text.encode() for name, text in whole.items()}
+
+
 def write(wheel: Wheel, root: Path) -> None:
     """Write a wheel to a new repository, as cookiecutter's hook does, pin it by its hash, and remove other wheels.
 
@@ -133,7 +155,23 @@ def _sources(checkout: Path) -> dict[str, bytes]:
 
 
 def _template(sources: dict[str, bytes]) -> bytes:
-    return _zip({name: content for name, content in sources.items() if name.split("/")[0] in TEMPLATE})
+    files = {name: content for name, content in sources.items() if name.split("/")[0] in TEMPLATE}
+    hashes = _find_hashes(files)
+    shortened = {
+        name: PINNED.sub(lambda found: found[1] + (SAME_HASHES if hashes.get(found[1]) == found[2] else found[2]), text)
+        for name, text in _other_locks(files).items()
+    }
+    return _zip(files | {name: text.encode() for name, text in shortened.items()})
+
+
+def _find_hashes(files: dict[str, bytes]) -> dict[str, str]:
+    """Return the hashes of each requirement in dev.txt."""
+    return dict(PINNED.findall(files.get(FULL_LOCK, b"").decode()))
+
+
+def _other_locks(files: dict[str, bytes]) -> dict[str, str]:
+    names = [name for name in files if name.startswith(LOCKS) and name.endswith(".txt") and name != FULL_LOCK]
+    return {name: files[name].decode() for name in names}
 
 
 def _is_release(checkout: Path, version: str, sources: dict[str, bytes]) -> bool:

@@ -81,7 +81,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(
 
 def test_the_list_of_modules_is_that_of_the_lock() -> None:
     """`make lock` writes it."""
-    assert (TEMPLATE / "requirements" / "modules.txt").read_text() == find_module_names()
+    assert (TEMPLATE / "hooks" / "modules.txt").read_text() == find_module_names()
 
 
 def test_an_unknown_task_is_refused_by_name(tmp_path: Path) -> None:

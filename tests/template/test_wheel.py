@@ -21,6 +21,7 @@ from packaging.version import Version
 
 import checkouts
 from gitops_ml import wheel
+from gitops_ml.updating.template_rendering import unpack
 from repositories import TEMPLATE, bake, find_pythons, run
 
 MB = 1_000_000
@@ -389,8 +390,7 @@ def test_the_template_in_it_renders_the_same_repository(
     tmp_path: Path, archive: zipfile.ZipFile, answers: dict[str, str]
 ) -> None:
     """Rendered by cookiecutter as a library, without hooks: byte for byte equal, except for the hook's files."""
-    unpacked = tmp_path / "template"
-    template_of(archive).extractall(unpacked)
+    unpacked = unpack(archive.read(wheel.ARCHIVE), tmp_path / "template")
     context = generate_context(str(unpacked / "cookiecutter.json"), extra_context=answers)
     context["cookiecutter"] |= prompt_for_config(context, no_input=True)
     context["cookiecutter"] |= {"_template": "", "_output_dir": "", "_repo_dir": str(unpacked), "_checkout": None}

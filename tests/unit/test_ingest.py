@@ -774,6 +774,10 @@ def test_an_outcome_gets_the_type_of_the_target(project: Project, value: object,
     )
     project.edit("src/sample/schema.py", 'label: str = pa.Field(isin=["yes", "no"])', f"label: {dtype}")
     project.edit("model.toml", 'positive = "yes"\n', "")
+    if dtype == "float":
+        project.edit("model.toml", 'task = "classification"', 'task = "regression"')
+        project.edit("model.toml", 'metric = "roc_auc"', 'metric = "r2"')
+        project.edit("model.toml", "roc_auc = 0.6", "r2 = 0.1")
     project.write_data(make_rows().assign(label=[label, *[type(label)(0)] * 499]))
     source(project, OUTCOME_SOURCE).must("ingest", "--local")
     labels = read_proposed(project)["label"].tolist()[-2:]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gitops_ml import git
+from gitops_ml import git, wheel
 from gitops_ml.errors import ConfigError
 from gitops_ml.updating.file_owners import ANSWERS
 
@@ -56,6 +56,10 @@ def unpack(template: bytes, folder: Path) -> Path:
     """
     with zipfile.ZipFile(io.BytesIO(template)) as archive:
         archive.extractall(folder)
+        files = {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
+    for name, content in wheel.expand_locks(files).items():
+        if content != files[name]:
+            (folder / name).write_bytes(content)
     return folder
 
 
