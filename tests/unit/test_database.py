@@ -154,6 +154,7 @@ def test_a_clone_removed_while_the_database_is_opened(
     assert names(opened) == ["sample"]
 
 
+@pytest.mark.slow
 def test_an_empty_database_is_never_pushed(opened: BranchStore) -> None:
     """MLflow creates a database that is missing; the change is applied again to the whole one."""
     once = iter([True])

@@ -76,6 +76,7 @@ def test_shift_of_half_a_standard_deviation_is_detected() -> None:
     assert others <= 4
 
 
+@pytest.mark.slow
 def test_many_rows_alone_raise_no_alarm() -> None:
     """Ignore a shift of a tenth of a standard deviation: with a million rows it is significant, but too small."""
     rng = np.random.default_rng(2)

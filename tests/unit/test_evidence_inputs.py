@@ -154,6 +154,7 @@ def test_only_inputs_must_be_committed(project: Project) -> None:
     assert not has_uncommitted_inputs(repository)
 
 
+@pytest.mark.slow
 def test_evidence_from_uncommitted_files_promotes_nothing(at_stage: Callable[[str], Project]) -> None:
     """Other clones do not have the gates that judged the version."""
     project = at_stage("registered")

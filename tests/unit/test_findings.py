@@ -507,6 +507,7 @@ def test_cost_is_measured_beside_the_champion(tmp_path: Path) -> None:
     assert heavy.champion_ms is None
 
 
+@pytest.mark.slow
 def test_a_model_that_waits_is_slow_although_it_needs_no_processor(tmp_path: Path) -> None:
     """The champion and the baseline answer at once; all three are asked in turns, through the same server."""
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)

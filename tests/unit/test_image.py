@@ -351,6 +351,7 @@ def test_a_server_that_is_never_ready_is_a_failure(server: FakeServer) -> None:
     assert "says something else" in failure
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_is_an_error(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The result says nothing about the version."""
     monkeypatch.setattr(smoke, "ATTEMPTS", 2)

@@ -145,6 +145,7 @@ def test_the_body_describes_the_effects_of_the_rows(file_source: Project) -> Non
     assert len(text) < 60_000
 
 
+@pytest.mark.slow
 def test_the_champion_is_measured_on_the_new_rows(at_stage: Callable[[str], Project]) -> None:
     """The result has its metric with an interval, its errors, and examples with key, prediction and label only."""
     project = at_stage("promoted")

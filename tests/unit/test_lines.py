@@ -173,6 +173,7 @@ def test_after_it_no_push_escapes_the_earlier_rules(project: Project, escape: St
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["by a push", "by a dispatch"])
+@pytest.mark.slow
 def test_a_later_change_does_not_hide_what_was_refused(project: Project, before: bool) -> None:
     """A push of a text is judged by the commit that changed what is trained, as a dispatch is."""
     promote(1)(project)
@@ -194,6 +195,7 @@ def test_rules_are_protected_from_the_first_promotion_on(project: Project) -> No
 
 
 @pytest.mark.parametrize("order", ["the end first", "the table first"])
+@pytest.mark.slow
 def test_after_the_end_of_the_line_another_table_is_a_first_champion(project: Project, order: str) -> None:
     """The end is a merge of its own; a table that was refused before it can be compared again after it."""
     promote(1)(project)

@@ -241,6 +241,7 @@ def test_rows_are_dropped_and_counted_if_queue_is_full(project: Project, sink: s
     assert len(read(sink)) == 40
 
 
+@pytest.mark.slow
 def test_batch_is_written_when_full_or_due(project: Project, sink: str) -> None:
     """Write a batch when it has enough rows, or when its time has passed."""
     with logging_to(project, sink, batch_rows=40, flush_seconds=600) as (caller, _):

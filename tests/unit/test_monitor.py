@@ -78,6 +78,7 @@ def newest(project: Project) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_decay_is_found_with_outcomes(monitored: Project) -> None:
     """The metric is compared with the record's, with an interval; the output says how to train."""
     write_predictions(monitored, 400, accuracy=0.9)
@@ -113,6 +114,7 @@ def test_monitor_without_champion(at_stage: Callable[[str], Project]) -> None:
     assert "No version serves in production yet" in made.must("monitor").out
 
 
+@pytest.mark.slow
 def test_second_run_judges_no_incomplete_window(monitored: Project) -> None:
     """The store's branch is not changed before the next window is complete."""
     write_predictions(monitored, 400)

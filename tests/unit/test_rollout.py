@@ -83,6 +83,7 @@ def context(at_stage: Callable[[str], Project]) -> FakeContext:
     return FakeContext(opened.repository, opened.environment, opened.store, opened.github, opened.actor, FakeTarget())
 
 
+@pytest.mark.slow
 def test_error_stops_version_under_test(context: FakeContext) -> None:
     """A version that could not be tested is stopped, and no fact is written to the ledger."""
     with pytest.raises(ContainerError, match="cannot be reached"):

@@ -20,6 +20,7 @@ def promoted(at_stage: Callable[[str], Project]) -> Project:
     return at_stage("promoted")
 
 
+@pytest.mark.slow
 def test_clone_in_another_folder_scores_with_champion(promoted: Project, tmp_path: Path) -> None:
     """Another clone downloads and verifies the version of the record, and makes the same predictions."""
     promoted.add_remote()

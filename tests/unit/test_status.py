@@ -230,6 +230,7 @@ def test_invalid_window_is_error(at_stage: Callable[[str], Project]) -> None:
 
 
 @pytest.mark.usefixtures("offline")
+@pytest.mark.slow
 def test_evidently_report_needs_prediction_log(at_stage: Callable[[str], Project]) -> None:
     """A message says why there is no report: there is no log, or it has no row of the served version."""
     project = at_stage("promoted")

@@ -217,6 +217,7 @@ def test_a_pod_that_the_cluster_removes_is_an_error(
         target.is_alive()
 
 
+@pytest.mark.slow
 def test_a_pod_that_was_removed_before_is_not_used(cluster: FakeCluster, target: Kubernetes) -> None:
     """The target waits for the next pod of the Deployment."""
     cluster.set(pod="evicted")
@@ -224,6 +225,7 @@ def test_a_pod_that_was_removed_before_is_not_used(cluster: FakeCluster, target:
         target.start(ONE)
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_pulled_is_an_error(cluster: FakeCluster, target: Kubernetes) -> None:
     """It says nothing about the version; the message quotes the cluster."""
     cluster.set(pod="unpulled")

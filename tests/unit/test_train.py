@@ -519,6 +519,7 @@ def test_only_an_earlier_run_is_replaced(project: Project, out: str) -> None:
     assert (project.root / "data" / "rows.csv").exists()
 
 
+@pytest.mark.slow
 def test_no_temporary_folder_is_left(project: Project) -> None:
     """The partial folder and the replaced folder are removed."""
     train_run(project)

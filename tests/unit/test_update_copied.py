@@ -46,6 +46,7 @@ def move(clone: Clone) -> UpdateResult:
     return update(clone.root, world.older(), from_copied=True)
 
 
+@pytest.mark.slow
 def test_an_untouched_repository_gets_the_new_scaffold(clone: Clone) -> None:
     """Nothing retrains; no file imports the copy, which is gone; evidence of before stays valid."""
     result = move(clone)

@@ -36,8 +36,8 @@ ZIP = FileKind(
 def find_other_kind(file: Path) -> FileKind | None:
     """Return the kind of a file that is no table; None if it may be one.
 
-    The formats: Git LFS's specification (https://git-lfs.com), DVC's .dvc files (https://dvc.org/doc), RFC 1952 (gzip), and
-    PKWARE's APPNOTE (zip).
+    The formats: Git LFS's specification (https://git-lfs.com), DVC's .dvc files (https://dvc.org/doc), RFC 1952 (gzip),
+    and PKWARE's APPNOTE (zip).
 
     Args:
         file: The file.
