@@ -60,6 +60,7 @@ def test_figures_depend_on_task_and_champion() -> None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.slow
 def test_page_needs_no_network(name: str) -> None:
     """It runs two scripts, which the policy names by their hashes, and loads nothing."""
     comparison = REPORTS[name]

@@ -159,6 +159,7 @@ def test_the_champion_is_measured_on_the_new_rows(at_stage: Callable[[str], Proj
     assert f"{answers['wrong']} of its 40 predictions are wrong" in read_body(project)
 
 
+@pytest.mark.slow
 def test_a_champion_that_cannot_predict_does_not_stop_the_ingestion(at_stage: Callable[[str], Project]) -> None:
     """The body gives the reason."""
     project = at_stage("promoted")

@@ -222,6 +222,7 @@ REPLAYED: dict[str, Callable[[Project], object]] = {
 
 
 @pytest.mark.parametrize("change", REPLAYED.values(), ids=REPLAYED)
+@pytest.mark.slow
 def test_a_model_repeats_its_recorded_predictions(project: Project, change: Callable[[Project], object]) -> None:
     """The recorded rows, read from JSON, give the recorded predictions for all types of columns."""
     change(project)

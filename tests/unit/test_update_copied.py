@@ -68,6 +68,7 @@ def test_an_untouched_repository_gets_the_new_scaffold(clone: Clone) -> None:
     assert move(clone).commit is None
 
 
+@pytest.mark.slow
 def test_edits_of_people_are_kept_and_listed(clone: Clone) -> None:
     """A changed copy, a changed test, an added package, a changed part of the deployment, a changed workflow."""
     clone.append("src/gitops/git.py", "# ours\n")

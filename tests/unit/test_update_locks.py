@@ -72,6 +72,7 @@ def pins(clone: Clone, lock: str) -> list[str]:
     return re.findall(r"(?m)^scikit-learn==(\S+)", clone.show(lock))
 
 
+@pytest.mark.slow
 def test_untouched_locks_are_replaced_by_those_of_the_new_template(
     clone: Clone, new: LibraryFiles, compiled: list[tuple[str, ...]]
 ) -> None:
@@ -108,6 +109,7 @@ def bump_package(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize("edit", [add_dependency, bump_package])
+@pytest.mark.slow
 def test_locks_of_people_are_compiled_again(
     clone: Clone, new: LibraryFiles, compiled: list[tuple[str, ...]], edit: Callable[[Clone], None]
 ) -> None:

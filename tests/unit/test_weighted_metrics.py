@@ -64,6 +64,7 @@ CASES = {
 @pytest.mark.filterwarnings("ignore::UserWarning")  # scikit-learn's, about a class that a resample does not hold
 @pytest.mark.parametrize("metric", CLASSIFICATION)
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_a_resample_is_measured_like_its_rows(case: str, metric: str) -> None:
     """The value equals scikit-learn's to twelve digits, and is NaN for the repeated single row."""
     labels, predictions = CASES[case]
