@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 from repositories import run
 
 MODEL = "tumour-screening"
-PICTURES = ("roc", "calibration", "slices", "flips", "distribution")
+PICTURES = ("roc", "precision-recall", "confusion", "calibration", "slices", "flips", "distribution")
 
 
 @pytest.fixture(scope="module")

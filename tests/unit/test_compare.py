@@ -254,7 +254,10 @@ def test_the_comparison_has_what_a_reviewer_needs(champion: Project) -> None:
     example = comparison["flips"]["examples"][0]
     assert [example[f"{side}_why"]["reasons"][0]["column"] for side in ("champion", "challenger")] == ["x1", "x2"]
     page = (champion.root / ".gitops" / "comparison" / "report.html").read_text()
-    assert all(f'<div id="{name}">' in page for name in ("roc", "calibration", "slices", "flips", "distribution"))
+    assert all(
+        f'<div id="{name}">' in page
+        for name in ("roc", "precision-recall", "confusion", "calibration", "slices", "flips", "distribution")
+    )
     assert comparison["flips"]["count"] == sum(comparison["flips"][direction] for direction in ("better", "worse"))
     assert (comparison["data"]["rows_before"], comparison["data"]["rows_after"]) == (500, 700)
     assert comparison["data"]["share_new"] == pytest.approx(2 / 7)

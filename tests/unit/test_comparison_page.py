@@ -31,13 +31,16 @@ def plot_data(text: str = "word", *, task: str = "classification", has_champion:
     """Return the data of a comparison's figures, with the same text wherever one comes from data."""
     is_regression = task == "regression"
     plots = VersionPlots(
-        roc=None if is_regression else CURVE, calibration=CURVE, residuals=CURVE if is_regression else None, bars=BARS
-    )
+        roc=None if is_regression else CURVE, precision_recall=None if is_regression else CURVE,
+        confusion=() if is_regression else ((3, 1), (0, 2)), calibration=CURVE,
+        residuals=CURVE if is_regression else None, bars=BARS,
+    )  # fmt: skip
     sides = {"challenger": plots, **({"champion": plots} if has_champion else {})}
     dots = tuple(RowPoint(key=text, truth=text, champion=0.25, challenger=0.75, way=way)
                  for way in ("better", "worse", "neither", "same")) if has_champion else ()  # fmt: skip
     bins = (1.5, 2.5) if is_regression else (text, f"{text} ")
-    return PlotData(watched=text, bins=bins, sides=sides, truth=BARS, axis=text, dots=dots)
+    labels = () if is_regression else (text, f"{text} ")
+    return PlotData(watched=text, bins=bins, labels=labels, sides=sides, truth=BARS, axis=text, dots=dots)
 
 
 def figure_names(comparison: Any, plots: PlotData) -> list[str]:
@@ -47,10 +50,12 @@ def figure_names(comparison: Any, plots: PlotData) -> list[str]:
 
 
 def test_figures_depend_on_task_and_champion() -> None:
-    """Classification has a ROC curve, regression has residuals, and flips need a champion."""
-    assert figure_names(REPORTS["better"], plot_data()) == ["roc", "calibration", "slices", "flips", "distribution"]
+    """Classification has curves and a confusion matrix, regression has residuals, and flips need a champion."""
+    assert figure_names(REPORTS["better"], plot_data()) == [
+        "roc", "precision-recall", "confusion", "calibration", "slices", "flips", "distribution",
+    ]  # fmt: skip
     assert figure_names(REPORTS["first"], plot_data(has_champion=False)) == [
-        "roc", "calibration", "slices", "distribution",
+        "roc", "precision-recall", "confusion", "calibration", "slices", "distribution",
     ]  # fmt: skip
     assert figure_names(REPORTS["regression"], plot_data(task="regression")) == [
         "residuals", "calibration", "slices", "flips", "distribution",

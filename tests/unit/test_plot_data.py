@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.plot_data import CURVE_POINTS, ROWS, PlotData, collect_plot_data
@@ -44,6 +44,33 @@ def test_the_roc_curve_has_the_area_of_the_metric() -> None:
     assert curve
     assert len(curve.x) <= CURVE_POINTS
     assert auc(curve.x, curve.y) == pytest.approx(roc_auc_score(LABELS == "yes", PROBABILITIES), abs=0.002)
+
+
+def test_the_precision_recall_curve_has_the_area_of_the_metric() -> None:
+    """At the recall of 1, the precision is the share of positive rows."""
+    curve = plot_data(LABELS, thresholded(PROBABILITIES)).sides["challenger"].precision_recall
+    assert curve
+    assert len(curve.x) <= CURVE_POINTS
+    expected = average_precision_score(LABELS == "yes", PROBABILITIES)
+    assert auc(curve.x, curve.y) == pytest.approx(expected, abs=0.005)
+    assert curve.x[0] == 1.0
+    assert curve.y[0] == pytest.approx(np.mean(LABELS == "yes"))
+
+
+def test_the_confusion_matrix_counts_rows_by_label_and_prediction() -> None:
+    """A row for each label, also if it is never predicted; the champion's has the same labels."""
+    labels = ["no", "no", "yes", "maybe"]
+    found = plot_data(labels, label_predictions(["no", "yes", "yes", "yes"]), label_predictions(["no"] * 4))
+    assert found.labels == ("maybe", "no", "yes")
+    assert found.sides["challenger"].confusion == ((0, 0, 1), (0, 1, 1), (0, 0, 1))
+    assert found.sides["champion"].confusion == ((0, 1, 0), (0, 2, 0), (0, 1, 0))
+
+
+def test_a_confusion_matrix_of_many_labels_is_left_out() -> None:
+    """It could not be read."""
+    labels = [f"label {number}" for number in range(31)]
+    found = plot_data(labels, label_predictions(labels))
+    assert (found.labels, found.sides["challenger"].confusion) == ((), ())
 
 
 def test_calibration_shows_outcomes_over_probabilities() -> None:

@@ -66,6 +66,47 @@ def _build_roc(comparison: JsonObject, points: JsonObject) -> PageFigure | None:
     return PageFigure("roc", "ROC", caption, figure)
 
 
+def _build_precision_recall(comparison: JsonObject, points: JsonObject) -> PageFigure | None:
+    curves = {name: it["precision_recall"] for name, it in points["sides"].items() if it["precision_recall"]}
+    if not curves:
+        return None
+    figure = empty_figure("recall", "precision")
+    # Each row counts as positive at the recall of 1, so that the precision is the share of positive rows.
+    figure.add_hline(y=curves["challenger" if "challenger" in curves else "champion"]["y"][0], line=DOTTED)
+    for name, curve in curves.items():
+        label = _version_label(comparison, name)
+        figure.add_scatter(x=curve["x"], y=curve["y"], name=label, mode="lines", line=_line_style(name))
+    caption = (
+        "Each point of a curve is one decision threshold. A curve closer to the upper right corner is better. The "
+        "dotted line is a random classifier: the share of positive rows."
+    )
+    return PageFigure("precision-recall", "Precision and recall", caption, figure)
+
+
+def _build_confusion(comparison: JsonObject, points: JsonObject) -> PageFigure | None:
+    if not points["labels"]:
+        return None
+    from plotly.subplots import make_subplots
+
+    sides, labels = points["sides"], [escape_tags(label, 30) for label in points["labels"]]
+    # Positions instead of labels: two labels that are cut to the same text would share a row.
+    positions = list(range(len(labels)))
+    titles = [_version_label(comparison, name) for name in sides]
+    figure = make_subplots(rows=1, cols=len(sides), subplot_titles=titles, shared_yaxes=True)
+    for column, version in enumerate(sides.values(), 1):
+        figure.add_heatmap(
+            z=version["confusion"], x=positions, y=positions, colorscale="Blues", showscale=False, row=1, col=column,
+            texttemplate="%{z}", hovertemplate="%{z} rows<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(template="plotly_white", height=HEIGHT, font={"size": 13}, margin={"t": 34, "r": 20})
+    ticks = {"tickmode": "array", "tickvals": positions, "ticktext": labels, "automargin": True}
+    figure.update_xaxes(title_text="predicted label", **ticks)
+    figure.update_yaxes(autorange="reversed", **ticks)
+    figure.update_yaxes(title_text="label", row=1, col=1)
+    caption = "Number of held-out rows. On the diagonal from the upper left corner, the prediction is the label."
+    return PageFigure("confusion", "Confusion matrix", caption, figure)
+
+
 def _build_residuals(comparison: JsonObject, points: JsonObject) -> PageFigure | None:
     residuals = {name: version["residuals"] for name, version in points["sides"].items() if version["residuals"]}
     if not residuals:
@@ -182,7 +223,8 @@ def _build_distribution(comparison: JsonObject, points: JsonObject) -> PageFigur
 
 
 BUILDERS: tuple[Callable[[JsonObject, JsonObject], PageFigure | None], ...] = (
-    _build_roc, _build_residuals, _build_calibration, _build_slices, _build_flips, _build_distribution,
+    _build_roc, _build_precision_recall, _build_confusion, _build_residuals, _build_calibration,
+    _build_slices, _build_flips, _build_distribution,
 )  # fmt: skip
 
 

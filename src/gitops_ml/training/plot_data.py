@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from gitops_ml.bins import monitored_values
 from gitops_ml.predictions import PROBABILITY, Predictions
@@ -18,6 +18,7 @@ ROWS = 2000
 CURVE_POINTS = 500
 BINS = 10
 BARS = 20
+LABELS = 30  # a confusion matrix of more labels cannot be read
 Array = np.ndarray[Any, Any]
 DIRECTIONS = {1: "better", -1: "worse", 0: "neither"}
 
@@ -34,12 +35,16 @@ class VersionPlots(Document):
 
     Attributes:
         roc: ROC curve; for more than two classes the curve over all classes, each against the rest.
+        precision_recall: Precision over recall, of the same classes; the first point has the recall 1.
+        confusion: Number of rows of each true label (rows) with each predicted label (columns); empty for regression.
         calibration: Mean prediction and mean outcome in each tenth of the rows.
         residuals: True value minus prediction over the prediction; for regression only.
         bars: Number of rows in each bin of `PlotData.bins`.
     """
 
     roc: Curve | None
+    precision_recall: Curve | None
+    confusion: tuple[tuple[int, ...], ...]
     calibration: Curve | None
     residuals: Curve | None
     bars: tuple[int, ...]
@@ -69,6 +74,7 @@ class PlotData(Document):
     Attributes:
         watched: Name of the value that is binned.
         bins: Centers of the bins; or the labels.
+        labels: True and predicted labels, sorted; empty for regression, or if there are too many to show.
         sides: Plot data of "challenger", and of "champion" if there is one.
         truth: Number of true values in each bin; None if the bins are of probabilities.
         axis: Name of the value that the dots show.
@@ -77,6 +83,7 @@ class PlotData(Document):
 
     watched: str
     bins: tuple[float, ...] | tuple[str, ...]
+    labels: tuple[str, ...]
     sides: dict[str, VersionPlots]
     truth: tuple[int, ...] | None
     axis: str
@@ -92,30 +99,55 @@ def collect_plot_data(inputs: ComparisonInput) -> PlotData:
     named = {"challenger": inputs.challenger, "champion": inputs.champion}
     sides = {name: each.predictions for name, each in named.items() if each}
     watched_name, bins, bars = _histogram(inputs, list(sides.values()))
+    labels = _find_labels(inputs, list(sides.values()))
     plots = {
-        name: _version_plots(inputs, predictions, bar)
+        name: _version_plots(inputs, predictions, bar, labels)
         for (name, predictions), bar in zip(sides.items(), bars, strict=False)
     }
     axis, points = _row_points(inputs)
-    labels = bars[-1] if len(bars) > len(sides) else None
-    return PlotData(watched=watched_name, bins=bins, sides=plots, truth=labels, axis=axis, dots=points)
+    truth = bars[-1] if len(bars) > len(sides) else None
+    return PlotData(watched=watched_name, bins=bins, labels=labels, sides=plots, truth=truth, axis=axis, dots=points)
 
 
-def _version_plots(inputs: ComparisonInput, predictions: Predictions, bars: tuple[int, ...]) -> VersionPlots:
+def _find_labels(inputs: ComparisonInput, sides: Sequence[Predictions]) -> tuple[str, ...]:
+    if not sides[0].classes:
+        return ()
+    every = [inputs.labels, *(predictions.values for predictions in sides)]
+    labels = sorted({str(label) for each in every for label in each})
+    return tuple(labels) if len(labels) <= LABELS else ()
+
+
+def _version_plots(
+    inputs: ComparisonInput, predictions: Predictions, bars: tuple[int, ...], names: tuple[str, ...]
+) -> VersionPlots:
     if not predictions.classes:
         labels, values = _finite(inputs.labels.astype(float), predictions.values)
         sample = _sample_rows(len(values), inputs.config.training.seed)
         residuals = _curve(values[sample], (labels - values)[sample])
-        return VersionPlots(roc=None, calibration=_binned_means(labels, values), residuals=residuals, bars=bars)
+        return VersionPlots(
+            roc=None, precision_recall=None, confusion=(), calibration=_binned_means(labels, values),
+            residuals=residuals, bars=bars,
+        )  # fmt: skip
+    confusion = _confusion(inputs.labels, predictions, names)
     hits, probabilities = _hits_and_probabilities(inputs, predictions)
     if len(np.unique(hits)) < 2:
-        return VersionPlots(roc=None, calibration=None, residuals=None, bars=bars)
+        return VersionPlots(
+            roc=None, precision_recall=None, confusion=confusion, calibration=None, residuals=None, bars=bars
+        )
     false, true, _ = roc_curve(hits, probabilities)
-    kept = np.unique(np.linspace(0, len(false) - 1, CURVE_POINTS).astype(int))
+    precision, recall, _ = precision_recall_curve(hits, probabilities, drop_intermediate=True)
     observed, predicted = calibration_curve(hits, probabilities, n_bins=BINS, strategy="quantile")
     return VersionPlots(
-        roc=_curve(false[kept], true[kept]), calibration=_curve(predicted, observed), residuals=None, bars=bars
-    )
+        roc=_thinned(false, true), precision_recall=_thinned(recall, precision), confusion=confusion,
+        calibration=_curve(predicted, observed), residuals=None, bars=bars,
+    )  # fmt: skip
+
+
+def _confusion(labels: Array, predictions: Predictions, names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    if not names:
+        return ()
+    counts = confusion_matrix(labels.astype(str), predictions.values.astype(str), labels=list(names))
+    return tuple(map(tuple, counts.tolist()))
 
 
 def _hits_and_probabilities(inputs: ComparisonInput, predictions: Predictions) -> tuple[Array, Array]:
@@ -214,6 +246,11 @@ def _sample_rows(count: int, seed: int) -> Array:
 def _finite(labels: Array, values: Array) -> tuple[Array, Array]:
     finite = np.isfinite(values) & np.isfinite(labels)
     return labels[finite], values[finite]
+
+
+def _thinned(x: Array, y: Array) -> Curve:
+    kept = np.unique(np.linspace(0, len(x) - 1, CURVE_POINTS).astype(int))
+    return _curve(x[kept], y[kept])
 
 
 def _curve(x: Any, y: Any) -> Curve:
