@@ -1,13 +1,15 @@
-"""Configuration files of monitoring and deployment that are part of the library.
+"""Files for users that are part of the library: configuration of monitoring and deployment, and notebooks.
 
-`gitops eject NAME` copies one of the parts to the folder `deploy` of a repository. A file in that folder replaces the
-library's file of the same name; other files are read from the library.
+`gitops eject NAME` copies one of the parts to a repository: configuration to the folder `deploy`, where a file replaces
+the library's file of the same name, while other files are read from the library; and notebooks to the folder `notebooks`.
 """
 
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
-PARTS = ("compose", "prometheus", "grafana")
+NOTEBOOKS = "notebooks"
+CONFIGURATION = ("compose", "prometheus", "grafana")
+PARTS = (*CONFIGURATION, NOTEBOOKS)
 
 
 def ejected_folder(root: Path, part: str) -> Path:
@@ -17,7 +19,7 @@ def ejected_folder(root: Path, part: str) -> Path:
         root: Root of the repository.
         part: One of PARTS.
     """
-    return root / "deploy" / part
+    return root / part if part == NOTEBOOKS else root / "deploy" / part
 
 
 def find_file(root: Path, part: str, name: str) -> Path:

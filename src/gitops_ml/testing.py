@@ -1,7 +1,7 @@
 """pytest fixtures for the tests of a repository made from the template: your schema, your pipeline and your data.
 
 pytest loads this module as a plugin if the library is installed. The stable interface of the library consists of these
-fixtures, the command line and model.toml.
+fixtures, gitops_ml.notebook, the command line and model.toml.
 """
 
 from collections.abc import Callable

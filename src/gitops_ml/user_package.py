@@ -91,15 +91,24 @@ def import_attribute(repository: Repository, module: str, name: str) -> Any:
         ConfigError: The module cannot be imported, or has no such name.
     """
     package = repository.config.project.package
-    source = str(repository.root / "src")
-    if source not in sys.path:
-        sys.path.insert(0, source)
+    add_source_folder(repository)
     try:
         return getattr(importlib.import_module(f"{package}.{module}"), name)
     except Exception as error:  # your code may raise any exception during import
         raise _package_error(
             repository, f"{name} in {module}.py cannot be imported: {type(error).__name__}: {error}"
         ) from error
+
+
+def add_source_folder(repository: Repository) -> None:
+    """Let this process import your package, as a model with types of its own needs.
+
+    Args:
+        repository: Repository with the package.
+    """
+    source = str(repository.root / "src")
+    if source not in sys.path:
+        sys.path.insert(0, source)
 
 
 def _package_error(repository: Repository, reason: str) -> ConfigError:

@@ -18,14 +18,16 @@ from unit.sample import DATA, Project
 def test_eject_copies_every_file_and_a_second_run_does_nothing(project: Project, part: str) -> None:
     """The copies are the library's files, byte for byte."""
     first = project.must("eject", part)
-    copied = {file: file.read_bytes() for file in (project.root / "deploy" / part).rglob("*") if file.is_file()}
+    folder = bundled.ejected_folder(project.root, part)
+    copied = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     assert copied
-    assert {str(file.relative_to(project.root / "deploy")): content for file, content in copied.items()} == {
+    assert {str(file.relative_to(folder.parent)): content for file, content in copied.items()} == {
         str(file.relative_to(DATA)): file.read_bytes() for file in (DATA / part).rglob("*") if file.is_file()
     }
-    assert first.out.count("Copied deploy/") == len(copied)
+    name = folder.relative_to(project.root)
+    assert first.out.count(f"Copied {name}/") == len(copied)
     second = project.must("eject", part)
-    assert second.out == f"Nothing to do: deploy/{part} has every file.\n"
+    assert second.out == f"Nothing to do: {name} has every file.\n"
     assert {file: file.read_bytes() for file in copied} == copied
 
 

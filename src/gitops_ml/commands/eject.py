@@ -12,10 +12,11 @@ from gitops_ml.commands import find_repository, unknown_name_error
 @click.argument("name")
 @click.pass_obj
 def command(project: Path, name: str) -> None:
-    """Copy files of the library into deploy/ for you to edit.
+    """Copy files of the library into the repository for you to edit.
 
-    NAME is compose, prometheus or grafana. Files that deploy/NAME already has are not overwritten. Commands read each
-    copied file instead of the library's file. To use the library's file again, remove your copy.
+    NAME is compose, prometheus or grafana, whose files go to deploy/NAME: commands read each copied file instead of the
+    library's file; to use the library's file again, remove your copy. Or NAME is notebooks: notebooks/champion.ipynb
+    loads the champion. Existing files are not overwritten.
     """
     if name not in bundled.PARTS:
         raise unknown_name_error("part", name, bundled.PARTS)
@@ -27,7 +28,9 @@ def command(project: Path, name: str) -> None:
         console.echo(f"Copied {relative}/{file}.")
     for file in differing:
         console.echo(f"{relative}/{file} differs from the library's file and was not overwritten.")
-    if copied:
+    if copied and name == bundled.NOTEBOOKS:
+        console.echo("Open it with Jupyter, with the Python of `.venv`.")
+    elif copied:
         console.echo("Commands read these files now. Commit them; `gitops docs targets` explains them.")
     else:
         console.echo(f"Nothing to do: {relative} has every file.")

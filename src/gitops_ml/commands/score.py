@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gitops_ml.config import Repository
     from gitops_ml.predictions import Predictions
+    from gitops_ml.registry.record import Record
     from gitops_ml.registry.store import Store
     from gitops_ml.run import Run
     from gitops_ml.training.comparison_input import ScoredVersion
@@ -61,7 +62,8 @@ def command(
         raise click.UsageError("Use --digest together with either --version or --run.")
     repository = find_repository(project)
     if digest is None:
-        folder, digest = _fetch_champion(repository, resolve_environment(repository, environment))
+        record, folder = fetch_champion(repository, resolve_environment(repository, environment))
+        digest = record.digest
     elif number is not None:
         folder = fetch_version(repository, number, digest)
     assert folder is not None  # noqa: S101 (set by --run, or above)
@@ -71,14 +73,23 @@ def command(
     console.echo(f"Wrote {len(frame)} predictions to {console.relative_path(out)}.")
 
 
-def _fetch_champion(repository: "Repository", environment: str) -> tuple[Path, str]:
-    """Return the folder of the champion's files and the digest that its record states."""
+def fetch_champion(repository: "Repository", environment: str) -> "tuple[Record, Path]":
+    """Return the champion's record, and the folder with its verified files, downloaded from the store.
+
+    Args:
+        repository: The local clone.
+        environment: Name of the environment.
+
+    Raises:
+        ConfigError: There is no champion.
+        IntegrityError: The files do not match the record's digest.
+    """
     from gitops_ml.registry.store import connect
 
     record = find_champion(repository, environment, connect(repository))
     if record is None:
         raise no_champion_error(environment)
-    return fetch_version(repository, record.version, record.digest), record.digest
+    return record, fetch_version(repository, record.version, record.digest)
 
 
 def no_champion_error(environment: str) -> ConfigError:

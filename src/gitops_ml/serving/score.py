@@ -86,29 +86,47 @@ def read_rows(file: Path, metadata: run.Run, rules: CellRules = DEFAULT) -> pd.D
         rows = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     except (OSError, ValueError, csv.Error, csv_table.CsvError, pa.ArrowException) as error:
         raise DataUnreadable(f"{file} cannot be read: {error}.", "Use a CSV or a Parquet file.") from error
+    return select_columns(rows, metadata, rules, str(file))
+
+
+def select_columns(rows: pd.DataFrame, metadata: run.Run, rules: CellRules, source: str) -> pd.DataFrame:
+    """Return the columns of a version with its types.
+
+    Args:
+        rows: Rows as they were read; an error names a row by its index.
+        metadata: Metadata of the version.
+        rules: Declarations of model.toml about cells.
+        source: Name of the rows' source, for errors.
+
+    Returns:
+        Rows with the model's columns, in its order, with its dtypes.
+
+    Raises:
+        DataUnreadable: A column is missing, or a value has the wrong type.
+    """
     missing = [name for name in metadata.columns if name not in rows.columns]
     if missing:
         raise DataUnreadable(
-            f"{file} has no column {missing[0]!r}, which the model needs.",
+            f"{source} has no column {missing[0]!r}, which the model needs.",
             f"Add it. The model needs: {', '.join(metadata.columns)}.",
         )
     rows = rows[list(metadata.columns)]
     kinds = {name: kind_of(dtype, rules, name) for name, dtype in metadata.columns.items()}
     typed, wrong = parse_rows(kinds, rows)
     for name, bad in wrong.items():
-        raise _wrong_value(file, rows.loc[bad, name], kinds[name].rule)
+        raise _wrong_value(source, rows.loc[bad, name], kinds[name].rule)
     for name, dtype in metadata.columns.items():
         own = pd.api.types.pandas_dtype(dtype)
         if isinstance(own, np.dtype) and own.kind in "biu" and typed[name].isna().any():
-            raise _wrong_value(file, rows.loc[typed[name].isna(), name], "must not be missing")
+            raise _wrong_value(source, rows.loc[typed[name].isna(), name], "must not be missing")
     return typed.astype(metadata.columns)
 
 
-def _wrong_value(file: Path, values: "pd.Series[Any]", rule: str) -> DataUnreadable:
+def _wrong_value(source: str, values: "pd.Series[Any]", rule: str) -> DataUnreadable:
     value, more = values.iloc[0], f" ({len(values)} rows)" if len(values) > 1 else ""
     text = "nothing" if pd.isna(value) or value == "" else repr(value)
     return DataUnreadable(
-        f"{file}: row {values.index[0]}, column {values.name!r}: {text} {rule}{more}.",
+        f"{source}: row {values.index[0]}, column {values.name!r}: {text} {rule}{more}.",
         "Fix the value: it must have the type of its column.",
     )
 
