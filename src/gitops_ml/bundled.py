@@ -1,7 +1,7 @@
 """Files for users that are part of the library: configuration of monitoring and deployment, and notebooks.
 
 `gitops eject NAME` copies one of the parts to a repository: configuration to the folder `deploy`, where a file replaces
-the library's file of the same name, while other files are read from the library; and notebooks to the folder `notebooks`.
+the library's file of the same name, while other files are read from the library; and notebooks to `notebooks`.
 """
 
 from pathlib import Path

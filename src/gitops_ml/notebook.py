@@ -39,7 +39,7 @@ class LoadedVersion:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """Its metrics on the held-out rows, by name."""
+        """Metrics of the version on the held-out rows, by name."""
         return self.run.metrics
 
     def predict(self, rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -69,6 +69,9 @@ def load_version(number: str | int | None = None, *, environment: str | None = N
         number: Version number in the registry; None for the champion.
         environment: Environment of the champion; None for the last one in model.toml.
 
+    Returns:
+        The version.
+
     Raises:
         ConfigError: There is no champion, or no such version; or this folder is in no repository with model.toml.
         IntegrityError: The files do not match the digest of record or registry, or a type in the model is not trusted.
@@ -95,7 +98,7 @@ def load_version(number: str | int | None = None, *, environment: str | None = N
 def load_training_rows() -> "pd.DataFrame":
     """Read, validate and split the data of this repository, and return the rows that models are trained on.
 
-    Held-out rows decide about versions: whoever studies them while working on a model makes that decision worthless.
+    Held-out rows decide about versions: a model that was chosen by looking at them would make that decision worthless.
 
     Returns:
         All columns, with the types of the schema. Shape (n, columns).
