@@ -93,6 +93,14 @@ def test_an_invalid_model_toml_stops_only_the_checks_that_need_it(pushed: Projec
     assert re.search(r"LOCKS .* ok", result.out)
 
 
+def test_a_fixed_cutoff_with_an_ingestion(pushed: Project) -> None:
+    """All rows that it adds would be held out, for ever."""
+    pushed.edit("model.toml", 'method = "hash"\ncolumn = "id"\nholdout = 0.4', 'method = "time"\ncolumn = "day"\n'
+                'cutoff = 2026-01-01\n\n[ingest]\nsource = "file"\npath = "new.csv"')  # fmt: skip
+    result = pushed.must("doctor")
+    assert re.search(r"MODEL .* warning .*holdout = 0.2", result.out)
+
+
 def test_a_monitored_column_that_does_not_exist(pushed: Project) -> None:
     """The column is named, and the other checks run."""
     pushed.edit("model.toml", "[evaluation]", '[monitoring]\nleft_out = ["month"]\n\n[evaluation]')

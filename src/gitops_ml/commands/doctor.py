@@ -10,9 +10,13 @@ from gitops_ml.commands import find_root, resolve_environment
 from gitops_ml.errors import ConfigError, GitopsError, ProblemsFound
 
 if TYPE_CHECKING:
-    from gitops_ml.config import Repository
+    from gitops_ml.config import Config, Repository
     from gitops_ml.doctor_checks import CheckRow
 
+NOTHING_LEARNED = (
+    "No version is trained on rows that [ingest] adds: with a fixed `cutoff`, each new row is held out. Replace it by "
+    "`holdout = 0.2` under [split], which holds out the newest rows."
+)
 INVALID_CONFIG = "model.toml is not valid, so the location of the store cannot be read."
 
 
@@ -57,9 +61,20 @@ def _check_config(root: Path) -> "tuple[CheckRow, Repository | None]":
         repository = find_repository(root)
         if repository.config.monitoring.left_out:
             user_package.check_monitored_columns(repository, user_package.load_user_package(repository))
+        if learns_nothing(repository.config):
+            return CheckRow("MODEL", "warning", NOTHING_LEARNED), repository
         return CheckRow("MODEL", "ok", "model.toml is valid."), repository
     except ConfigError as error:
         return CheckRow("MODEL", "problem", " ".join(f"{error.problem} {error.next_step}".split())), repository
+
+
+def learns_nothing(config: "Config") -> bool:
+    """Return whether all rows that are ingested are held out for ever, so that no version is trained on them.
+
+    Args:
+        config: Configuration of the repository.
+    """
+    return config.ingest.source != "none" and config.split.cutoff is not None
 
 
 def _check_store(repository: "Repository | None") -> "list[CheckRow]":
