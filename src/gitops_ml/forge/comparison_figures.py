@@ -56,9 +56,7 @@ def _build_roc(comparison: JsonObject, points: JsonObject) -> PageFigure | None:
         return None
     figure = empty_figure("false positive rate", "true positive rate")
     _add_diagonal(figure, 0, 1)
-    for name, curve in curves.items():
-        label = _version_label(comparison, name)
-        figure.add_scatter(x=curve["x"], y=curve["y"], name=label, mode="lines", line=_line_style(name))
+    _add_curves(figure, comparison, curves)
     caption = (
         "Each point of a curve is one decision threshold. A curve closer to the upper left corner is better. The "
         "dotted line is a random classifier."
@@ -73,9 +71,7 @@ def _build_precision_recall(comparison: JsonObject, points: JsonObject) -> PageF
     figure = empty_figure("recall", "precision")
     # Each row counts as positive at the recall of 1, so that the precision is the share of positive rows.
     figure.add_hline(y=curves["challenger" if "challenger" in curves else "champion"]["y"][0], line=DOTTED)
-    for name, curve in curves.items():
-        label = _version_label(comparison, name)
-        figure.add_scatter(x=curve["x"], y=curve["y"], name=label, mode="lines", line=_line_style(name))
+    _add_curves(figure, comparison, curves)
     caption = (
         "Each point of a curve is one decision threshold. A curve closer to the upper right corner is better. The "
         "dotted line is a random classifier: the share of positive rows."
@@ -255,6 +251,12 @@ def escape_tags(text: object, length: int = 80) -> str:
         length: Maximum number of characters before escaping.
     """
     return html.escape(shorten(text, length))
+
+
+def _add_curves(figure: "Figure", comparison: JsonObject, curves: dict[str, JsonObject]) -> None:
+    for name, curve in curves.items():
+        label = _version_label(comparison, name)
+        figure.add_scatter(x=curve["x"], y=curve["y"], name=label, mode="lines", line=_line_style(name))
 
 
 def _add_diagonal(figure: "Figure", low: float, high: float) -> None:
