@@ -8,7 +8,7 @@ from gitops_ml.commands.compare import _find_protection
 from gitops_ml.config import find_repository
 from gitops_ml.errors import IntegrityError
 from gitops_ml.registry.ledger import AnyFact
-from gitops_ml.registry.lines import EndedLine, Line, load_ended_digests, load_line
+from gitops_ml.registry.lines import EndedLine, Line, load_ended_digests, load_line, next_ending_path
 from gitops_ml.training.review import Review, review
 from unit.facts import record, verified
 from unit.sample import Project
@@ -127,6 +127,14 @@ def test_an_end_that_is_no_record_of_one_is_refused(project: Project) -> None:
     project.commit()
     with pytest.raises(IntegrityError, match=r"registry/ended/line-1.json at .*: why: Field required"):
         load(project)
+
+
+def test_the_path_of_an_end_is_never_that_of_another(project: Project) -> None:
+    """Also after a file was removed: only a commit that adds a file ends a line."""
+    assert next_ending_path(project.root, "HEAD") == ENDED
+    for step in (end, lambda project: end(project, "registry/ended/line-2.json"), remove(ENDED)):
+        step(project)
+    assert next_ending_path(project.root, "HEAD") == "registry/ended/line-3.json"
 
 
 def review_push(project: Project, before: str | None) -> Review:

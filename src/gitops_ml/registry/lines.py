@@ -8,6 +8,7 @@ from the files that main has now. A commit that deletes a record therefore begin
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from gitops_ml.registry.record import FOLDER, Record
 from gitops_ml.run import Document
 
 ENDED = f"{FOLDER}/ended"
+_NUMBER = re.compile(r"line-(\d+)\.json$")
 _RECORDS = f":(glob){FOLDER}/*.json"
 
 
@@ -130,7 +132,9 @@ def next_ending_path(root: Path, main: str) -> str:
         root: Root folder of the clone.
         main: Git revision of main.
     """
-    return f"{ENDED}/line-{len(_list_files(root, main)) + 1}.json"
+    # Not the number of files, because a file may have been removed, and a commit that changes a file ends no line.
+    numbers = [int(found[1]) for path in _list_files(root, main) if (found := _NUMBER.search(path))]
+    return f"{ENDED}/line-{max(numbers, default=0) + 1}.json"
 
 
 def _find_endings(root: Path, main: str) -> tuple[list[Ending], tuple[str, ...]]:
