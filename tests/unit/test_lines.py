@@ -1,12 +1,15 @@
 """Lines of versions: what counts as promoted, what ends a line, and whose rules are protected."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
+from gitops_ml.commands import find_champion
 from gitops_ml.commands.compare import _find_protection
 from gitops_ml.config import find_repository
 from gitops_ml.errors import IntegrityError
+from gitops_ml.registry import reconcile
 from gitops_ml.registry.ledger import AnyFact
 from gitops_ml.registry.lines import EndedLine, Line, load_ended_digests, load_line, next_ending_path
 from gitops_ml.training.review import Review, review
@@ -121,12 +124,15 @@ def test_versions_of_an_ended_line_are_no_champions(project: Project) -> None:
     assert load_ended_digests(project.root, "HEAD~2") == frozenset()
 
 
-def test_an_end_that_is_no_record_of_one_is_refused(project: Project) -> None:
-    """Only the command writes these files."""
+def test_an_end_that_is_no_record_of_one_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the command writes these files; the champion keeps serving."""
+    monkeypatch.setattr(reconcile, "load_current_facts", lambda *_: ())
     project.write(ENDED, "{}")
     project.commit()
     with pytest.raises(IntegrityError, match=r"registry/ended/line-1.json at .*: why: Field required"):
         load(project)
+    store: Any = None
+    assert find_champion(find_repository(project.root), "production", store) is None
 
 
 def test_the_path_of_an_end_is_never_that_of_another(project: Project) -> None:
