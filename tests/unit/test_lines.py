@@ -127,12 +127,16 @@ def test_versions_of_an_ended_line_are_no_champions(project: Project) -> None:
 def test_an_end_that_is_no_record_of_one_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the command writes these files; the champion keeps serving."""
     monkeypatch.setattr(reconcile, "load_current_facts", lambda *_: ())
+    promote(1)(project)
     project.write(ENDED, "{}")
     project.commit()
     with pytest.raises(IntegrityError, match=r"registry/ended/line-1.json at .*: why: Field required"):
         load(project)
+    assert load_ended_digests(project.root, "HEAD") == {"1111"}
     store: Any = None
-    assert find_champion(find_repository(project.root), "production", store) is None
+    champion = find_champion(find_repository(project.root), "production", store)
+    assert champion is not None
+    assert champion.version == "1"
 
 
 def test_the_path_of_an_end_is_never_that_of_another(project: Project) -> None:
