@@ -176,6 +176,14 @@ def test_a_long_column_is_read_as_its_cells_are(kind: str) -> None:
                 pd.testing.assert_series_equal(values, pd.concat([each for each, _ in parts]))
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_a_pattern_of_names_that_no_column_has(required: bool) -> None:
+    """It is a rule of the schema that the rows break, if it must match a column."""
+    schema = pa.DataFrameSchema({"x": pa.Column(float), "^f_": pa.Column(float, regex=True, required=required)})
+    rows, violations = check_rows(schema, "key", pd.DataFrame({"x": ["1.5"]}))
+    assert (rows["x"].tolist(), len(violations)) == ([1.5], int(required))
+
+
 def test_score_reads_categories_as_training_does(tmp_path: Path) -> None:
     """By the kind and the list in the schema, because the metadata of a version have neither."""
     doors = Doors({"c0": pa.Column(pd.CategoricalDtype([1, 2])), "c1": pa.Column(pd.CategoricalDtype(["a"]))}, DECLARED)
