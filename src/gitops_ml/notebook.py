@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pandera.pandas as pa
     from sklearn.pipeline import Pipeline
 
     from gitops_ml.config import Repository
@@ -36,6 +37,7 @@ class LoadedVersion:
     pipeline: "Pipeline"
     run: "Run"
     _rules: "CellRules"
+    _schema: "pa.DataFrameSchema | None"
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -58,7 +60,7 @@ class LoadedVersion:
         from gitops_ml.predictions import predict, to_frame
         from gitops_ml.serving.score import select_columns
 
-        typed = select_columns(rows, self.run, self._rules, "The table")
+        typed = select_columns(rows, self.run, self._rules, "The table", self._schema)
         return to_frame(predict(self.pipeline, typed)).set_axis(rows.index)
 
 
@@ -81,7 +83,7 @@ def load_version(number: str | int | None = None, *, environment: str | None = N
     from gitops_ml.commands.score import fetch_champion, fetch_version
     from gitops_ml.rows.cell_rules import cell_rules
     from gitops_ml.serving.score import open_run
-    from gitops_ml.user_package import add_source_folder
+    from gitops_ml.user_package import add_source_folder, load_schema_of_categories
 
     repository = find_repository(Path.cwd())
     add_source_folder(repository)
@@ -92,7 +94,8 @@ def load_version(number: str | int | None = None, *, environment: str | None = N
         name, digest = str(number), _find_digest(repository, str(number))
         folder = fetch_version(repository, name, digest)
     run, pipeline = open_run(folder, digest, repository.config.serving.trusted_types)
-    return LoadedVersion(name, digest, pipeline, run, cell_rules(repository.config.data))
+    schema = load_schema_of_categories(repository, run.columns)
+    return LoadedVersion(name, digest, pipeline, run, cell_rules(repository.config.data), schema)
 
 
 def load_training_rows() -> "pd.DataFrame":

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,19 @@ def load_user_package(repository: Repository) -> UserPackage:
                 f"Use one of these: {', '.join(schema.columns)}.",
             )
     return UserPackage(schema, import_attribute(repository, "estimator", "pipeline"))
+
+
+def load_schema_of_categories(repository: Repository, columns: Mapping[str, str]) -> "pa.DataFrameSchema | None":
+    """Return the schema if a version has columns of categories, because a run does not record the lists; else None.
+
+    Args:
+        repository: Repository with the package.
+        columns: Columns of the version, with their dtypes.
+
+    Raises:
+        ConfigError: The package cannot be imported, or an object is missing or has another type.
+    """
+    return load_user_package(repository).schema if "category" in columns.values() else None
 
 
 def check_monitored_columns(repository: Repository, package: UserPackage) -> None:

@@ -106,7 +106,9 @@ class Doors:
         """Read a CSV as `gitops score` does, which names the first refused cell."""
         path.write_bytes(to_csv(list(self.columns), cells))
         try:
-            return plain(score.read_rows(path, cast("Run", SimpleNamespace(columns=self.dtypes)), self.rules))
+            return plain(
+                score.read_rows(path, cast("Run", SimpleNamespace(columns=self.dtypes)), self.rules, self.schema)
+            )
         except DataUnreadable as refused:
             row, name = re.findall(r"row (\d+), column '(\w+)'", str(refused))[0]
             return {(int(row) - 2, name)}

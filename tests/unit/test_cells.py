@@ -176,12 +176,35 @@ def test_a_long_column_is_read_as_its_cells_are(kind: str) -> None:
                 pd.testing.assert_series_equal(values, pd.concat([each for each, _ in parts]))
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_a_pattern_of_names_that_no_column_has(required: bool) -> None:
+    """It is a rule of the schema that the rows break, if it must match a column."""
+    schema = pa.DataFrameSchema({"x": pa.Column(float), "^f_": pa.Column(float, regex=True, required=required)})
+    rows, violations = check_rows(schema, "key", pd.DataFrame({"x": ["1.5"]}))
+    assert (rows["x"].tolist(), len(violations)) == ([1.5], int(required))
+
+
+def test_score_reads_categories_as_training_does(tmp_path: Path) -> None:
+    """By the kind and the list in the schema, because the metadata of a version have neither."""
+    doors = Doors({"c0": pa.Column(pd.CategoricalDtype([1, 2])), "c1": pa.Column(pd.CategoricalDtype(["a"]))}, DECLARED)
+    for cells in ([["1", "a"], ["2", "a"]], [["1", "b"]], [["3", "a"]]):
+        assert doors.score(tmp_path / "rows.csv", cells) == doors.train_csv(cells)
+
+
+def test_a_missing_number_has_the_precision_of_its_column() -> None:
+    """A float of four bytes in a Parquet file is the number that the CSV has, although its digits differ."""
+    reader = kind_of("float32", CellRules(missing=("", "-999.9")), "c0")
+    for number in (1, 2 * FEW_CELLS):
+        for cells in (pd.Series(["-999.9"] * number), pd.Series([-999.9] * number, dtype="float32")):
+            assert reader.parse(cells)[0].isna().all()
+
+
 def test_score_reads_cells_as_training_does(tmp_path: Path) -> None:
     """It names the first refused cell."""
     for kind, cells in CELLS.items():
         doors = Doors({"c0": pa.Column(DTYPES.get(kind, kind), nullable=True)}, DECLARED)
         reader = kind_of(doors.dtypes["c0"], DECLARED, "c0")
-        for text in cells if kind != "category" else ():  # the metadata of a version have no list of categories
+        for text in cells if kind != "category" else ():
             value = reader.parse_value(text)
             expected: Answer = {(0, "c0")}
             if value is not WRONG and (value is not None or kind not in {"bool", "int64", "uint8"}):

@@ -294,6 +294,8 @@ def test_leaving_a_column_out_ends_its_alarm() -> None:
     now = evaluate_left_out(counts_of(450, 50), past)
     assert now.alarms == []
     assert now.verdict == "ok"
+    few = counts_of(450, 50).model_copy(update={"columns": {"x": [1, 1, 0]}})
+    assert evaluate_left_out(few, past).alarms == []
 
 
 def test_missing_values_of_a_column_that_is_left_out_are_an_alarm() -> None:

@@ -1,14 +1,17 @@
 """Lines of versions: what counts as promoted, what ends a line, and whose rules are protected."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
+from gitops_ml.commands import find_champion
 from gitops_ml.commands.compare import _find_protection
 from gitops_ml.config import find_repository
 from gitops_ml.errors import IntegrityError
+from gitops_ml.registry import reconcile
 from gitops_ml.registry.ledger import AnyFact
-from gitops_ml.registry.lines import EndedLine, Line, load_ended_digests, load_line
+from gitops_ml.registry.lines import EndedLine, Line, load_ended_digests, load_line, next_ending_path
 from gitops_ml.training.review import Review, review
 from unit.facts import record, verified
 from unit.sample import Project
@@ -121,12 +124,27 @@ def test_versions_of_an_ended_line_are_no_champions(project: Project) -> None:
     assert load_ended_digests(project.root, "HEAD~2") == frozenset()
 
 
-def test_an_end_that_is_no_record_of_one_is_refused(project: Project) -> None:
-    """Only the command writes these files."""
+def test_an_end_that_is_no_record_of_one_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the command writes these files; the champion keeps serving."""
+    monkeypatch.setattr(reconcile, "load_current_facts", lambda *_: ())
+    promote(1)(project)
     project.write(ENDED, "{}")
     project.commit()
     with pytest.raises(IntegrityError, match=r"registry/ended/line-1.json at .*: why: Field required"):
         load(project)
+    assert load_ended_digests(project.root, "HEAD") == {"1111"}
+    store: Any = None
+    champion = find_champion(find_repository(project.root), "production", store)
+    assert champion is not None
+    assert champion.version == "1"
+
+
+def test_the_path_of_an_end_is_never_that_of_another(project: Project) -> None:
+    """Also after a file was removed: only a commit that adds a file ends a line."""
+    assert next_ending_path(project.root, "HEAD") == ENDED
+    for step in (end, lambda project: end(project, "registry/ended/line-2.json"), remove(ENDED)):
+        step(project)
+    assert next_ending_path(project.root, "HEAD") == "registry/ended/line-3.json"
 
 
 def review_push(project: Project, before: str | None) -> Review:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pandera.pandas as pa
 from sklearn.dummy import DummyClassifier
 
 from gitops_ml.commands.request_handler import open_request_handler
@@ -35,5 +36,16 @@ def test_a_request_is_validated_and_predicted(tmp_path: Path, monkeypatch: Any) 
     assert answer is not None
     assert [list(answer(number).predictions.values) for number in range(4)] == [["no"]] * 4
     assert validated[-4:] == [0.5, 1.5, 2.5, 0.5]
-    refused = features.assign(x="text")
-    assert open_request_handler(repository, package, version, model, refused) is None
+    for refused in (features.assign(x="text"), features.assign(x=["0.5", "text", "2.5"])):
+        assert open_request_handler(repository, package, version, model, refused) is None
+
+
+def test_cells_are_read_as_model_toml_declares(tmp_path: Path) -> None:
+    """An empty text is a value if `missing` does not list it: a row of the data is not refused."""
+    rows = frame(["yes", "no"], x=["", "a"])
+    model: Any = DummyClassifier().fit(rows[["x"]], rows["label"])
+    version = replace(scored_version("1", label_predictions(["no"] * 2), rows), model=model, folder=tmp_path)
+    data = CLASSIFICATION.data.model_copy(update={"missing": ("NA",)})
+    repository = Repository(tmp_path, CLASSIFICATION.model_copy(update={"data": data}))
+    package = UserPackage(pa.DataFrameSchema({"x": pa.Column(str)}), lambda seed: model)
+    assert open_request_handler(repository, package, version, model, rows[["x"]]) is not None

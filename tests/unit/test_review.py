@@ -88,6 +88,19 @@ def test_the_combined_rules_are_the_strictest(change: tuple[str, str]) -> None:
     assert review_head.gates.minimum_rows == 200
 
 
+def test_a_gate_that_one_push_turns_on_and_another_off_applies() -> None:
+    """Only what both configurations allow is allowed; of the policies, at least one must remain."""
+    before, after = (
+        changed_config(
+            ("resamples = 100", f'resamples = 100\noff = ["{gate}"]'),
+            ("[gates.floor]", f'[gates.leakage]\nknown = ["{column}"]\n[gates.floor]'),
+        )
+        for gate, column in (("SLICES", "x1"), ("JUMP", "x2"))
+    )
+    rules = combine_strictest(before, after).gates
+    assert (rules.off, rules.leakage.known) == ((), ())
+
+
 def strict_schema(**columns: pa.Column) -> pa.DataFrameSchema:
     """A strict schema."""
     return pa.DataFrameSchema(columns, strict=True)

@@ -1,7 +1,7 @@
 """The commands of the command line. Each calls the packages of the library, prints, and sets how it ended."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from gitops_ml import console, git
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
+    from gitops_ml.registry.ledger import AnyFact
     from gitops_ml.registry.lines import Line
     from gitops_ml.registry.record import Record
     from gitops_ml.registry.store import Store
@@ -100,7 +101,9 @@ def find_champion(repository: "Repository", environment: str, store: "Store") ->
         environment: The environment whose champion is wanted.
         store: The model store, which holds the ledger.
     """
-    return find_champion_and_line(repository, environment, store)[0]
+    from gitops_ml.registry.reconcile import load_current_facts
+
+    return _select_champion(repository, environment, load_current_facts(repository, store))
 
 
 def find_champion_and_line(repository: "Repository", environment: str, store: "Store") -> "tuple[Record | None, Line]":
@@ -112,11 +115,19 @@ def find_champion_and_line(repository: "Repository", environment: str, store: "S
         repository: The local clone.
         environment: The environment whose champion is wanted.
         store: The model store, which holds the ledger.
+
+    Raises:
+        IntegrityError: A file in registry/ended/ was changed by hand.
     """
-    from gitops_ml.registry import ledger, lines, record
+    from gitops_ml.registry.lines import load_line
     from gitops_ml.registry.reconcile import load_current_facts
 
-    root, main = repository.root, main_revision(repository.root)
-    facts = load_current_facts(repository, store)
-    champion = ledger.desired_record(record.load_history(root, environment, main), facts)
-    return champion, lines.load_line(root, main, facts)
+    root, facts = repository.root, load_current_facts(repository, store)
+    return _select_champion(repository, environment, facts), load_line(root, main_revision(root), facts)
+
+
+def _select_champion(repository: "Repository", environment: str, facts: "Sequence[AnyFact]") -> "Record | None":
+    from gitops_ml.registry import ledger, record
+
+    history = record.load_history(repository.root, environment, main_revision(repository.root))
+    return ledger.desired_record(history, facts)

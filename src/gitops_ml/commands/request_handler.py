@@ -24,9 +24,10 @@ def open_request_handler(
         rows: Rows to send.
 
     Returns:
-        The function; None if the server refuses the first row, or the schema does not fit the version.
+        The function; None if the server refuses a row, or the schema does not fit the version.
     """
     from gitops_ml.errors import ConfigError
+    from gitops_ml.rows.cell_rules import cell_rules
     from gitops_ml.serving.api_error import ApiError
     from gitops_ml.serving.body import JSON
     from gitops_ml.serving.row_validator import RowValidator
@@ -36,9 +37,10 @@ def open_request_handler(
     objects = rows.astype(object).where(rows.notna(), None).to_dict("records")
     bodies = [json.dumps({"rows": [row]}, default=str).encode() for row in objects]
     try:
-        validator = RowValidator(package.schema, version.run, rows)
+        validator = RowValidator(package.schema, version.run, rows, cell_rules(repository.config.data))
         service = Service(VersionId(version.digest), version.run, model, version.folder, validator, repository, True)
-        service.predict(JSON, bodies[0])
+        for body in bodies:
+            service.predict(JSON, body)
     except (ApiError, ConfigError):
         return None
     return lambda number: service.predict(JSON, bodies[number % len(bodies)])

@@ -57,6 +57,7 @@ def command(
     from gitops_ml.predictions import predict, to_frame
     from gitops_ml.rows.cell_rules import cell_rules
     from gitops_ml.serving.score import open_run, read_rows
+    from gitops_ml.user_package import load_schema_of_categories
 
     if (folder is None and number is None) != (digest is None) or (folder and number):
         raise click.UsageError("Use --digest together with either --version or --run.")
@@ -68,7 +69,8 @@ def command(
         folder = fetch_version(repository, number, digest)
     assert folder is not None  # noqa: S101 (set by --run, or above)
     metadata, model = open_run(folder, digest, repository.config.serving.trusted_types)
-    frame = to_frame(predict(model, read_rows(rows, metadata, cell_rules(repository.config.data))))
+    schema = load_schema_of_categories(repository, metadata.columns)
+    frame = to_frame(predict(model, read_rows(rows, metadata, cell_rules(repository.config.data), schema)))
     frame.to_parquet(out, index=False) if out.suffix == ".parquet" else frame.to_csv(out, index=False)
     console.echo(f"Wrote {len(frame)} predictions to {console.relative_path(out)}.")
 

@@ -57,7 +57,8 @@ def find_alarms(monitoring: MonitoringConfig, past: Sequence[Window], findings: 
     for finding in findings:
         verdicts = [finding.verdict, *(window[finding.key] for window in before if finding.key in window)]
         evaluated = [verdict for verdict in verdicts if verdict != "insufficient data"][: monitoring.windows]
-        if finding.verdict != "left out" and evaluated.count("alarm") >= monitoring.alarms:
+        is_left_out = finding.kind == "data drift" and finding.subject in monitoring.left_out
+        if not is_left_out and evaluated.count("alarm") >= monitoring.alarms:
             alarms.append(finding.key)
     return alarms
 

@@ -8,6 +8,7 @@ from the files that main has now. A commit that deletes a record therefore begin
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from gitops_ml.registry.record import FOLDER, Record
 from gitops_ml.run import Document
 
 ENDED = f"{FOLDER}/ended"
+_NUMBER = re.compile(r"line-(\d+)\.json$")
 _RECORDS = f":(glob){FOLDER}/*.json"
 
 
@@ -95,7 +97,7 @@ def load_line(root: Path, main: str, facts: Sequence[AnyFact]) -> Line:
     if git.resolve(root, main) is None:
         return Line(None, None, any(not isinstance(fact, Asked) for fact in facts), frozenset())
     endings, ignored = _find_endings(root, main)
-    ending = endings[0] if endings else None
+    ending = _load_ending(root, *endings[0]) if endings else None
     ended_digests = frozenset(digest for _, digest in _promotions(root, ending.commit)) if ending else frozenset()
     scope = f"{ending.commit}..{main}" if ending else main
     own = [commit for commit, digest in _promotions(root, scope) if digest not in ended_digests]
@@ -120,7 +122,7 @@ def load_ended_digests(root: Path, revision: str) -> frozenset[str]:
         revision: Git revision, such as main.
     """
     endings, _ = _find_endings(root, revision)
-    return frozenset(digest for _, digest in _promotions(root, endings[0].commit)) if endings else frozenset()
+    return frozenset(digest for _, digest in _promotions(root, endings[0][0])) if endings else frozenset()
 
 
 def next_ending_path(root: Path, main: str) -> str:
@@ -130,18 +132,20 @@ def next_ending_path(root: Path, main: str) -> str:
         root: Root folder of the clone.
         main: Git revision of main.
     """
-    return f"{ENDED}/line-{len(_list_files(root, main)) + 1}.json"
+    # Not the number of files, because a file may have been removed, and a commit that changes a file ends no line.
+    numbers = [int(found[1]) for path in _list_files(root, main) if (found := _NUMBER.search(path))]
+    return f"{ENDED}/line-{max(numbers, default=0) + 1}.json"
 
 
-def _find_endings(root: Path, main: str) -> tuple[list[Ending], tuple[str, ...]]:
-    """Return the merges that ended lines, newest first, and the files that came with other changes."""
+def _find_endings(root: Path, main: str) -> tuple[list[tuple[str, datetime, str]], tuple[str, ...]]:
+    """Return commit, time and file of the merges that ended lines, newest first, and the files of other commits."""
     files = set(_list_files(root, main))
-    endings, ignored = list[Ending](), list[str]()
+    endings, ignored = list[tuple[str, datetime, str]](), list[str]()
     for commit, when, paths in _log(root, main, f"{ENDED}/", "A") if files else []:
         added = sorted(files & set(paths))
         files -= set(added)
         if _changes_only_endings(root, commit):
-            endings += [Ending(commit, when, path, _load_ended_line(root, commit, path)) for path in added]
+            endings += [(commit, when, path) for path in added]
         else:
             ignored += added
     return endings, tuple(ignored)
@@ -161,9 +165,9 @@ def _changes_only_endings(root: Path, commit: str) -> bool:
     return all(path.startswith(f"{ENDED}/") for path in changed)
 
 
-def _load_ended_line(root: Path, commit: str, path: str) -> EndedLine:
+def _load_ending(root: Path, commit: str, when: datetime, path: str) -> Ending:
     try:
-        return EndedLine.model_validate_json(git.read_file(root, commit, path) or "")
+        return Ending(commit, when, path, EndedLine.model_validate_json(git.read_file(root, commit, path) or ""))
     except ValidationError as error:
         first = error.errors()[0]
         raise IntegrityError(

@@ -55,7 +55,10 @@ def expand_columns(schema: pa.DataFrameSchema, names: Iterable[str]) -> dict[str
     for column in schema.columns.values():
         if column.regex:
             index = pd.Index([name for name in names if isinstance(name, str)])
-            matched = column.get_regex_columns(pd.DataFrame(columns=index))
+            try:
+                matched = column.get_regex_columns(pd.DataFrame(columns=index))
+            except pa.errors.SchemaError:
+                continue  # no name matches, which the check of the rows reports
             columns |= {str(name): column for name in matched if name not in columns}
     return columns
 

@@ -142,7 +142,7 @@ class IntegerKind(ColumnKind):
 
 
 class FloatKind(ColumnKind):
-    """Numbers; infinite ones are found by the check of the rows."""
+    """Numbers with the precision of the column's type; infinite ones are found by the check of the rows."""
 
     json_type = "number"
 
@@ -150,13 +150,14 @@ class FloatKind(ColumnKind):
         """Create the kind of a float type."""
         super().__init__(rule, rules)
         self._dtype = dtype
+        self._precision = np.dtype(getattr(dtype, "numpy_dtype", dtype))
 
     def parse_text(self, text: str) -> Any:
         """Return the number of a text in decimal notation."""
         text = text.strip(" \t")
         if len(text) > LONGEST or not (NUMBER.fullmatch(text) or INFINITY.fullmatch(text)):
             return WRONG
-        return float(text)
+        return self._round(float(text))
 
     def parse_typed(self, value: Any) -> Any:
         """Return the nearest float."""
@@ -165,9 +166,17 @@ class FloatKind(ColumnKind):
         if isinstance(value, Decimal) and value.is_nan():
             return None
         try:
-            return float(value)
+            return self._round(float(value))
         except OverflowError:
             return math.inf if value > 0 else -math.inf
+
+    def _round(self, numbers: Any) -> Any:
+        """Return a number, or an array of numbers, as the column's type can hold them."""
+        if self._precision.itemsize >= 8:
+            return numbers
+        with np.errstate(over="ignore"):  # a number that is too large becomes infinite, and is refused
+            rounded = np.asarray(numbers).astype(self._precision).astype(float)
+        return rounded if isinstance(numbers, np.ndarray) else float(rounded)
 
     def to_cell(self, value: Any) -> Any:
         """Return a number; one of fewer than 8 bytes without the meaningless digits that 8 bytes would add."""
@@ -179,20 +188,17 @@ class FloatKind(ColumnKind):
 
     def to_series(self, cells: Cells, index: pd.Index) -> "pd.Series[Any]":
         """Return floats of the column's type."""
-        values = np.where(cells.missing, np.nan, cells.values.astype(float))
-        if self._dtype == np.float64:
-            return pd.Series(values, index=index)
-        with np.errstate(over="ignore"):  # a number that is too large for 4 bytes becomes infinite, and is refused
-            return pd.Series(values, index=index).astype(self._dtype)
+        values = pd.Series(np.where(cells.missing, np.nan, cells.values.astype(float)), index=index)
+        return values if self._dtype == np.float64 else values.astype(self._dtype)
 
     def _parse_texts(self, texts: "pa.Array") -> Cells:
         numbers, plain = _cast_plain(texts, PLAIN_NUMBER, pa.float64())
-        return _complete(self, texts, plain, Cells(numbers, ~plain, np.zeros(len(numbers), dtype=bool)))
+        return _complete(self, texts, plain, Cells(self._round(numbers), ~plain, np.zeros(len(numbers), dtype=bool)))
 
     def _parse_array(self, values: Array, missing: Array, *, is_json: bool) -> Cells:
         if values.dtype.kind == "b":
             return Cells(np.zeros(len(values)), np.ones(len(values), dtype=bool), ~missing)
-        return Cells(values.astype(float), missing, np.zeros(len(values), dtype=bool))
+        return Cells(self._round(values.astype(float)), missing, np.zeros(len(values), dtype=bool))
 
 
 def _cast_plain(texts: "pa.Array", pattern: str, kind: "pa.DataType") -> tuple[Array, Array]:

@@ -15,10 +15,11 @@ from gitops_ml.predictions import PROBABILITY, VALUE, Predictions, are_close, pr
 from gitops_ml.rows import csv_table
 from gitops_ml.rows.arrow_table import to_frame
 from gitops_ml.rows.cell_rules import CellRules
-from gitops_ml.rows.column_kinds import DEFAULT, kind_of, parse_rows
+from gitops_ml.rows.column_kinds import DEFAULT, expand_columns, kind_of, parse_rows
 from gitops_ml.rows.column_names import find_name_problem
 
 if TYPE_CHECKING:
+    import pandera.pandas as pa
     from sklearn.pipeline import Pipeline
 
 
@@ -66,13 +67,16 @@ def reproduces_predictions(metadata: run.Run, model: "Pipeline", folder: Path) -
     return are_close(predictions, Predictions(expected[VALUE].to_numpy(), probabilities, metadata.classes))
 
 
-def read_rows(file: Path, metadata: run.Run, rules: CellRules = DEFAULT) -> pd.DataFrame:
+def read_rows(
+    file: Path, metadata: run.Run, rules: CellRules = DEFAULT, schema: "pa.DataFrameSchema | None" = None
+) -> pd.DataFrame:
     """Read rows to score, from CSV or Parquet.
 
     Args:
         file: Path of the file; the suffix .parquet means Parquet, any other CSV.
         metadata: Metadata of the version.
         rules: Declarations of model.toml about cells.
+        schema: Your schema; needed only if the version has columns of categories.
 
     Returns:
         Rows with the model's columns, in its order, with its dtypes.
@@ -80,16 +84,18 @@ def read_rows(file: Path, metadata: run.Run, rules: CellRules = DEFAULT) -> pd.D
     Raises:
         DataUnreadable: The file cannot be read, a column is missing, or a value has the wrong type.
     """
-    import pyarrow as pa
+    import pyarrow
 
     try:
         rows = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    except (OSError, ValueError, csv.Error, csv_table.CsvError, pa.ArrowException) as error:
+    except (OSError, ValueError, csv.Error, csv_table.CsvError, pyarrow.ArrowException) as error:
         raise DataUnreadable(f"{file} cannot be read: {error}.", "Use a CSV or a Parquet file.") from error
-    return select_columns(rows, metadata, rules, str(file))
+    return select_columns(rows, metadata, rules, str(file), schema)
 
 
-def select_columns(rows: pd.DataFrame, metadata: run.Run, rules: CellRules, source: str) -> pd.DataFrame:
+def select_columns(
+    rows: pd.DataFrame, metadata: run.Run, rules: CellRules, source: str, schema: "pa.DataFrameSchema | None" = None
+) -> pd.DataFrame:
     """Return the columns of a version with its types.
 
     Args:
@@ -97,6 +103,7 @@ def select_columns(rows: pd.DataFrame, metadata: run.Run, rules: CellRules, sour
         metadata: Metadata of the version.
         rules: Declarations of model.toml about cells.
         source: Name of the rows' source, for errors.
+        schema: Your schema; needed only if the version has columns of categories.
 
     Returns:
         Rows with the model's columns, in its order, with its dtypes.
@@ -111,7 +118,11 @@ def select_columns(rows: pd.DataFrame, metadata: run.Run, rules: CellRules, sour
             f"Add it. The model needs: {', '.join(metadata.columns)}.",
         )
     rows = rows[list(metadata.columns)]
-    kinds = {name: kind_of(dtype, rules, name) for name, dtype in metadata.columns.items()}
+    declared = expand_columns(schema, metadata.columns) if schema is not None else {}
+    kinds = {
+        name: kind_of(declared[name].dtype if dtype == "category" and name in declared else dtype, rules, name)
+        for name, dtype in metadata.columns.items()
+    }
     typed, wrong = parse_rows(kinds, rows)
     for name, bad in wrong.items():
         raise _wrong_value(source, rows.loc[bad, name], kinds[name].rule)

@@ -56,7 +56,8 @@ def combine_strictest(before: Config, after: Config) -> Config:
     kept = {key: earlier.get(key) for key in {**earlier, **later} if _is_looser(key, earlier.get(key), later.get(key))}
     for key in LOOSER_IF_LONGER & set(kept):
         allowed_by_both = [each for each in _as_list(later[key]) if each in _as_list(earlier[key])]
-        kept[key] = allowed_by_both or earlier[key]
+        # A version needs one policy at least.
+        kept[key] = allowed_by_both or (earlier[key] if key == "champion.policies" else [])
     for key in LOOSER_IF_SHORTER & set(kept):
         kept[key] = [*_as_list(earlier[key]), *(each for each in _as_list(later[key]) if each not in earlier[key])]
     document = after.model_dump(mode="json")
