@@ -187,8 +187,17 @@ def test_fingerprints_of_many_rows_are_a_sample() -> None:
     assert result.changed == result.held == sum(fingerprints.held)
 
 
+def test_equal_features_with_another_target_are_no_duplicate() -> None:
+    """Coarse features repeat by chance, as the weather of days does; the row is then another one."""
+    held_out, trained = frame(["yes", "no"], x=[3, 9]), frame(["no", "no"], x=[3, 9])
+    result = find_duplicates(
+        comparison_input(held_out, scored_version("2", label_predictions(["no"] * 2), held_out), trained=trained)
+    )
+    assert (result.count, result.examples) == (1, ("r1 = r1",))
+
+
 def test_duplicates_are_rows_under_another_key() -> None:
-    """All features are equal."""
+    """All features and the target are equal."""
     held_out, trained = frame(["no", "yes", "no"], x=[1, 2, 3]), frame(["no", "no"], x=[3, 9])
     result = find_duplicates(
         comparison_input(held_out, scored_version("2", label_predictions(["no"] * 3), held_out), trained=trained)

@@ -33,6 +33,7 @@ from gitops_ml.training.findings.robustness import Robustness
 from gitops_ml.training.findings.signature import SignatureChanges
 from gitops_ml.training.gain import Interval
 from gitops_ml.training.gates import GATES, Outcome
+from gitops_ml.training.gates.subgroups import FairnessGate
 from gitops_ml.training.mcnemar import McNemar
 from gitops_ml.training.review import Review
 from gitops_ml.training.row_fingerprints import RowChanges
@@ -174,6 +175,18 @@ def slice_losses(low: float) -> SliceLosses:
 def disparity(value: float) -> tuple[Disparity, ...]:
     """Two groups with this difference."""
     return (Disparity(attribute="kind", measure="equal_opportunity", value=value, groups={"a": 50, "b": 60}),)
+
+
+def test_groups_with_too_few_rows_are_named() -> None:
+    """A group that is not measured is not passed over in silence, nor is a declared column with one large group."""
+    (measured,) = disparity(0.1)
+    declared = '[gates.fairness]\nattributes = ["kind", "age"]'
+    small = measured.model_copy(update={"small_groups": {"c": 9}})
+    outcome = FairnessGate().evaluate(evidence_with(declared, disparities=(small,))())
+    assert outcome.verdict == "passed"
+    assert outcome.message.endswith(
+        "is allowed. With fewer than 30 rows, not measured: c (9 rows) of kind; all groups of age but at most one."
+    )
 
 
 def model_cost(**changes: Any) -> ModelCost:

@@ -7,7 +7,7 @@ import click
 
 from gitops_ml import console
 from gitops_ml.commands import find_repository
-from gitops_ml.errors import DataRefused
+from gitops_ml.errors import DataRefused, GitopsError
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
@@ -75,15 +75,42 @@ def validate_data(
         schema = f"src/{repository.config.project.package}/schema.py"
         _show(validation, label)
         raise DataRefused(
-            f"{validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",
-            f"Fix the rows. If they are right, for example because there is a new category, change {schema} in a "
-            "commit of its own, and push or merge it first; then add the rows. In one push, the gate RULES refuses "
-            "both: docs/runbook.md, The data is refused.",
+            f"Some of the {validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",
+            _advise(repository, validation, schema),
         )
     if not is_partial:
         check_labels(repository.config, validation.labels, validation.unlabeled)
     console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation
+
+
+def _advise(repository: "Repository", validation: "Validation", schema: str) -> str:
+    """Return what to do about the violations, as the gate RULES will judge it."""
+    from gitops_ml.rows.cell_advice import advise_about_cells
+
+    cells = advise_about_cells((each.column, each.check, each.examples) for each in validation.problems)
+    cells = f"\n{cells}" if cells else ""
+    if _has_rules_to_protect(repository.root):
+        return (
+            f"Fix the rows. If they are right, for example because there is a new category, change {schema} in a "
+            "commit of its own, and push or merge it first; then add the rows. In one push, the gate RULES refuses "
+            f"both: docs/runbook.md, The data is refused.{cells}"
+        )
+    return (
+        f"Fix the rows, or change {schema}. Before the first promotion, one commit may change both; `gitops docs "
+        f"own-data` explains the lines of {schema}.{cells}"
+    )
+
+
+def _has_rules_to_protect(root: Path) -> bool:
+    """Return False if main's history shows that no version of this line was promoted."""
+    from gitops_ml import git
+    from gitops_ml.registry.lines import load_line
+
+    try:
+        return load_line(root, git.main_ref(root), []).has_versions
+    except GitopsError:  # such as new rows in a folder that is no clone
+        return True
 
 
 def _show(validation: "Validation", label: str) -> None:

@@ -25,7 +25,9 @@ class DuplicateRows(Document):
 
 
 def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
-    """Find duplicates by the hashes of their features.
+    """Find duplicates by the hashes of their features and target.
+
+    Rows with the same features and another target are other rows: coarse features repeat by chance.
 
     Args:
         inputs: Versions to compare.
@@ -34,12 +36,11 @@ def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
         The number of duplicates, with examples.
     """
     held_out, prepared = inputs.prepared.held_out, inputs.prepared
-    features = inputs.features
-    if features.shape[1] == 0:
+    if inputs.features.shape[1] == 0:
         return DuplicateRows(count=0, share=0.0, examples=())
     key = inputs.config.data.key
-    trained = pd.Series(prepared.rows[key].to_numpy(), index=row_hashes(inputs.features_of(prepared.rows)))
-    hashes = row_hashes(features)
+    trained = pd.Series(prepared.rows[key].to_numpy(), index=row_hashes(prepared.rows.drop(columns=key)))
+    hashes = row_hashes(held_out.drop(columns=key))
     is_duplicate = np.isin(hashes, trained.index)
     pairs = zip(held_out[key][is_duplicate][:EXAMPLES], hashes[is_duplicate][:EXAMPLES], strict=True)
     return DuplicateRows(

@@ -26,12 +26,14 @@ class Disparity(Document):
         value: Difference, in [0, 1]; for regression, the difference of the mean absolute errors as a multiple of the
             target's standard deviation.
         groups: Number of rows of each measured group, at least `minimum_rows`.
+        small_groups: Number of rows of each group that has fewer rows, and is not measured.
     """
 
     attribute: str
     measure: str
     value: float
     groups: dict[str, int]
+    small_groups: dict[str, int] = {}
 
 
 def measure_disparities(inputs: ComparisonInput) -> tuple[Disparity, ...]:
@@ -65,11 +67,12 @@ def _disparities_of(inputs: ComparisonInput, name: str) -> list[Disparity]:
             "Declare a column with few values, such as an age group instead of an age.",
         )
     large = {str(group): int(size) for group, size in sizes.items() if size >= minimum}
+    small = {str(group): int(size) for group, size in sizes.items() if size < minimum}
     if len(large) < 2 or inputs.challenger.predictions.not_finite_count:
         return []
     is_measured = groups.isin(large).to_numpy()
     return [
-        Disparity(attribute=name, measure=measure, value=value, groups=large)
+        Disparity(attribute=name, measure=measure, value=value, groups=large, small_groups=small)
         for measure, value in _measure(inputs, is_measured, groups[is_measured]).items()
     ]
 

@@ -53,7 +53,8 @@ class BaselineGate(Gate):
     baseline (positive: the challenger is better) is {gain:+.4f}, with the {confidence:g}% confidence interval
     [{low:+.4f}, {high:+.4f}]; the lower end of the interval must be greater than {margin}.
 
-    The features contain too little information about the target; add features or data."""
+    The features may contain too little information about the target: add features or data. If the gain is enough for
+    your use, as it can be for a rare label, lower `margin` under [gates.baseline] in model.toml."""
 
     id = "BASELINE"
 

@@ -67,7 +67,8 @@ class DuplicatesGate(Gate):
     {count} held-out rows ({share:.1%}) are also training rows, under another key{examples}; at most {allowed:.1%} may
     be.
 
-    Give identical rows the same key, or keep them on one side of the split with `method = "group"` under [split]."""
+    Remove repeated rows, or keep them on one side of the split with `method = "group"` under [split]. If these are
+    different observations that look the same, as in a table of few categories, raise `share` under [gates.duplicates]."""
 
     id = "DUPLICATES"
 

@@ -1,6 +1,10 @@
 """Gates about groups of rows that a better average can harm."""
 
+from collections.abc import Sequence
+
+from gitops_ml.config import FairnessConfig
 from gitops_ml.training.evidence import Evidence
+from gitops_ml.training.findings.fairness import Disparity
 from gitops_ml.training.gates.gate import NO_CHAMPION, Gate, Outcome
 
 NOT_FINITE = "Some predictions are NaN or infinite, so the losses cannot be measured."
@@ -64,7 +68,7 @@ class FairnessGate(Gate):
         )  # fmt: skip
         return self.outcome(
             not exceeding, {"value": worst.value, "threshold": getattr(rules, worst.measure)},
-            differences=text[0].upper() + text[1:],
+            differences=text[0].upper() + text[1:] + _describe_unmeasured(rules, disparities),
         )  # fmt: skip
 
 
@@ -118,6 +122,15 @@ class CalibrationGate(Gate):
 
 def _higher_or_lower(loss: float) -> str:
     return "higher" if loss >= 0 else "lower"
+
+
+def _describe_unmeasured(rules: FairnessConfig, disparities: Sequence[Disparity]) -> str:
+    """Return a sentence, without its full stop, about the groups and attributes that have too few rows."""
+    small = {each.attribute: each.small_groups for each in disparities if each.small_groups}
+    measured = {each.attribute for each in disparities}
+    parts = [f"{_groups(groups)} of {attribute}" for attribute, groups in small.items()]
+    parts += [f"all groups of {name} but at most one" for name in rules.attributes if name not in measured]
+    return f". With fewer than {rules.minimum_rows} rows, not measured: {'; '.join(parts)}" if parts else ""
 
 
 def _groups(groups: dict[str, int]) -> str:
