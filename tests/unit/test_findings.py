@@ -516,6 +516,22 @@ def test_cost_is_measured_beside_the_champion(tmp_path: Path) -> None:
     assert heavy.champion_ms is None
 
 
+def test_a_champion_that_the_server_refuses_is_not_compared_with_a_served_challenger(tmp_path: Path) -> None:
+    """A column is new in the schema: without the validation of its row, the champion would seem to be faster."""
+    inputs = loaded_inputs(selecting_pipeline(), tmp_path)
+    champion = replace(inputs.challenger, digest="sha256:champion")
+
+    def open_server(version: Any, model: Any, rows: pd.DataFrame) -> Any:
+        return None if version is champion else lambda number: model.predict(rows)
+
+    result = measure_cost(replace(inputs, champion=champion, open_server=open_server))
+    assert result is not None
+    assert result.champion_ms is None
+    without = measure_cost(replace(inputs, champion=champion, open_server=lambda *_: None))
+    assert without is not None
+    assert without.champion_ms is not None
+
+
 @pytest.mark.slow
 def test_a_model_that_waits_is_slow_although_it_needs_no_processor(tmp_path: Path) -> None:
     """The champion and the baseline answer at once; all three are asked in turns, through the same server."""

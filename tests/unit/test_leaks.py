@@ -37,6 +37,18 @@ def test_the_target_with_noise_is_refused_below_the_limit_of_one_column() -> Non
     assert "it does not depend on any other column among rows with the same target" in refused["LEAKAGE"]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
+def test_a_leak_with_companions_is_refused(name: str, number: int) -> None:
+    """A status and the columns that are derived from it depend on each other, and on no other column."""
+    table, random = plant("late flag", name), np.random.default_rng(0)
+    for companion in range(number):
+        table[f"derived{companion}"] = table[COLUMN] + random.normal(0, 0.2, len(table))
+    message = refusals(table, task_of(name))["LEAKAGE"]
+    assert repr(COLUMN) in message
+    assert "it depends on no column but 'derived" in message
+
+
 @pytest.mark.parametrize("name", ["breast_cancer", "diabetes", "wine", "iris"])
 @pytest.mark.parametrize("change", HONEST)
 def test_an_honest_table_passes(name: str, change: str) -> None:

@@ -103,7 +103,7 @@ def find_champion(repository: "Repository", environment: str, store: "Store") ->
     """
     from gitops_ml.registry.reconcile import load_current_facts
 
-    return _select_champion(repository, environment, load_current_facts(repository, store))
+    return _find_served_record(repository, environment, load_current_facts(repository, store))
 
 
 def find_champion_and_line(repository: "Repository", environment: str, store: "Store") -> "tuple[Record | None, Line]":
@@ -123,10 +123,10 @@ def find_champion_and_line(repository: "Repository", environment: str, store: "S
     from gitops_ml.registry.reconcile import load_current_facts
 
     root, facts = repository.root, load_current_facts(repository, store)
-    return _select_champion(repository, environment, facts), load_line(root, main_revision(root), facts)
+    return _find_served_record(repository, environment, facts), load_line(root, main_revision(root), facts)
 
 
-def _select_champion(repository: "Repository", environment: str, facts: "Sequence[AnyFact]") -> "Record | None":
+def _find_served_record(repository: "Repository", environment: str, facts: "Sequence[AnyFact]") -> "Record | None":
     from gitops_ml.registry import ledger, record
 
     history = record.load_history(repository.root, environment, main_revision(repository.root))

@@ -29,6 +29,9 @@ MARKED = 0.5
 # the independence of one says nothing. Only columns that predict the target count: many others would hide a
 # dependence.
 PEERS, RELATED = 5, {"classification": 0.6, "regression": 0.05}
+# A leak often comes with others, such as a status with the date and the amount that follow from it. They depend on each
+# other, so up to so many strong columns are taken away before a column counts as dependent.
+COMPANIONS, FEWEST_PEERS = 2, 2
 TREES, LEAF_ROWS = 25, 3
 # Columns as strong as this are left out of the rest, since a leak often comes with copies of itself.
 NEARLY = 0.99
@@ -44,7 +47,9 @@ class Leak(Document):
         label: Label whose rows the column marks and that hardly any other row has; None without any.
         marked: Share of the rows with that label that it marks.
         is_new: True if the champion does not have the column.
-        is_independent: True if it does not depend on the other columns, given the target; None if not examined.
+        is_independent: True if it does not depend on the other columns, given the target, except for `companions`; None
+            if not examined.
+        companions: Strong columns that it depends on, and that do not depend on the other columns either.
         peers_depend: True if the strongest other columns depend on each other, given the target; None if not examined.
         rest: Score of all other columns together, without those that are as strong; None if not examined.
         is_group_mean: True if its value is the mean target of the rows with that value.
@@ -57,6 +62,7 @@ class Leak(Document):
     marked: float = 0.0
     is_new: bool = False
     is_independent: bool | None = None
+    companions: tuple[str, ...] = ()
     peers_depend: bool | None = None
     rest: float | None = None
     is_group_mean: bool = False
@@ -114,13 +120,25 @@ def _examine(
     by_strength: list[str],
     strengths: dict[str, Strength],
     target: EncodedTarget,
-) -> dict[str, bool]:
+) -> dict[str, Any]:
     """Return whether a column is independent of others, and whether those depend on each other, given the target."""
     related = [each for each in by_strength if each != name and strengths[each].best >= RELATED[target.task]]
-    peers = related[:PEERS]
-    dependent = sum(not columns.measure(each, related).is_independent for each in peers)
-    return {"is_independent": columns.measure(name, related).is_independent,
-            "peers_depend": dependent > len(peers) / 2}  # fmt: skip
+    strong = [each for each in related if _is_strong(strengths[each], target)]
+    closest = sorted(strong, key=lambda each: -columns.measure(name, [each]).share)[:COMPANIONS]
+    for number in range(len(closest) + 1):
+        companions, others = closest[:number], [each for each in related if each not in closest[:number]]
+        if number and len(others) < FEWEST_PEERS:
+            break
+        if all(columns.measure(each, others).is_independent for each in (name, *companions)):
+            return {"is_independent": True, "companions": tuple(companions),
+                    "peers_depend": _depend_on_each_other(columns, others)}  # fmt: skip
+    return {"is_independent": False, "peers_depend": _depend_on_each_other(columns, related)}
+
+
+def _depend_on_each_other(columns: dependence.Columns, names: list[str]) -> bool:
+    """Return whether most of the strongest columns depend on other columns, given the target."""
+    peers = names[:PEERS]
+    return sum(not columns.measure(each, names).is_independent for each in peers) > len(peers) / 2
 
 
 def _score_rest(features: pd.DataFrame, target: EncodedTarget) -> float | None:

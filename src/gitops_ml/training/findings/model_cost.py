@@ -28,8 +28,8 @@ class ModelCost(Document):
     Attributes:
         request_ms: Median time of a request to the challenger, in milliseconds.
         p95_ms: 95th percentile of the same.
-        champion_ms: Median time of a request to the champion; None if there is none, or if the present code and
-            libraries cannot load it.
+        champion_ms: Median time of a request to the champion; None if there is none, if the present code and libraries
+            cannot load it, or if its columns do not fit the present schema, so that a server would refuse its rows.
         baseline_ms: Median time of a request to a baseline estimator, which needs almost no time itself.
         file_mib: Size of the model's file in MiB.
         memory_mib: Estimate of the model's memory in MiB: the length of its uncompressed pickle. The bytes of the
@@ -58,10 +58,12 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
     challenger, champion = inputs.challenger, inputs.champion
     if challenger.model is None or challenger.folder is None:
         return None
-    handlers = {"challenger": _open(inputs, challenger, challenger.model),
-                "baseline": _open(inputs, challenger, _fit_baseline(inputs, challenger))}  # fmt: skip
+    handler, is_served = _open(inputs, challenger, challenger.model)
+    handlers = {"challenger": handler, "baseline": _open(inputs, challenger, _fit_baseline(inputs, challenger))[0]}
     if champion is not None and champion.model is not None and champion.digest != challenger.digest:
-        handlers["champion"] = _open(inputs, champion, champion.model)
+        handler, champion_is_served = _open(inputs, champion, champion.model)
+        if champion_is_served == is_served:
+            handlers["champion"] = handler
     times = measure_request_times(handlers)
     as_champion = champion is not None and champion.digest == challenger.digest
     champion_time = times["challenger"] if as_champion else times.get("champion")
@@ -75,14 +77,14 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
     )
 
 
-def _open(inputs: ComparisonInput, version: ScoredVersion, model: Any) -> RequestHandler:
-    """Return a function that answers a request of one row; it takes the number of the request."""
+def _open(inputs: ComparisonInput, version: ScoredVersion, model: Any) -> tuple[RequestHandler, bool]:
+    """Return a function that answers a request of one row, and whether it does so as a server, with validation."""
     rows = inputs.features[list(version.run.columns)].head(BODIES)
     if inputs.open_server is not None:
         answer = inputs.open_server(version, model, rows)
         if answer is not None:
-            return answer
-    return lambda number: model.predict(rows.iloc[[number % len(rows)]])
+            return answer, True
+    return lambda number: model.predict(rows.iloc[[number % len(rows)]]), False
 
 
 def _fit_baseline(inputs: ComparisonInput, version: ScoredVersion) -> Any:

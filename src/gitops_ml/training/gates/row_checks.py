@@ -128,9 +128,11 @@ def _describe_leak(leak: Leak, alone: float) -> str:
         return f"{predicts}; at most {alone:g} is accepted"
     if leak.is_independent and leak.peers_depend:
         marks = f", or marks {leak.marked:.0%} of the rows with {leak.label!r}" if leak.label is not None else ""
+        companions = " and ".join(map(repr, leak.companions))
+        depends = f"depends on no column but {companions}" if companions else "does not depend on any other column"
         return (
-            f"{predicts}{marks}, and it does not depend on any other column among rows with the same target, although "
-            "the other columns depend on each other"
+            f"{predicts}{marks}, and it {depends} among rows with the same target, although the other columns depend "
+            "on each other"
         )
     closed = 0.0 if leak.rest is None or leak.rest >= 1 else 1 - (1 - leak.strength) / (1 - leak.rest)
     if leak.rest is not None and leak.strength >= STRONG and closed >= CLOSED:
