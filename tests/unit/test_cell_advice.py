@@ -1,4 +1,4 @@
-"""What `gitops validate` advises: the declarations in model.toml that would accept the cells, and the way past RULES."""
+"""What `gitops validate` advises: the declarations in model.toml that would accept the cells."""
 
 import pytest
 

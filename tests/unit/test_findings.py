@@ -378,6 +378,18 @@ def test_a_difference_between_groups_is_measured() -> None:
     assert result["equal_opportunity"].groups == {"a": 48, "b": 48}
 
 
+def test_a_rate_of_a_group_without_the_label_is_not_compared() -> None:
+    """It has no true positive rate, so a perfect model of a rare label has no disparity; the group is named."""
+    labels = ["no"] * 40 + ["yes"] * 20 + ["no"] * 60
+    held_out = frame(labels, kind=["a"] * 60 + ["b"] * 60)
+    config = with_gates(fairness=CLASSIFICATION.gates.fairness.model_copy(update={"attributes": ("kind",)}))
+    found = measure_disparities(
+        comparison_input(held_out, scored_version("2", label_predictions(labels), held_out), config=config)
+    )
+    assert {each.measure: each.value for each in found} == {"demographic_parity": 1 / 3, "equalized_odds": 0.0}
+    assert found[0].small_groups == {"b": 60}
+
+
 def test_errors_of_groups_are_compared() -> None:
     """The difference is in standard deviations of the target."""
     held_out = frame([0.0, 2.0] * 40, kind=["a"] * 40 + ["b"] * 40)

@@ -185,7 +185,8 @@ def test_groups_with_too_few_rows_are_named() -> None:
     outcome = FairnessGate().evaluate(evidence_with(declared, disparities=(small,))())
     assert outcome.verdict == "passed"
     assert outcome.message.endswith(
-        "is allowed. With fewer than 30 rows, not measured: c (9 rows) of kind; all groups of age but at most one."
+        "is allowed. Not or only partly measured, for want of 30 rows, 5 of them with and 5 without the label: "
+        "c (9 rows) of kind; all groups of age but at most one."
     )
 
 

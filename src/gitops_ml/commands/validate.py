@@ -89,7 +89,7 @@ def _advise(repository: "Repository", validation: "Validation", schema: str) -> 
     from gitops_ml.rows.cell_advice import advise_about_cells
 
     cells = advise_about_cells((each.column, each.check, each.examples) for each in validation.problems)
-    cells = f"\n{cells}" if cells else ""
+    cells = f" {cells}" if cells else ""
     if _has_rules_to_protect(repository.root):
         return (
             f"Fix the rows. If they are right, for example because there is a new category, change {schema} in a "

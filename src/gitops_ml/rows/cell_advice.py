@@ -32,8 +32,8 @@ def advise_about_cells(violations: Iterable[tuple[str, str, tuple[str, ...]]]) -
         advice.append(f"If {_list(booleans)} means true or false, set `true = [...]` and `false = [...]` under [data].")
     if dates:
         advice.append(
-            f"If the dates of {_list(dates)} have another format, declare it under [data.dates]; if they have an offset, "
-            'such as Z, the type is `Annotated[pd.DatetimeTZDtype, "ns", "UTC"]`.'
+            f"If the dates of {_list(dates)} have another format, declare it under [data.dates]; if they have an "
+            'offset, such as Z, the type is `Annotated[pd.DatetimeTZDtype, "ns", "UTC"]`.'
         )
     return " ".join([*advice, "`gitops docs cells` has the details."]) if advice else ""
 

@@ -67,8 +67,9 @@ class DuplicatesGate(Gate):
     {count} held-out rows ({share:.1%}) are also training rows, under another key{examples}; at most {allowed:.1%} may
     be.
 
-    Remove repeated rows, or keep them on one side of the split with `method = "group"` under [split]. If these are
-    different observations that look the same, as in a table of few categories, raise `share` under [gates.duplicates]."""
+    Remove repeated rows, or keep them on one side of the split with `method = "group"` under [split]. If they are
+    different observations that look the same, as in a table of few categories, raise `share` under
+    [gates.duplicates]."""
 
     id = "DUPLICATES"
 

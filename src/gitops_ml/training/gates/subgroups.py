@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gitops_ml.config import FairnessConfig
 from gitops_ml.training.evidence import Evidence
-from gitops_ml.training.findings.fairness import Disparity
+from gitops_ml.training.findings.fairness import MINIMUM_LABELS, Disparity
 from gitops_ml.training.gates.gate import NO_CHAMPION, Gate, Outcome
 
 NOT_FINITE = "Some predictions are NaN or infinite, so the losses cannot be measured."
@@ -130,7 +130,8 @@ def _describe_unmeasured(rules: FairnessConfig, disparities: Sequence[Disparity]
     measured = {each.attribute for each in disparities}
     parts = [f"{_groups(groups)} of {attribute}" for attribute, groups in small.items()]
     parts += [f"all groups of {name} but at most one" for name in rules.attributes if name not in measured]
-    return f". With fewer than {rules.minimum_rows} rows, not measured: {'; '.join(parts)}" if parts else ""
+    least = f"{rules.minimum_rows} rows, {MINIMUM_LABELS} of them with and {MINIMUM_LABELS} without the label"
+    return f". Not or only partly measured, for want of {least}: {'; '.join(parts)}" if parts else ""
 
 
 def _groups(groups: dict[str, int]) -> str:
