@@ -45,7 +45,7 @@ class LoadedVersion:
         return self.run.metrics
 
     def predict(self, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """Predict rows as the server does.
+        """Predict rows. Cells are read as the server reads them; the schema's other rules are not checked.
 
         Args:
             rows: Rows with the columns of the version, in any order; other columns are ignored. Shape (n, columns).
