@@ -154,6 +154,14 @@ def allow_category(project: Project) -> None:
     project.edit("src/sample/schema.py", '["a", "b", "c"]', '["a", "b", "c", "d"]')
 
 
+def test_before_the_first_promotion_the_rows_and_the_schema_may_change_together(project: Project) -> None:
+    """The advice of `validate` is what RULES does: there is nothing to protect yet."""
+    add_category(project)
+    advice = " ".join(project.gitops("validate").err.split())
+    assert "Before the first promotion, one commit may change both" in advice
+    assert "in a commit of its own" not in advice
+
+
 @pytest.mark.slow
 def test_a_new_category_passes_if_the_schema_comes_first(at_stage: Callable[[str], Project]) -> None:
     """In one commit, RULES refuses both; its advice, and that of `validate`, is the way that passes."""
