@@ -196,6 +196,18 @@ def test_equal_features_with_another_target_are_no_duplicate() -> None:
     assert (result.count, result.examples) == (1, ("r1 = r1",))
 
 
+def test_a_target_that_is_nearly_the_same_is_the_same_row() -> None:
+    """A copy of a row whose target was changed a little is no other observation."""
+    rng = np.random.default_rng(0)
+    targets, features = rng.normal(100, 20, 200), rng.normal(size=200)
+    held_out = frame(targets, x=features)
+    trained = frame(np.concatenate([targets + 0.5, targets + 40]), x=np.tile(features, 2))
+    scored = scored_version("2", number_predictions(targets), held_out)
+    near = find_duplicates(comparison_input(held_out, scored, config=REGRESSION, trained=trained.head(200)))
+    far = find_duplicates(comparison_input(held_out, scored, config=REGRESSION, trained=trained.tail(200)))
+    assert (near.count, far.count) == (200, 0)
+
+
 def test_duplicates_are_rows_under_another_key() -> None:
     """All features and the target are equal."""
     held_out, trained = frame(["no", "yes", "no"], x=[1, 2, 3]), frame(["no", "no"], x=[3, 9])

@@ -1,5 +1,7 @@
 """Held-out rows that are also training rows, under another key."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,6 +10,7 @@ from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.data import row_hashes
 
 EXAMPLES = 3
+NEAR = 0.05
 
 
 class DuplicateRows(Document):
@@ -27,7 +30,8 @@ class DuplicateRows(Document):
 def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
     """Find duplicates by the hashes of their features and target.
 
-    Rows with the same features and another target are other rows: coarse features repeat by chance.
+    Rows with the same features and another target are other rows: coarse features repeat by chance. Numbers as targets
+    count as the same if they differ by less than NEAR standard deviations.
 
     Args:
         inputs: Versions to compare.
@@ -35,15 +39,32 @@ def find_duplicates(inputs: ComparisonInput) -> DuplicateRows:
     Returns:
         The number of duplicates, with examples.
     """
-    held_out, prepared = inputs.prepared.held_out, inputs.prepared
+    held_out = inputs.prepared.held_out
     if inputs.features.shape[1] == 0:
         return DuplicateRows(count=0, share=0.0, examples=())
     key = inputs.config.data.key
-    trained = pd.Series(prepared.rows[key].to_numpy(), index=row_hashes(prepared.rows.drop(columns=key)))
-    hashes = row_hashes(held_out.drop(columns=key))
-    is_duplicate = np.isin(hashes, trained.index)
-    pairs = zip(held_out[key][is_duplicate][:EXAMPLES], hashes[is_duplicate][:EXAMPLES], strict=True)
+    originals = [_find_originals(inputs, shift) for shift in (0.0, 0.5)]
+    original = originals[0].where(originals[0].notna(), originals[1])
+    is_duplicate = original.notna().to_numpy()
+    pairs = zip(held_out[key][is_duplicate][:EXAMPLES], original[is_duplicate][:EXAMPLES], strict=True)
     return DuplicateRows(
         count=int(is_duplicate.sum()), share=float(is_duplicate.mean()),
-        examples=tuple(f"{held} = {trained.loc[[same]].iloc[0]}" for held, same in pairs),
+        examples=tuple(f"{held} = {trained}" for held, trained in pairs),
     )  # fmt: skip
+
+
+def _find_originals(inputs: ComparisonInput, shift: float) -> "pd.Series[Any]":
+    """Return the key of the first training row that is equal to each held-out row; missing where there is none.
+
+    Numbers as targets are equal if they are in the same interval of twice NEAR standard deviations. With intervals
+    that are shifted by half of that, numbers on both sides of an end are equal too.
+    """
+    config, trained, held_out = inputs.config, inputs.prepared.rows, inputs.prepared.held_out
+    target = config.data.target
+    if config.project.task == "regression":
+        width = 2 * NEAR * float(np.std(trained[target])) or 1.0
+        trained, held_out = (rows.assign(**{target: np.floor(rows[target].astype(float) / width + shift)})
+                             for rows in (trained, held_out))  # fmt: skip
+    first = pd.Series(trained[config.data.key].to_numpy(), index=row_hashes(trained.drop(columns=config.data.key)))
+    first = first[~first.index.duplicated()].astype(object)
+    return first.reindex(row_hashes(held_out.drop(columns=config.data.key))).reset_index(drop=True)
