@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,15 +146,32 @@ def _append(variable: str, text: str) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[str], None]]:
+def progress(title: str, *, timed: bool = False) -> Iterator[Callable[[str], None]]:
     """Show the progress of a task: one line that changes on a terminal, a line for each step elsewhere.
 
     Args:
         title: Name of the task.
+        timed: Print the seconds of each step at the end.
 
     Yields:
         A function that shows the current step.
     """
+    begun: list[tuple[str, float]] = []
+    with _step_display(title) as show:
+
+        def begin(step: str) -> None:
+            begun.append((step, time.monotonic()))
+            show(step)
+
+        yield begin
+    if timed and begun:
+        ends = [*(moment for _, moment in begun[1:]), time.monotonic()]
+        seconds = [f"{step} {end - start:.1f} s" for (step, start), end in zip(begun, ends, strict=True)]
+        echo_error(f"{title}: {ends[-1] - begun[0][1]:.1f} s ({', '.join(seconds)})")
+
+
+@contextmanager
+def _step_display(title: str) -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda step: echo_error(f"{title}: {step}")
         return

@@ -1,6 +1,7 @@
 """Training writes one folder with a manifest, reproducibly, with everything that later steps need to verify it."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -149,7 +150,9 @@ def test_the_folder_is_complete_and_verified(project: Project) -> None:
 def test_progress_is_plain_lines_without_a_terminal(project: Project) -> None:
     """There is one line for each step, on standard error."""
     steps = ["fit", "measure on the holdout", "save the model", "draw the charts"]
-    assert project.must("train").err.splitlines()[-4:] == [f"train: {step}" for step in steps]
+    *lines, last = project.must("train").err.splitlines()
+    assert lines[-4:] == [f"train: {step}" for step in steps]
+    assert re.fullmatch(rf"train: [\d.]+ s \({', '.join(rf'{step} [0-9.]+ s' for step in steps)}\)", last)
 
 
 SHAPES: dict[str, tuple[Callable[[Project], object], list[Any]]] = {

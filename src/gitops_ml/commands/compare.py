@@ -126,7 +126,7 @@ def _compare(
     # The version that serves is not proposed again after its line was ended.
     record = served if served and served.digest == pinned[1] else line.select_champion(served)
     rows, evidence_inputs = select_features(repository, prepared.held_out), _collect_evidence_inputs(repository, record)
-    with console.progress("compare") as progress:
+    with console.progress("compare", timed=True) as progress:
         progress(f"score version {pinned[0]}")
         challenger = score_version(repository, store, *pinned, rows, progress)
         champion = challenger if record else None

@@ -43,7 +43,7 @@ def command(project: Path, out: Path | None, force: bool) -> None:
         console.append_summary(f"⚠️ {sentence}")
     digest = None if force else _download_existing(repository, prepared.lineage, out)
     if digest is None:
-        with console.progress("train") as progress:
+        with console.progress("train", timed=True) as progress:
             digest = train(repository, package, prepared, out, forced=force, progress=progress)
         _show_metrics(out, digest)
     console.set_output("digest", digest)
