@@ -104,7 +104,8 @@ def test_the_comparison_report_has_its_charts_and_needs_no_network(
     assert "Version 1 is the champion already" in page.locator("h2").inner_text()
     for name in PICTURES:
         page.locator(f"#{name} .main-svg").first.wait_for(timeout=60_000)
-        assert page.locator(f"#{name} .points path").count() + page.locator(f"#{name} .lines path").count() > 0
+        marks = (page.locator(f"#{name} {mark}").count() for mark in (".points path", ".lines path", ".hm image"))
+        assert sum(marks) > 0, name
     page.locator("#flips .points path").first.hover(force=True)
     page.locator("#flips .hoverlayer", has_text="label").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
