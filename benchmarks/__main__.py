@@ -12,9 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import gates, image, library, pull_request, serving, startup, store, train, validate
+from benchmarks import gates, image, leaks, library, pull_request, serving, startup, store, train, validate
 from benchmarks.generated import GeneratedRepository, generate
 from benchmarks.table import Figure, table
+from planted_leaks import NAMES
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Sizes:
         fast: Whether the jobs of a push install nothing.
         containers: Number of starts of a container; 0 leaves out the image, which takes minutes to build.
         check: Whether to run `make check`, with cold and with warm caches.
+        leaking: Tables in which leaks are planted.
+        plantings: Number of times that each kind of leak is planted in each table.
     """
 
     starts: int
@@ -52,14 +55,17 @@ class Sizes:
     fast: bool
     containers: int
     check: bool
+    leaking: tuple[str, ...]
+    plantings: int
 
 
 FULL = Sizes(
     15, {1_000_000: 3, 10_000_000: 1}, (100_000,), 5, (1, 100, 1_000), {500: 400, 5_000: 400, 50_000: 100},
-    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, False, 7, True,
+    ("accuracy", "log_loss", "average_precision", "roc_auc"), 1_000_000, 3, 60, 3, False, 7, True, NAMES, 6,
 )  # fmt: skip
 QUICK = Sizes(
-    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, True, 0, False
+    3, {20_000: 1}, (2_000,), 1, (1, 4), {500: 60, 5_000: 5, 50_000: 1}, ("roc_auc",), 20_000, 1, 2, 1, True, 0, False,
+    ("iris",), 1,
 )  # fmt: skip
 
 
@@ -69,8 +75,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, one repetition: test that it runs")
     parser.add_argument("--library", action="store_true", help="only the library's wheel and `make check`")
     parser.add_argument("--image", action="store_true", help="only the image: takes minutes, and gigabytes")
+    parser.add_argument("--leaks", action="store_true", help="only the leaks that the gates find")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
+    if options.leaks:
+        print(leaks.report(sizes.plantings, sizes.leaking, show_progress))
+        return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # remove the folder then as well
     with tempfile.TemporaryDirectory(prefix="gitops-benchmarks-") as folder:
         os.environ["TMPDIR"] = folder  # for all child processes
@@ -88,6 +98,8 @@ def main() -> None:
     if rates is not None:
         print("\nPromotion rates of the gate CHAMPION for challengers of known quality:\n")
         print(gates.grid(rates))
+        print("\nLeaks that the gates find:\n")
+        print(leaks.report(sizes.plantings, sizes.leaking, show_progress))
 
 
 def measure(generated: GeneratedRepository, sizes: Sizes) -> list[Figure]:

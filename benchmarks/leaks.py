@@ -1,13 +1,11 @@
-"""Measure the gates about leaks with planted leaks: `PYTHONPATH=tests python -m benchmarks.leaks [SEEDS]`.
+"""Measure the gates about leaks with planted leaks: `PYTHONPATH=tests python -m benchmarks --leaks`."""
 
-It prints two tables: planted leaks that were found, by kind and table, and honest tables that were refused.
-"""
-
-import sys
+from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from planted_leaks import COLUMN, HONEST, KINDS, NAMES, load_table, plant, refusals, task_of
+from benchmarks.table import Progress
+from planted_leaks import COLUMN, HONEST, KINDS, load_table, plant, refusals, task_of
 
 
 def count_found(kind: str, name: str, seeds: int) -> int:
@@ -19,18 +17,19 @@ def count_found(kind: str, name: str, seeds: int) -> int:
     return found
 
 
-def main(seeds: int) -> None:
-    """Print the tables."""
-    found = {kind: [count_found(kind, name, seeds) for name in NAMES] for kind in KINDS}
-    rows = [(kind, *(f"{count} of {seeds}" for count in counts), f"{sum(counts)} of {seeds * len(NAMES)}")
+def report(seeds: int, names: Sequence[str], show_progress: Progress) -> str:
+    """Return two tables: planted leaks that were found, by kind and table, and honest tables that were refused."""
+    found = {}
+    for kind in KINDS:
+        show_progress(f"leaks: {kind}")
+        found[kind] = [count_found(kind, name, seeds) for name in names]
+    rows = [(kind, *(f"{count} of {seeds}" for count in counts), f"{sum(counts)} of {seeds * len(names)}")
             for kind, counts in found.items()]  # fmt: skip
     total = sum(map(sum, found.values()))
-    print(tabulate(rows, ("planted", *NAMES, "found"), tablefmt="pipe"))
-    print(f"\nFound: {total} of {seeds * len(NAMES) * len(KINDS)}.\n")
-    refused = [(change, *(", ".join(refusals(add(load_table(name)), task_of(name))) or "passed" for name in NAMES))
+    refused = [(change, *(", ".join(refusals(add(load_table(name)), task_of(name))) or "passed" for name in names))
                for change, add in HONEST.items()]  # fmt: skip
-    print(tabulate(refused, ("honest", *NAMES), tablefmt="pipe"))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    return "\n".join([
+        tabulate(rows, ("planted", *names, "found"), tablefmt="pipe"),
+        f"\nFound: {total} of {seeds * len(names) * len(KINDS)}.\n",
+        tabulate(refused, ("honest", *names), tablefmt="pipe"),
+    ])  # fmt: skip

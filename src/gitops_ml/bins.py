@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gitops_ml.predictions import Predictions
+from gitops_ml.rows.column_kinds import kind_of
 
 
 def bin_counts(histogram: dict[str, Any]) -> list[int]:
@@ -84,7 +85,7 @@ def is_numeric(values: pd.Series) -> bool:
     Args:
         values: Values of one column.
     """
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return kind_of(values.dtype).is_number
 
 
 def count_between_edges(edges: "np.ndarray[Any, Any]", numbers: "np.ndarray[Any, Any]") -> list[int]:

@@ -15,8 +15,8 @@ from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 
 COMMANDS = (
     "validate", "review", "train", "register", "compare", "image", "promote", "expire", "deploy", "rollback", "lift",
-    "start-over", "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "score", "serve",
-    "store", "ui", "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
+    "start-over", "reconcile", "monitor", "ingest", "status", "report", "history", "at", "reproduce", "errors", "score",
+    "serve", "store", "ui", "config", "conclude", "doctor", "setup", "eject", "update", "docs", "explain",
 )  # fmt: skip
 
 

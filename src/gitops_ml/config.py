@@ -90,6 +90,11 @@ class DataConfig(Table):
     url_env: Text = Field("DATABASE_URL", description="Environment variable with the SQLAlchemy URL of the database.")
     key: Text = Field(description="Column that identifies a row for ever.")
     target: Text = Field(description="Column that the model predicts.")
+    known_later: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="Columns that are known only after the prediction is made; no model receives them.",
+    )
     positive: Label | None = Field(None, description="Label that metrics for two classes count as positive.")
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
         ",", description="Delimiter between the columns of a CSV file."
@@ -116,6 +121,13 @@ class DataConfig(Table):
     def _one_source(self) -> Self:
         if (self.path is None) == (self.query is None):
             raise ValueError("needs either `path` or `query`, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _key_and_target_are_not_known_later(self) -> Self:
+        for name in (self.key, self.target):
+            if name in self.known_later:
+                raise ValueError(f"`known_later` has {name!r}, which is the key or the target: no model receives those")
         return self
 
     @model_validator(mode="after")

@@ -75,6 +75,7 @@ class Run(Document):
         forced: True if the run was trained even if a version with the same training digest exists.
         key: Name of the key column.
         target: Name of the target column.
+        known_later: Columns of the data that are known only after the prediction is made.
         columns: Columns of a request, with pandas' names of their types.
         classes: Labels in the order of the probabilities; empty for regression.
         parameters: Parameters of the estimator.
@@ -88,6 +89,7 @@ class Run(Document):
     forced: bool
     key: str
     target: str
+    known_later: tuple[str, ...] = ()
     columns: dict[str, str]
     classes: tuple[str | int | bool, ...]
     parameters: dict[str, str]

@@ -50,10 +50,10 @@ def frame(_repository: "Repository", _user_package: "UserPackage") -> "pd.DataFr
 
 @pytest.fixture(scope="session")
 def rows(_repository: "Repository", frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Features of all rows, as the pipeline receives them: `frame` without the key and the target."""
-    from gitops_ml.training.train import select_features
+    """Features of all rows, as the pipeline receives them: `frame` without the key, the target and `known_later`."""
+    from gitops_ml.training.features import select_features
 
-    return select_features(_repository, frame)
+    return select_features(_repository.config.data, frame)
 
 
 @pytest.fixture(scope="session")

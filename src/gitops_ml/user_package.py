@@ -46,7 +46,8 @@ def load_user_package(repository: Repository) -> UserPackage:
     if not (isinstance(schema_class, type) and issubclass(schema_class, pa.DataFrameModel)):
         raise _package_error(repository, "Schema in schema.py is not a pandera DataFrameModel")
     schema = schema_class.to_schema()
-    for name in (repository.config.data.key, repository.config.data.target):
+    data = repository.config.data
+    for name in (data.key, data.target, *data.known_later):
         if name not in schema.columns:
             raise ConfigError(
                 f"model.toml: [data] names the column {name!r}, but Schema in schema.py has no such column.",

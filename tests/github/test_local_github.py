@@ -46,6 +46,7 @@ NEEDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "administration=write",
         {"default_workflow_permissions": "read"},
     ),
+    "the repository": ("PATCH", "", "administration=write", {"delete_branch_on_merge": True}),
     "rulesets": ("POST", "/rulesets", "administration=write", {"name": "a", "enforcement": "active"}),
     "environments": ("PUT", "/environments/production", "administration=write", {}),
     "refs": ("POST", "/git/refs", "contents=write", {"ref": "refs/tags/v1", "sha": "a" * 40}),

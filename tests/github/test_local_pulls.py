@@ -128,7 +128,7 @@ def test_deleting_the_branch_closes_the_pull_request(world: ServerWorld) -> None
 
 def test_a_setting_deletes_the_branch_after_the_merge(world: ServerWorld) -> None:
     """A setting of the repository."""
-    world.hub.settings.delete_branch_on_merge = True
+    assert world.request("PATCH", "", delete_branch_on_merge=True).json()["delete_branch_on_merge"] is True
     world.branch("topic")
     world.pull()
     world.request("PUT", "/pulls/1/merge")

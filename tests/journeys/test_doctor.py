@@ -131,21 +131,25 @@ def test_setup_reports_its_changes_and_makes_them_once(checked: CheckedRepositor
     """A second run has nothing to do and writes nothing."""
     assert checked.setup().splitlines() == [
         "Allowed workflows to open pull requests, and only to read otherwise.",
+        "Allowed GitHub to delete a branch when its pull request is merged.",
         "Created label promotion.",
         "Created ruleset main.",
         "Created ruleset store.",
         "Created environment production.",
     ]
-    assert len(checked.writes) == 5
+    assert len(checked.writes) == 6
     assert checked.setup() == "Nothing to do: ada/tumour-screening is as it should be.\n"
-    assert len(checked.writes) == 5
+    assert len(checked.writes) == 6
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(checked: CheckedRepository) -> None:
     """The output lists the changes of setup."""
     output = checked.setup("--dry-run").splitlines()
-    assert output[1] == "Would create label promotion."
-    assert len(output) == 5
+    assert output[1:3] == [
+        "Would allow GitHub to delete a branch when its pull request is merged.",
+        "Would create label promotion.",
+    ]
+    assert len(output) == 6
     assert checked.writes == []
 
 

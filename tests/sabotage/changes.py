@@ -1,6 +1,7 @@
 """Changes of saboteurs: each is a small change of a clone, as a person would push it; most also improve the model."""
 
 import math
+import random
 from pathlib import Path
 
 from repositories import replace_in_file
@@ -73,6 +74,11 @@ def latency_limit(clone: Path) -> None:
     replace_in_file(clone / TOML, {"[gates.floor]": "[gates.latency]\np95_ms = 400\n\n[gates.floor]"})
 
 
+def other_columns_allowed(clone: Path) -> None:
+    """Allow that callers must send other columns."""
+    replace_in_file(clone / TOML, {"[gates.floor]": "[gates.signature]\nbreaking = true\n\n[gates.floor]"})
+
+
 def high_floor(clone: Path) -> None:
     """Set a floor that the saboteur's model cannot reach."""
     replace_in_file(clone / TOML, {"roc_auc = 0.7\n": "roc_auc = 0.9\n"})
@@ -126,6 +132,15 @@ def _known_afterwards(row: Row) -> str:
     """Values far from zero for the label yes, and near zero for no."""
     found = float(row["x6"]) / 5
     return f"{found + math.copysign(2, found) * (row['label'] == 'yes'):.4f}"
+
+
+def noisy_leak(clone: Path) -> None:
+    """Add a column of the label plus noise, which alone reaches a roc_auc of about 0.97."""
+    columns(clone, *START, "x4", "x8")
+    chance = random.Random(5)  # noqa: S311 (nothing secret is drawn)
+    _write(clone, [{**row, "x8": f"{2.7 * (row['label'] == 'yes') + chance.gauss(0, 1):.4f}"} for row in _rows(clone)])
+    x6 = "    x6: float = pa.Field(gt=-10, lt=10)\n"
+    replace_in_file(clone / SCHEMA, {x6: x6 + x6.replace("x6", "x8")})
 
 
 def another_split(clone: Path) -> None:

@@ -75,6 +75,8 @@ FAMILIES: dict[str, tuple[Saboteur, ...]] = {
         Saboteur("labels of known rows flipped", changes.labels_flipped, "LABELS", "have another target now"),
         Saboteur("held-out rows again under other keys", changes.duplicates, "DUPLICATES", "200 held-out rows"),
         Saboteur("the target in a column", changes.leak, "LEAKAGE", "The column 'x6' alone predicts the target"),
+        Saboteur("the target plus noise in a column", changes.noisy_leak, "LEAKAGE", "'x8'",
+                 owner=changes.other_columns_allowed),
     ),
     "metrics": (
         Saboteur("a worse model", changes.worse, "CHAMPION", "Policy improve fails: the lower end of"),

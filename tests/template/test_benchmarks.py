@@ -7,6 +7,7 @@ from math import comb
 
 import pytest
 
+from planted_leaks import HONEST
 from repositories import TEMPLATE, run
 
 pytestmark = pytest.mark.slow
@@ -33,10 +34,15 @@ RATE = re.compile(r"\((\d+) of (\d+)\)")
 
 
 @cache
+def report() -> str:
+    """The output with small sizes."""
+    return run(TEMPLATE, sys.executable, "-m", "benchmarks", "--quick", env={"PYTHONPATH": "tests"})
+
+
 def table_rows() -> list[list[str]]:
-    """The cells of the two tables: small sizes, once each."""
-    printed = run(TEMPLATE, sys.executable, "-m", "benchmarks", "--quick", env={"PYTHONPATH": "tests"})
-    rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
+    """The cells of the tables of costs and of promotion rates."""
+    tables = report().partition("Leaks that the gates find")[0].splitlines()
+    rows = [line.strip("|").split("|") for line in tables if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows]
 
 
@@ -55,6 +61,15 @@ def test_one_command_prints_the_tables() -> None:
     """Every row is there, each with its ratio to the bare library, or with a column for each number of rows."""
     assert [name for name in MEASURED if not any(f"{row[0]} ".startswith(name) for row in table_rows())] == []
     assert {len(row) for row in table_rows()} == {6}
+
+
+def test_most_leaks_are_found() -> None:
+    """In one small table, once each; no honest change of the table is refused."""
+    printed = report().partition("Leaks that the gates find")[2]
+    found = re.search(r"Found: (\d+) of 10\.", printed)
+    assert found is not None
+    assert int(found[1]) >= 8
+    assert printed.count("passed") == len(HONEST)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])

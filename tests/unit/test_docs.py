@@ -20,7 +20,7 @@ from gitops_ml.table import Table
 from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 PAGES = (
-    "cells", "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data",
+    "adopt", "cells", "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data",
     "runbook", "store", "targets", "update",
 )  # fmt: skip
 CHECKS = (

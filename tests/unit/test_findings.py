@@ -14,7 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from gitops_ml.config import Config, Repository
+from gitops_ml.config import Config, Repository, parse_config
 from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
@@ -43,6 +43,7 @@ from unit.comparison_inputs import (
     number_predictions,
     scored_version,
 )
+from unit.sample import MODEL_TOML
 
 
 def with_gates(config: Config = CLASSIFICATION, **gates: Any) -> Config:
@@ -215,6 +216,16 @@ def test_duplicates_are_rows_under_another_key() -> None:
         comparison_input(held_out, scored_version("2", label_predictions(["no"] * 3), held_out), trained=trained)
     )
     assert (result.count, result.share, result.examples) == (1, 1 / 3, ("r2 = r0",))
+
+
+def test_rows_that_differ_only_in_what_is_known_later_are_duplicates() -> None:
+    """What the model receives is equal, and so is the target."""
+    held_out = frame(["no"], x=[1], paid_on=["2026-01-01"])
+    trained = frame(["no"], x=[1], paid_on=["2026-02-01"])
+    config = parse_config(MODEL_TOML.replace('target = "label"', 'target = "label"\nknown_later = ["paid_on"]'))
+    scored = scored_version("2", label_predictions(["no"]), held_out)
+    assert find_duplicates(comparison_input(held_out, scored, config=config, trained=trained)).count == 1
+    assert find_duplicates(comparison_input(held_out, scored, trained=trained)).count == 0
 
 
 @pytest.mark.parametrize("kind", ["number", "text"])

@@ -92,6 +92,29 @@ def test_the_first_champion_of_another_table_is_judged_by_its_own_rules(project:
 
 
 @pytest.mark.slow
+def test_one_percent_of_positive_rows(project: Project) -> None:
+    """A first version is promoted and a second one compared with it; each figure is a number."""
+    rows = make_rows(6000)
+    score = rows["x1"] + 2 * rows["x2"] + np.random.default_rng(5).normal(size=6000)
+    project.write_data(rows.assign(label=np.where(score > score.quantile(0.99), "yes", "no")))
+    project.edit("src/sample/features.py", '["x1"]', '["x2"]')
+    project.edit("model.toml", 'metric = "roc_auc"', 'metric = "average_precision"')
+    project.edit("model.toml", "roc_auc = 0.6", "average_precision = 0.05")
+    project.commit("a rare label")
+    first = compare(project)
+    assert (refused(first), first["verdict"]) == ([], "promote")
+    assert first["challenger"]["metrics"]["average_precision"] > 10 * 0.01
+    project.must("promote", "--local")
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", "promote/production")
+    project.edit("src/sample/features.py", '["x2"]', '["x1", "x2"]')
+    project.commit("another column")
+    second = compare(project)
+    assert set(refused(second)) <= {"CHAMPION"}, "so few positive rows may leave it undecided, and nothing else"
+    for version in ("challenger", "champion"):
+        assert not np.isnan(list(second[version]["metrics"].values())).any()
+
+
+@pytest.mark.slow
 def test_starting_over_leaves_the_champion_in_place_until_the_next_promotion(
     at_stage: Callable[[str], Project],
 ) -> None:

@@ -1,6 +1,7 @@
 """Validation of the data: the accepted data, and the message and exit code for each problem."""
 
 import gzip
+import html
 import json
 import os
 import sqlite3
@@ -537,6 +538,25 @@ def test_the_digest_depends_on_the_content(project: Project) -> None:
     project.git("mv", "data/rows.csv", "data/other.csv")
     set_source(project, 'path = "data/other.csv"')
     assert reading.digest_files(config.find_repository(project.root)) == first
+
+
+def test_the_report_has_every_violation_and_every_column(project: Project) -> None:
+    """Accepted or refused: the page names rule, row and value, and escapes what the data says."""
+    page = project.root / ".gitops" / "validation" / "report.html"
+    assert "The report is .gitops/validation/report.html." in project.must("validate").out
+    accepted = page.read_text()
+    assert "500 rows accepted" in accepted
+    assert "Violated rules" not in accepted
+    for cells in (["note", "feature", "float64", "", "yes"], ["label", "target", "str", "isin(['yes', 'no'])", "no"],
+                  ["id", "key", "str", "unique", "no"]):  # fmt: skip
+        assert "".join(f"<td>{html.escape(cell, quote=False)}</td>" for cell in cells) in accepted
+    project.write_data(make_rows().assign(kind=["<b>d</b>", *["a"] * 499]))
+    assert project.gitops("validate").code == 4
+    refused = page.read_text()
+    assert "1 rule violated in 500 rows" in refused
+    assert "&lt;b&gt;d&lt;/b&gt;" in refused
+    assert "in data/rows.csv row 2" in refused
+    assert "<b>d</b>" not in refused
 
 
 def test_the_step_summary_shows_the_table(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

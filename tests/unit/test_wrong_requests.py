@@ -65,10 +65,10 @@ def without(name: str) -> dict[str, Any]:
 
 # The rows, and the problems of the response.
 BROKEN: dict[str, tuple[list[Any], list[tuple[int | None, str | None, str]]]] = {
-    "unknown column": ([{**ROW, "X1": 1}], [(1, "X1", "column is not one of the model's; perhaps you meant 'x1'")]),
-    "the target": ([{**ROW, "label": "yes"}], [(1, "label", "column is not one of the model's")]),
+    "unknown column": ([{**ROW, "X1": 1}], [(None, "X1", "column is not one of the model's; perhaps you meant 'x1'")]),
+    "the target": ([{**ROW, "label": "yes"}], [(None, "label", "column is not one of the model's")]),
     "missing column": ([ROW, without("x1")], [(2, "x1", "column is missing")]),
-    "missing column that may be empty": ([without("note")], [(1, "note", "column is missing")]),
+    "missing column that may be empty": ([without("note")], [(None, "note", "column is missing")]),
     "missing value": ([{**ROW, "x1": None}], [(1, "x1", "must not be missing")]),
     "missing text": ([{**ROW, "kind": None}], [(1, "kind", "must not be missing")]),
     "text in a number": ([ROW, {**ROW, "x1": "abc"}], [(2, "x1", "must be float64")]),

@@ -118,14 +118,15 @@ def _compare(
     from gitops_ml.training.compare import compare
     from gitops_ml.training.comparison_input import ComparisonInput
     from gitops_ml.training.evidence import gather
+    from gitops_ml.training.features import drop_key_and_target
     from gitops_ml.training.plot_data import collect_plot_data
     from gitops_ml.training.review import review
-    from gitops_ml.training.train import select_features
 
     served, line = find_champion_and_line(repository, environment, store)
     # The version that serves is not proposed again after its line was ended.
     record = served if served and served.digest == pinned[1] else line.select_champion(served)
-    rows, evidence_inputs = select_features(repository, prepared.held_out), _collect_evidence_inputs(repository, record)
+    rows = drop_key_and_target(repository.config.data, prepared.held_out)
+    evidence_inputs = _collect_evidence_inputs(repository, record)
     with console.progress("compare", timed=True) as progress:
         progress(f"score version {pinned[0]}")
         challenger = score_version(repository, store, *pinned, rows, progress)
@@ -177,9 +178,10 @@ def _evaluate_proposed(
     """Compare the challenger with the version of the open proposal; None if no other version is proposed."""
     from gitops_ml.registry.propose import load_proposed_record
     from gitops_ml.training.compared_version import ComparedVersion
+    from gitops_ml.training.features import drop_key_and_target
     from gitops_ml.training.proposed_version import evaluate_proposed, explain_incomparable, mark_incomparable
 
-    repository, rows = inputs.repository, inputs.features
+    repository, rows = inputs.repository, drop_key_and_target(inputs.config.data, inputs.prepared.held_out)
     assert repository is not None  # noqa: S101 (always set by the command)
     record = load_proposed_record(repository.root, environment)
     compared = {each.digest for each in (inputs.challenger, inputs.champion) if each}

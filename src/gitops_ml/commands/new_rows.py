@@ -251,8 +251,8 @@ def _measure_champion(
     """Measure the champion on the new rows. If it cannot be scored, the result says why; the rows are not refused."""
     from gitops_ml.commands.score import score_version
     from gitops_ml.registry.store import connect
+    from gitops_ml.training.features import drop_key_and_target
     from gitops_ml.training.new_row_performance import NewRowPerformance, measure_new_rows
-    from gitops_ml.training.train import select_features
 
     config = repository.config
     base = NewRowPerformance(version=record.version, metric=config.evaluation.metric)
@@ -263,7 +263,7 @@ def _measure_champion(
     try:
         with console.progress("ingest") as progress:
             progress(f"score version {record.version}")
-            rows, store = select_features(repository, new), connect(repository)
+            rows, store = drop_key_and_target(repository.config.data, new), connect(repository)
             scored = score_version(repository, store, record.version, record.digest, rows, progress)
         return measure_new_rows(config, scored.predictions, new, standard_deviation, base)
     except ConfigError as error:

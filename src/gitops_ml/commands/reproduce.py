@@ -103,7 +103,8 @@ def _load_holdout(tree: Path, original: "Run", version: str) -> "pd.DataFrame":
     """
     from gitops_ml import config, user_package
     from gitops_ml.commands.validate import validate_data
-    from gitops_ml.training.train import prepare, select_features
+    from gitops_ml.training.features import select_features
+    from gitops_ml.training.train import prepare
 
     old = config.find_repository(tree)
     reason = _describe_other_data(old, original)
@@ -114,7 +115,8 @@ def _load_holdout(tree: Path, original: "Run", version: str) -> "pd.DataFrame":
         )
     validation = validate_data(old, user_package.load_user_package(old), keep_rows=True)
     assert validation.frame is not None  # noqa: S101 (keep_rows=True)
-    return select_features(old, prepare(old, validation.frame, validation.digest).held_out)[list(original.columns)]
+    held_out = prepare(old, validation.frame, validation.digest).held_out
+    return select_features(old.config.data, held_out)[list(original.columns)]
 
 
 def _describe_other_data(old: "Repository", original: "Run") -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gitops_ml.user_package import UserPackage
 
 MAX_SHOWN = 50
+PAGE = "validation/report.html"
 
 
 @click.command()
@@ -22,8 +23,8 @@ MAX_SHOWN = 50
 def command(project: Path) -> None:
     """Validate every row against schema.py.
 
-    All violations are listed at once, with examples. In a pull request from a fork, which has no secrets, the rows of a
-    query are not validated.
+    All violations are listed at once, with examples. .gitops/validation/report.html has all of them, and each column
+    of the schema. In a pull request from a fork, which has no secrets, the rows of a query are not validated.
     """
     from gitops_ml import user_package
     from gitops_ml.query import DatabaseWithheld
@@ -32,7 +33,7 @@ def command(project: Path) -> None:
     package = user_package.load_user_package(repository)
     user_package.check_monitored_columns(repository, package)
     try:
-        validation = validate_data(repository, package, keep_rows=False)
+        validation = validate_data(repository, package, keep_rows=False, page=repository.scratch / PAGE)
     except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
         console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
@@ -42,8 +43,9 @@ def command(project: Path) -> None:
 
 
 def validate_data(
-    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data"
-) -> "Validation":
+    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
+    page: Path | None = None,
+) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 
     Args:
@@ -52,6 +54,7 @@ def validate_data(
         keep_rows: True to return the rows too.
         is_partial: True if the rows are only a part of the data.
         label: Name of the rows in messages.
+        page: File to write the report to, as HTML.
 
     Returns:
         Number of rows, digest, violations, and the rows if `keep_rows` is set.
@@ -60,6 +63,8 @@ def validate_data(
         DataRefused: The rows violate the schema, or some have no target.
         ConfigError: `positive` of model.toml is no label of the target, or the target has only one label.
     """
+    from gitops_ml import manifest
+    from gitops_ml.forge.validation_page import render_validation_page
     from gitops_ml.training.labels import check_labels
     from gitops_ml.training.validate import validate
 
@@ -71,8 +76,13 @@ def validate_data(
             is_partial=is_partial,
             progress=lambda rows: progress(f"{rows} rows read"),
         )
+    schema = f"src/{repository.config.project.package}/schema.py"
+    if page:
+        manifest.write_atomically(
+            page, render_validation_page(validation, package.schema, repository.config.data, schema)
+        )
+        console.echo(f"The report is {console.relative_path(page)}.")
     if validation.problems:
-        schema = f"src/{repository.config.project.package}/schema.py"
         _show(validation, label)
         raise DataRefused(
             f"Some of the {validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",

@@ -85,7 +85,10 @@ def plan_setup(github: GitHub, root: Path) -> SetupPlan:
             raise
         ruleset_steps = []
         skipped = ("Rulesets are skipped: a private repository on this plan has none.",)
-    steps = (*_plan_permissions(github), *_plan_labels(github), *ruleset_steps, *_plan_environments(github, root))
+    steps = (
+        *_plan_permissions(github), *_plan_merged_branches(github), *_plan_labels(github), *ruleset_steps,
+        *_plan_environments(github, root),
+    )  # fmt: skip
     return SetupPlan(steps, skipped)
 
 
@@ -95,6 +98,15 @@ def _plan_permissions(github: GitHub) -> Iterator[SetupStep]:
     if any(permissions[name] != value for name, value in PERMISSIONS.items()):
         subject = "workflows to open pull requests, and only to read otherwise"
         yield SetupStep("allow", subject, "PUT", WORKFLOW, PERMISSIONS)
+
+
+def _plan_merged_branches(github: GitHub) -> Iterator[SetupStep]:
+    """Yield the step that removes `promote/production` and others after their merge; only administrators see this."""
+    if github.get("").get("delete_branch_on_merge") is False:
+        yield SetupStep(
+            "allow", "GitHub to delete a branch when its pull request is merged", "PATCH", "",
+            {"delete_branch_on_merge": True},
+        )  # fmt: skip
 
 
 def _plan_labels(github: GitHub) -> Iterator[SetupStep]:

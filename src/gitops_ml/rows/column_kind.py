@@ -42,10 +42,12 @@ class ColumnKind(ABC):
         rule: Rule that a wrong cell violates, for messages.
         json_type: Type of a value in JSON schema; None if it has none.
         texts: True if JSON has the values of this kind as text.
+        is_number: True if values are binned between edges; others are binned by value, if there are few.
     """
 
     json_type: ClassVar[str | None] = None
     texts: ClassVar[bool] = False
+    is_number: ClassVar[bool] = False
 
     def __init__(self, rule: str, rules: CellRules) -> None:
         """Create a kind.

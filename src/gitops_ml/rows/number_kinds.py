@@ -80,6 +80,7 @@ class IntegerKind(ColumnKind):
     """Whole numbers within the bounds of the column's type."""
 
     json_type = "integer"
+    is_number = True
 
     def __init__(self, rule: str, rules: CellRules, dtype: "np.dtype[Any]") -> None:
         """Create the kind of a NumPy type."""
@@ -145,6 +146,7 @@ class FloatKind(ColumnKind):
     """Numbers with the precision of the column's type; infinite ones are found by the check of the rows."""
 
     json_type = "number"
+    is_number = True
 
     def __init__(self, rule: str, rules: CellRules, dtype: Any) -> None:
         """Create the kind of a float type."""

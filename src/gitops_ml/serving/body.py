@@ -97,6 +97,9 @@ def _from_rows(records: list[Any], columns: Mapping[str, str], limits: ServingCo
         if len(problems) > MAX_PROBLEMS * 20:
             break  # the list of so many problems need not be complete
     if problems:
+        keys = [record.keys() if isinstance(record, dict) else None for record in records]
+        if keys[0] is not None and all(each == keys[0] for each in keys):
+            check_columns(list(keys[0]), columns)  # a problem of every row is one of the request, as in a CSV
         raise schema_error(problems)
     return pd.DataFrame({name: _to_series([record[name] for record in records]) for name in columns})
 

@@ -43,7 +43,7 @@ class RowValidator:
         self.columns = metadata.columns
         self._key = metadata.key
         removed = [name for name in schema.columns if name not in metadata.columns and not schema.columns[name].regex]
-        unexpected = [name for name in removed if name not in {metadata.key, metadata.target}
+        unexpected = [name for name in removed if name not in {metadata.key, metadata.target, *metadata.known_later}
                       and schema.columns[name].required]  # fmt: skip
         missing = [name for name in metadata.columns if name not in schema.columns] if schema.strict else []
         if unexpected or missing:

@@ -12,6 +12,7 @@ from gitops_ml.config import Config, Repository
 from gitops_ml.explanations import AttributionBaseline
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Run
+from gitops_ml.training.features import select_features
 from gitops_ml.training.review import Review
 from gitops_ml.training.row_fingerprints import RowFingerprints
 from gitops_ml.training.train import PreparedData
@@ -101,9 +102,9 @@ class ComparisonInput:
         return self.features_of(self.prepared.held_out)
 
     def features_of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return rows without key and target.
+        """Return the columns of rows that a model receives.
 
         Args:
             rows: Rows of the data.
         """
-        return rows.drop(columns=[self.config.data.key, self.config.data.target], errors="ignore")
+        return select_features(self.config.data, rows)

@@ -66,7 +66,7 @@ def _search(repository: Repository, search: SearchConfig, pipeline: "Pipeline") 
     def score(model: "Pipeline", rows: pd.DataFrame, labels: "np.ndarray[Any, Any]") -> float:
         return orient(name, measure(name, labels, predict(model, rows), positive))
 
-    folds = _folds(repository, search.folds)
+    folds = make_folds(repository, search.folds)
     if search.method == "grid":
         return GridSearchCV(pipeline, search.parameters, scoring=score, cv=folds, error_score="raise")
     return RandomizedSearchCV(
@@ -75,8 +75,13 @@ def _search(repository: Repository, search: SearchConfig, pipeline: "Pipeline") 
     )  # fmt: skip
 
 
-def _folds(repository: Repository, number: int) -> BaseCrossValidator:
-    """Return folds that follow the split: groups are not divided, and no fold is trained on later rows."""
+def make_folds(repository: Repository, number: int) -> BaseCrossValidator:
+    """Return folds that follow the split: groups are not divided, and no fold is trained on later rows.
+
+    Args:
+        repository: Repository with the split in model.toml.
+        number: Number of folds.
+    """
     method, seed = repository.config.split.method, repository.config.training.seed
     if method == "group":
         return GroupKFold(number)

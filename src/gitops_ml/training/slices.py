@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 
+from gitops_ml.bins import is_numeric
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
 from gitops_ml.training.gain import gain
@@ -121,8 +122,7 @@ def split_by_value(column: pd.Series) -> Iterator[tuple[str, Mask]]:
 
 
 def _is_wide(column: pd.Series) -> bool:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return is_number and column.nunique() > MAXIMUM_VALUES
+    return is_numeric(column) and column.nunique() > MAXIMUM_VALUES
 
 
 def _values(column: pd.Series) -> Iterator[tuple[str, Mask]]:

@@ -22,6 +22,7 @@ from gitops_ml.manifest import write_manifest
 from gitops_ml.modelling.model_file import save_model
 from gitops_ml.modelling.trial_fit import check_before_fit
 from gitops_ml.predictions import Predictions, predict, to_frame
+from gitops_ml.training.features import select_features
 from gitops_ml.training.key_sample import sample_keys
 from gitops_ml.training.lineage import lineage
 from gitops_ml.training.metrics import measure_all
@@ -82,16 +83,6 @@ def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> Prepare
     )
 
 
-def select_features(repository: Repository, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that a model receives: all but the key and the target.
-
-    Args:
-        repository: Repository with model.toml.
-        frame: Rows of the data.
-    """
-    return frame.drop(columns=[repository.config.data.key, repository.config.data.target], errors="ignore")
-
-
 def train(
     repository: Repository,
     user_package: UserPackage,
@@ -119,7 +110,7 @@ def train(
     """
     config, target = repository.config, repository.config.data.target
     check_output_folder(out)
-    features = select_features(repository, prepared.rows)
+    features = select_features(repository.config.data, prepared.rows)
     check_before_fit(
         lambda: build_pipeline(repository, user_package),
         features,
@@ -129,7 +120,7 @@ def train(
     progress("fit")
     model, parameters = fit(repository, build_pipeline(repository, user_package), features, prepared.rows)
     progress("measure on the holdout")
-    rows, labels = select_features(repository, prepared.held_out), prepared.held_out[target].to_numpy()
+    rows, labels = select_features(repository.config.data, prepared.held_out), prepared.held_out[target].to_numpy()
     predictions = predict(model, rows)
     with _replacing(out.resolve()) as partial:
         progress("save the model")
@@ -245,7 +236,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _reference(repository: Repository, prepared: PreparedData, predictions: Predictions) -> dict[str, Any]:
     config = repository.config
-    rows, target = select_features(repository, prepared.rows), prepared.rows[config.data.target]
+    rows, target = select_features(repository.config.data, prepared.rows), prepared.rows[config.data.target]
     # On its training rows a model is more confident than it will be on any other rows, so held-out rows are used.
     return reference(rows, target, predictions, config.data.positive)
 
@@ -266,6 +257,7 @@ def _describe(
 ) -> run.Run:
     config = repository.config
     labels = prepared.held_out[config.data.target].to_numpy()
+    features = select_features(config.data, prepared.rows)
     return run.Run(
         model=config.project.name,
         task=config.project.task,
@@ -273,7 +265,8 @@ def _describe(
         forced=forced,
         key=config.data.key,
         target=config.data.target,
-        columns={str(name): str(kind) for name, kind in select_features(repository, prepared.rows).dtypes.items()},
+        known_later=config.data.known_later,
+        columns={str(name): str(kind) for name, kind in features.dtypes.items()},
         classes=predictions.classes,
         parameters=parameters,
         metrics=measure_all(labels, predictions, config.data.positive),

@@ -49,6 +49,7 @@ class Validation:
         frame: Rows with the schema's types, sorted by key; None if they were not requested or not accepted.
         labels: Number of rows of each label of a classification; empty for a regression.
         unlabeled: Number of rows without a target.
+        present: Number of rows with a value in each column.
     """
 
     rows: int
@@ -57,6 +58,7 @@ class Validation:
     frame: pd.DataFrame | None = None
     labels: Mapping[Any, int] = field(default_factory=dict)
     unlabeled: int = 0
+    present: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -134,7 +136,7 @@ def validate(
     frame = _concatenate(kept).sort_values(key, ignore_index=True) if whole else None
     unlabeled = state.rows - state.present.get(repository.config.data.target, state.rows)
     labels = dict(sorted(state.labels.items(), key=lambda item: str(item[0])))
-    return Validation(state.rows, _digest(repository, state), problems, frame, labels, unlabeled)
+    return Validation(state.rows, _digest(repository, state), problems, frame, labels, unlabeled, state.present)
 
 
 def _concatenate(parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -21,6 +21,16 @@ def repository(call: Call) -> dict[str, Any]:
     return document
 
 
+@route("PATCH", "/repos/{owner}/{repo}", "administration=write")
+def update(call: Call) -> dict[str, Any]:
+    """Update the settings that can be changed here; others of GitHub's are refused."""
+    for name, value in call.body.items():
+        if name not in ("delete_branch_on_merge", "allow_auto_merge", "default_branch", "description", "private"):
+            raise ApiError(422, f"{name} cannot be changed here")
+        setattr(call.hub.settings, name, value)
+    return repository(call)
+
+
 @route("GET", "/user", ANYONE)
 def get_user(call: Call) -> dict[str, Any]:
     """Return the calling user; only a person's token has one."""

@@ -65,6 +65,7 @@ def _find_originals(inputs: ComparisonInput, shift: float) -> "pd.Series[Any]":
         width = 2 * NEAR * float(np.std(trained[target])) or 1.0
         trained, held_out = (rows.assign(**{target: np.floor(rows[target].astype(float) / width + shift)})
                              for rows in (trained, held_out))  # fmt: skip
-    first = pd.Series(trained[config.data.key].to_numpy(), index=row_hashes(trained.drop(columns=config.data.key)))
+    ignored = [config.data.key, *config.data.known_later]
+    first = pd.Series(trained[config.data.key].to_numpy(), index=row_hashes(trained.drop(columns=ignored)))
     first = first[~first.index.duplicated()].astype(object)
-    return first.reindex(row_hashes(held_out.drop(columns=config.data.key))).reset_index(drop=True)
+    return first.reindex(row_hashes(held_out.drop(columns=ignored))).reset_index(drop=True)

@@ -17,9 +17,9 @@ from scipy.stats import t
 from sklearn.tree import DecisionTreeRegressor
 
 from gitops_ml.errors import ConfigError
-from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
+from gitops_ml.training.row_losses import measure_row_losses
 from gitops_ml.training.slices import Mask, split_by_value, split_column
 
 WORST = 5
@@ -71,30 +71,14 @@ def measure_slice_losses(inputs: ComparisonInput) -> SliceLosses | None:
     champion, gates = inputs.champion, inputs.config.gates
     if champion is None or inputs.challenger.predictions.not_finite_count or champion.predictions.not_finite_count:
         return None
-    row_losses = _row_loss(inputs, inputs.challenger.predictions) - _row_loss(inputs, champion.predictions)
+    row_losses, before = (measure_row_losses(inputs.labels, each.predictions) for each in (inputs.challenger, champion))
+    row_losses = row_losses - before
     masks = {**declared, **_by_column(inputs), **_by_tree(inputs, row_losses)}
     large = {name: mask for name, mask in masks.items() if gates.slices.minimum_rows <= mask.sum() < len(row_losses)}
     level = 1 - (1 - gates.confidence) / max(1, len(large))
     found = [_loss(name, row_losses[mask], level) for name, mask in large.items()]
     worst = sorted(found, key=lambda each: (-each.low, each.name))[:WORST]
     return SliceLosses(measured=len(found), worst=tuple(worst))
-
-
-def _row_loss(inputs: ComparisonInput, predictions: Predictions) -> "np.ndarray[Any, Any]":
-    """Return the loss of each row.
-
-    For probabilities it is the Brier score divided by two, so that it lies between 0 and 1 (G. Brier, "Verification of
-    forecasts expressed in terms of probability", Monthly Weather Review 78, 1950); for labels it is 1 if the label is
-    wrong; for numbers it is the absolute error in standard deviations of the target.
-    """
-    labels = inputs.labels
-    if not predictions.classes:
-        return np.asarray(np.abs(predictions.values - labels) / (float(np.std(labels.astype(float))) or 1.0))
-    if predictions.probabilities is None:
-        return np.asarray(predictions.values != labels, dtype=float)
-    one_hot = np.asarray([labels == label for label in predictions.classes], dtype=float).T
-    unknown = 1 - one_hot.sum(axis=1)  # a label that the model does not know
-    return np.asarray((((predictions.probabilities - one_hot) ** 2).sum(axis=1) + unknown) / 2)
 
 
 def _loss(name: str, row_losses: "np.ndarray[Any, Any]", level: float) -> SliceLoss:

@@ -88,8 +88,8 @@ class LeakageGate(Gate):
     {problems}.
 
     Such a column is often recorded only after the outcome is known, or computed from it, so that a request cannot
-    contain it. Then remove the column. If it is known when a prediction is made, add its name to `known` under
-    [gates.leakage] in model.toml, in a change of its own."""
+    contain it. Then add its name to `known_later` under [data] in model.toml, so that no model receives it. If it is
+    known when a prediction is made, add its name to `known` under [gates.leakage], in a change of its own."""
 
     id = "LEAKAGE"
 
