@@ -39,6 +39,7 @@ def command(project: Path) -> None:
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
         return
     console.echo(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
+    console.echo(_name_report(repository.scratch / PAGE))
     console.set_output("data", validation.digest)
 
 
@@ -63,8 +64,6 @@ def validate_data(
         DataRefused: The rows violate the schema, or some have no target.
         ConfigError: `positive` of model.toml is no label of the target, or the target has only one label.
     """
-    from gitops_ml import manifest
-    from gitops_ml.forge.validation_page import render_validation_page
     from gitops_ml.training.labels import check_labels
     from gitops_ml.training.validate import validate
 
@@ -78,12 +77,11 @@ def validate_data(
         )
     schema = f"src/{repository.config.project.package}/schema.py"
     if page:
-        manifest.write_atomically(
-            page, render_validation_page(validation, package.schema, repository.config.data, schema)
-        )
-        console.echo(f"The report is {console.relative_path(page)}.")
+        _write_report(page, repository, package, validation)
     if validation.problems:
         _show(validation, label)
+        if page:
+            console.echo(_name_report(page))
         raise DataRefused(
             f"Some of the {validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",
             _advise(repository, validation, schema),
@@ -92,6 +90,41 @@ def validate_data(
         check_labels(repository.config, validation.labels, validation.unlabeled)
     console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation
+
+
+def _write_report(page: Path, repository: "Repository", package: "UserPackage", validation: "Validation") -> None:
+    """Write the result and the schema as a page."""
+    from gitops_ml import manifest
+    from gitops_ml.forge.validation_page import ValidationReport, render_validation_page
+
+    data, columns = repository.config.data, package.schema.columns
+    roles = {data.key: "key", data.target: "target"} | dict.fromkeys(data.known_later, "known later")
+    rules = {name: [str(check.error or check.name) for check in column.checks] + ["unique"] * column.unique
+             for name, column in columns.items()}  # fmt: skip
+    report = ValidationReport(
+        rows=validation.rows,
+        digest=validation.digest,
+        source=data.path,
+        schema=f"src/{repository.config.project.package}/schema.py",
+        violations=_violations(validation),
+        columns=[[name, roles.get(name, "feature"), _name_type(column.dtype), "; ".join(rules[name]),
+                  "yes" if column.nullable else "no"] for name, column in columns.items()],
+        present=dict(validation.present),
+    )  # fmt: skip
+    manifest.write_atomically(page, render_validation_page(report))
+
+
+def _name_type(dtype: object) -> str:
+    """Return the name that people write in schema.py; pandas has longer ones for text."""
+    return "str" if str(dtype).startswith("string") else str(dtype)
+
+
+def _name_report(page: Path) -> str:
+    return f"The report is {console.relative_path(page)}."
+
+
+def _violations(validation: "Validation") -> list[list[object]]:
+    return [[each.column, each.check, each.failing or "", "; ".join(each.examples)] for each in validation.problems]
 
 
 def _advise(repository: "Repository", validation: "Validation", schema: str) -> str:
@@ -127,7 +160,7 @@ def _show(validation: "Validation", label: str) -> None:
     from gitops_ml.forge.markdown import format_table
 
     headers = ["column", "rule", "failing rows", "examples"]
-    rows = [[p.column, p.check, p.failing or "", "; ".join(p.examples)] for p in validation.problems[:MAX_SHOWN]]
+    rows = _violations(validation)[:MAX_SHOWN]
     title = f"{len(validation.problems)} rule(s) violated in {validation.rows} rows"
     title += f"; the first {MAX_SHOWN} are shown" if len(validation.problems) > MAX_SHOWN else ""
     console.table(title, headers, rows)
