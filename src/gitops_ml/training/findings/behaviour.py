@@ -50,7 +50,7 @@ def run_behaviour_tests(inputs: ComparisonInput) -> tuple[BehaviourTest, ...] | 
     def predict_rows(rows: pd.DataFrame) -> pd.DataFrame:
         return to_frame(predict(model, rows)).set_axis(rows.index)
 
-    rows = inputs.features[list(inputs.challenger.run.columns)]
+    rows = inputs.prepared.held_out[list(inputs.challenger.run.columns)]
     return tuple(_run_test(name, test, rows.copy(), predict_rows) for name, test in _load_tests(repository.root / FILE))
 
 

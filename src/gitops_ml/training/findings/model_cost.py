@@ -79,7 +79,7 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
 
 def _open(inputs: ComparisonInput, version: ScoredVersion, model: Any) -> tuple[RequestHandler, bool]:
     """Return a function that answers a request of one row, and whether it does so as a server, with validation."""
-    rows = inputs.features[list(version.run.columns)].head(BODIES)
+    rows = inputs.prepared.held_out[list(version.run.columns)].head(BODIES)
     if inputs.open_server is not None:
         answer = inputs.open_server(version, model, rows)
         if answer is not None:

@@ -37,7 +37,7 @@ def check_robustness(inputs: ComparisonInput) -> Robustness | None:
     if model is None or user_package is None:
         return None
     columns = list(inputs.challenger.run.columns)
-    rows = inputs.features[columns].head(ROWS)
+    rows = inputs.prepared.held_out[columns].head(ROWS)
     expected = inputs.challenger.predictions.take(np.arange(len(rows)))
     reordered = rows[columns[::-1]]
     nullable = [
