@@ -18,12 +18,15 @@ def command(project: Path, base: str | None) -> None:
     of the pull request decides.
     """
     from gitops_ml.forge.markdown import format_table
+    from gitops_ml.registry.record import load_record
     from gitops_ml.training.review import find_loosened
 
     repository = find_repository(project)
     root = repository.root
     if git.succeeds(root, "remote", "get-url", "origin"):
         git.fetch_branches(root)
+    for environment in repository.config.deploy.environments:
+        load_record(root, environment, "HEAD")
     start = git.resolve(root, base) if base else _merge_base(root)
     if start is None:
         console.echo("There is no commit on main yet to compare with.")
