@@ -79,3 +79,29 @@ def test_a_renamed_model_keeps_its_history(promoted: Project) -> None:
     promoted.commit()
     assert [entry.record for entry in load_history(promoted.root, "production", "HEAD")] == [first]
     assert read(promoted) == first
+
+
+CONTRADICTIONS = {
+    "the commit of another branch": ("lineage.commit", lambda project: project.git("rev-parse", "unmerged")),
+    "other data": ("lineage.data", lambda _: f"sha256:{'0' * 64}"),
+    "another lock": ("lineage.lock", lambda _: f"sha256:{'0' * 64}"),
+    "other columns": ("columns", lambda _: {"x1": "float64"}),
+    "other labels": ("classes", lambda _: ("yes", "no")),
+    "another run": ("run", lambda _: "0" * 32),
+    "a version that the store does not have": ("version", lambda _: "9"),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_record_that_contradicts_its_files_is_refused(
+    promoted: Project, key: str, value: Callable[[Project], object]
+) -> None:
+    """What the digest pins is believed, and nothing that the record says beside it."""
+    promoted.git("branch", "unmerged", promoted.git("commit-tree", "-m", "A back door", "HEAD^{tree}"))
+    promoted.record_verification()
+    lineage, _, name = key.rpartition(".")
+    changed = {name: value(promoted)}
+    forge(promoted, **({"lineage": read(promoted).lineage.model_dump() | changed} if lineage else changed))
+    for command in ("deploy", "reconcile", "review", "compare"):
+        refused = promoted.gitops(command)
+        assert (refused.code, f"{key} " in refused.err or f"{key}:" in refused.err) == (11, True), (command, refused)

@@ -18,15 +18,20 @@ def command(project: Path, base: str | None) -> None:
     of the pull request decides.
     """
     from gitops_ml.forge.markdown import format_table
+    from gitops_ml.registry.pinned import require_pinned
     from gitops_ml.registry.record import load_record
+    from gitops_ml.registry.store import connect
     from gitops_ml.training.review import find_loosened
 
     repository = find_repository(project)
     root = repository.root
     if git.succeeds(root, "remote", "get-url", "origin"):
         git.fetch_branches(root)
+    store = connect(repository)
     for environment in repository.config.deploy.environments:
-        load_record(root, environment, "HEAD")
+        record = load_record(root, environment, "HEAD")
+        if record:
+            require_pinned(repository, store, record)
     start = git.resolve(root, base) if base else _merge_base(root)
     if start is None:
         console.echo("There is no commit on main yet to compare with.")

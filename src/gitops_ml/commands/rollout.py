@@ -20,6 +20,7 @@ from gitops_ml.errors import ContainerError, GitopsError, VerificationFailed
 from gitops_ml.forge import releases
 from gitops_ml.forge.rollback_text import CONTROL_CHARACTERS
 from gitops_ml.registry import ledger, record
+from gitops_ml.registry.pinned import require_pinned
 from gitops_ml.registry.propose import CARD
 from gitops_ml.registry.reconcile import load_current_facts, open_ledger, reconcile
 
@@ -130,14 +131,21 @@ def converge(context: DeployContext) -> FailedVersion | None:
 
     Returns:
         The version that failed its smoke test, or None.
+
+    Raises:
+        IntegrityError: The record contradicts the files that its digest pins.
     """
     state = load_state(context)
     if skip_expired_merge(context, state.entries, state.facts):
         state = load_state(context)
+    if state.desired:
+        require_pinned(context.repository, context.store, state.desired)
     failure = _deploy_and_report(context, state)
     if failure:
         _hold(context, failure)
         state = load_state(context)
+        if state.desired:
+            require_pinned(context.repository, context.store, state.desired)
         _deploy_and_report(context, state, failure.logs)
     state = load_state(context)
     for move in reconcile(context.repository, context.environment, store=context.store):
