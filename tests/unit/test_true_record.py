@@ -1,18 +1,45 @@
 """A record must be true: records that say something else than their file, the repository or the pinned files."""
 
+import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gitops_ml import config
+from gitops_ml.commands.deploy_context import open_deploy_context
 from gitops_ml.errors import IntegrityError
+from gitops_ml.manifest import digest_file
 from gitops_ml.registry.branch import Branch
-from gitops_ml.registry.ledger import Held, append_facts
+from gitops_ml.registry.history import serving_periods
+from gitops_ml.registry.ledger import AnyFact, Compared, Held, Verified, append_facts, load_facts
 from gitops_ml.registry.record import Record, load_history, load_record, record_path
-from unit.sample import Project
+from unit.facts import NOW, entry
+from unit.sample import Project, Result
 
-PATH = record_path("production")
+PATH, BRANCH = record_path("production"), "promote/production"
+
+
+@pytest.fixture
+def proposed(at_stage: Callable[[str], Project]) -> Project:
+    """The project with version 1 proposed."""
+    return at_stage("proposed")
+
+
+def facts(project: Project) -> list[AnyFact]:
+    """Return the facts of the ledger."""
+    branch = Branch(config.find_repository(project.root))
+    branch.refresh()
+    return load_facts(branch.root)
+
+
+def on_branch(project: Project, command: str) -> Result:
+    """Run a command on the branch of the proposal."""
+    project.git("switch", "--quiet", BRANCH)
+    try:
+        return project.must(command)
+    finally:
+        project.git("switch", "--quiet", "main")
 
 
 @pytest.fixture
@@ -105,3 +132,117 @@ def test_a_record_that_contradicts_its_files_is_refused(
     for command in ("deploy", "reconcile", "review", "compare"):
         refused = promoted.gitops(command)
         assert (refused.code, f"{key} " in refused.err or f"{key}:" in refused.err) == (11, True), (command, refused)
+
+
+def test_a_record_that_promote_wrote_passes(proposed: Project) -> None:
+    """The ledger has the comparison that earned it, once, however often it is proposed."""
+    assert "overrules" not in on_branch(proposed, "review").err
+    proposed.must("promote", "--local")
+    (fact,) = [fact for fact in facts(proposed) if isinstance(fact, Compared)]
+    record = read(proposed, BRANCH)
+    assert (fact.comparison, fact.record) == (record.comparison, record.content_digest)
+    assert record.comparison == digest_file(proposed.root / ".gitops" / "comparison" / "comparison.json")
+    proposed.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
+    proposed.must("review")
+
+
+UNEARNED: dict[str, dict[str, object]] = {
+    "no evidence, so that it cannot expire": {"evidence": None},
+    "no comparison": {"comparison": None},
+    "another comparison": {"comparison": f"sha256:{'0' * 64}"},
+    "a better metric": {"figure": {"metric": "roc_auc", "value": 0.99, "baseline": 0.5, "champion": None}},
+    "another image": {"image": f"elsewhere/sample@sha256:{'0' * 64}"},
+    "a release that callers trust": {"release": "1.0.1"},
+}
+
+
+@pytest.mark.parametrize("changes", UNEARNED.values(), ids=UNEARNED)
+def test_a_record_that_no_comparison_earned_is_refused(promoted: Project, changes: dict[str, object]) -> None:
+    """Each key was written by `promote`, after a comparison; review and deploy refuse every other record."""
+    forge(promoted, **changes)
+    for command in ("review", "deploy"):
+        refused = promoted.gitops(command)
+        assert (refused.code, "with version 1" in refused.err) == (17, True), refused
+    assert not [fact for fact in facts(promoted) if isinstance(fact, Verified)]
+
+
+def test_a_person_may_overrule_by_name(promoted: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Review passes with a warning that names the person and the reason, and history shows both."""
+    monkeypatch.setenv("COLUMNS", "300")
+    forge(promoted, evidence=None, overruled={"by": "Ada", "why": "the old model fails on Mondays"})
+    assert "Ada overrules the gates: the old model fails on Mondays" in promoted.must("review").err
+    assert "gates overruled by Ada: the old model fails on Mondays" in promoted.must("history").out
+    for empty in ({"by": " ", "why": "trouble"}, {"by": "Ada", "why": ""}):
+        document = {**read(promoted).model_dump(mode="json"), "overruled": empty}
+        promoted.write(PATH, json.dumps(document))
+        promoted.commit()
+        refused = promoted.gitops("review")
+        assert (refused.code, "overruled" in refused.err) == (11, True)
+        promoted.git("reset", "--quiet", "--hard", "HEAD~1")
+
+
+def test_a_rollback_to_a_verified_version_is_not_compared(promoted: Project) -> None:
+    """An earlier record passes if its version is verified and not held; so does one of an older library."""
+    forge(promoted, comparison=None)
+    old = read(promoted)
+    forge(promoted, overruled={"by": "Ada", "why": "a trial"})
+    promoted.write(PATH, old.to_json())
+    promoted.commit("Roll back")
+    assert promoted.gitops("review").code == 17
+    promoted.record_verification()
+    promoted.must("review")
+    hold = Held(environment="production", digest=old.digest, at=datetime.now(UTC), by="Ada", why="wrong")
+    append_facts(Branch(config.find_repository(promoted.root)), hold)
+    assert promoted.gitops("review").code == 17
+
+
+def test_a_repair_passes_the_review(promoted: Project) -> None:
+    """A change that restores a true record is judged by the true records before."""
+    forge(promoted, environment="Production")
+    promoted.git("revert", "--no-edit", "HEAD")
+    promoted.must("review")
+
+
+def test_the_removal_of_a_record_is_named(promoted: Project) -> None:
+    """It passes, and the reviewer reads what it does; a record of an unknown environment does not pass."""
+    promoted.git("rm", "--quiet", PATH)
+    promoted.commit()
+    assert "removes the record of production" in promoted.must("review").err
+    promoted.git("revert", "--no-edit", "HEAD")
+    promoted.git("mv", PATH, "registry/Production.json")
+    promoted.edit("registry/Production.json", '"production"', '"Production"')
+    promoted.commit()
+    refused = promoted.gitops("review")
+    assert (refused.code, "no environment 'Production'" in refused.err) == (11, True)
+
+
+def test_nothing_serves_is_an_alarm(promoted: Project) -> None:
+    """A hold on the only version, forged or not, ends the deployment with an error, as often as it runs."""
+    hold = Held(environment="production", digest=read(promoted).digest, at=datetime.now(UTC), by="Eve", why="a lie")
+    append_facts(Branch(config.find_repository(promoted.root)), hold)
+    for _ in range(2):
+        refused = promoted.gitops("deploy")
+        assert (refused.code, "by Eve" in refused.err, "a lie" in refused.err) == (18, True, True), refused
+    promoted.git("rm", "--quiet", PATH)
+    promoted.commit("Start over")
+    assert "No version may serve" in promoted.must("deploy").out
+
+
+def test_a_clock_behind_empties_no_history(promoted: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has the versions that a machine with another clock merged and verified."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", (datetime.now(UTC) + timedelta(days=30)).isoformat())
+    forge(promoted, release="1.0.1")
+    assert "1.0.1" in promoted.must("history").out
+    later = [entry(1, 30)]
+    assert [period.until for period in serving_periods(later, [], [], NOW)] == [None]
+
+
+def test_a_process_answers_without_the_image_of_the_record(promoted: Project) -> None:
+    """The record may name an image for another environment; the ledger and the messages say what was tested."""
+    promoted.write(
+        "model.toml", (promoted.root / "model.toml").read_text() + '\n[targets.production]\nkind = "process"\n'
+    )
+    promoted.commit()
+    named = read(promoted).model_copy(update={"image": f"elsewhere/sample@sha256:{'0' * 64}"})
+    context = open_deploy_context(config.find_repository(promoted.root), "production")
+    assert context.prepare_rollout(named).image is None

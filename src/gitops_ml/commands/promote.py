@@ -46,7 +46,7 @@ def command(
 
     repository = find_repository(project)
     environment = environment or repository.config.deploy.environments[0]
-    comparison = _read_comparison(folder or repository.scratch / "comparison", comparison_digest)
+    comparison, comparison_digest = _read_comparison(folder or repository.scratch / "comparison", comparison_digest)
     if comparison.verdict == "refuse":
         raise GateRefused(
             f"Version {comparison.challenger.version} was not proposed: the gates {', '.join(comparison.refused)} "
@@ -55,18 +55,21 @@ def command(
         )
     built_image = BuiltImage(image or None, signature or None)
     if local:
-        _propose_locally(repository, comparison, environment, built_image)
+        _propose_locally(repository, comparison, comparison_digest, environment, built_image)
     else:
         from gitops_ml.commands.promotion_pull_request import update_pull_request
 
-        update_pull_request(repository, comparison, environment, built_image)
+        update_pull_request(repository, comparison, comparison_digest, environment, built_image)
 
 
 def _propose_locally(
-    repository: "Repository", comparison: "Comparison", environment: str, built_image: "BuiltImage"
+    repository: "Repository", comparison: "Comparison", digest: str, environment: str, built_image: "BuiltImage"
 ) -> None:
+    from gitops_ml.commands.deploy_context import user_name
     from gitops_ml.registry.admission import find_blocker
+    from gitops_ml.registry.ledger import append_comparison
     from gitops_ml.registry.propose import commit_proposal, promotion_branch, promotion_change
+    from gitops_ml.registry.reconcile import open_ledger
     from gitops_ml.registry.store import connect
 
     if comparison.verdict == "champion":
@@ -77,13 +80,15 @@ def _propose_locally(
     changed = changed_inputs(repository, store, comparison, environment, "HEAD")
     if changed:
         raise ConfigError(f"The comparison is out of date: {changed} changed since.", "Run `gitops compare` again.")
-    wanted = build_record(repository, store, comparison, environment, built_image)
+    wanted = build_record(repository, store, comparison, digest, environment, built_image)
     reason = find_blocker(repository, store, environment, wanted.digest)
     if reason:
         raise GateRefused(
             f"Version {wanted.version} was not proposed: {reason}.",
             "Run `gitops at` and `gitops history` to see which versions serve.",
         )
+    # Before the branch: the review of the proposal looks for it.
+    append_comparison(open_ledger(repository, store), wanted, user_name(repository))
     branch = promotion_branch(environment)
     files = promotion_files(repository, wanted, comparison.model_dump(mode="json"))
     if commit_proposal(repository.root, promotion_change(wanted, files)):
@@ -99,21 +104,22 @@ def _propose_locally(
     )
 
 
-def _read_comparison(folder: Path, digest: str | None) -> "Comparison":
-    """Read the comparison, and verify it if its digest was passed separately."""
+def _read_comparison(folder: Path, digest: str | None) -> "tuple[Comparison, str]":
+    """Read the comparison and its digest, and verify it if the digest was passed separately."""
     from pydantic import ValidationError
 
     from gitops_ml.commands.compare import RESULT
-    from gitops_ml.manifest import digest_file
+    from gitops_ml.manifest import digest_bytes
     from gitops_ml.training.compare import Comparison
 
     try:
-        if digest and digest_file(folder / RESULT) != digest:
+        content = (folder / RESULT).read_bytes()
+        if digest and digest_bytes(content) != digest:
             raise IntegrityError(
                 f"{folder / RESULT} does not have the digest {digest}: the file was changed after the comparison.",
                 "Run Train again.",
             )
-        return Comparison.model_validate_json((folder / RESULT).read_bytes())
+        return Comparison.model_validate_json(content), digest_bytes(content)
     except (OSError, ValidationError) as error:
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
@@ -223,14 +229,16 @@ def argocd_files(repository: "Repository", environment: str, wanted: "Record | N
 
 
 def build_record(
-    repository: "Repository", store: "Store", comparison: "Comparison", environment: str, built_image: "BuiltImage"
-) -> "Record":
+    repository: "Repository", store: "Store", comparison: "Comparison", digest: str, environment: str,
+    built_image: "BuiltImage",
+) -> "Record":  # fmt: skip
     """Return the record of the challenger, with the image that was built for it or that another record names.
 
     Args:
         repository: The local clone.
         store: Model store with versions and ledger.
         comparison: Comparison of challenger and champion.
+        digest: Digest of the comparison.
         environment: Environment to promote to.
         built_image: Image of the version and its signature; both may be None.
 
@@ -268,6 +276,7 @@ def build_record(
         figure=_promotion_metric(comparison),
         lineage=described.lineage,
         evidence=comparison.bound,
+        comparison=digest,
     )
 
 

@@ -12,31 +12,42 @@ from gitops_ml.commands import find_repository
 @click.option("--base", envvar="GITOPS_BASE", help="The revision to compare with.  [default: the merge base with main]")
 @click.pass_obj
 def command(project: Path, base: str | None) -> None:
-    """Report gates and schema rules that a change loosens.
+    """Refuse records that no comparison earned, and report rules that a change loosens.
 
-    It compares the gates, the metric, the slices and schema.py of this clone with main. It blocks nothing: the reviewer
-    of the pull request decides.
+    A record in registry/ must name a version that a comparison of this repository admitted, and must agree with the
+    version's files. Gates, metric, slices and schema.py are compared with main: about these, the reviewer of the pull
+    request decides.
     """
-    from gitops_ml.forge.markdown import format_table
-    from gitops_ml.registry.pinned import require_pinned
-    from gitops_ml.registry.record import load_record
+    from gitops_ml.forge.markdown import escape
+    from gitops_ml.registry.earned import refuse
+    from gitops_ml.registry.record_changes import review_records
     from gitops_ml.registry.store import connect
-    from gitops_ml.training.review import find_loosened
 
     repository = find_repository(project)
     root = repository.root
     if git.succeeds(root, "remote", "get-url", "origin"):
         git.fetch_branches(root)
-    store = connect(repository)
-    for environment in repository.config.deploy.environments:
-        record = load_record(root, environment, "HEAD")
-        if record:
-            require_pinned(repository, store, record)
     start = git.resolve(root, base) if base else _merge_base(root)
+    notes, refused = review_records(repository, connect(repository), start)
+    for note in notes:
+        console.warn(note)
+        console.append_summary(f"### ⚠️ {escape(note)}")
+    for record, reason in refused[1:]:
+        console.echo_error(f"{refuse(record, reason).problem}")
+    _report_loosened(root, start, repository.config.project.package)
+    if refused:
+        raise refuse(*refused[0])
+
+
+def _report_loosened(root: Path, start: str | None, package: str) -> None:
+    """Report the rules that HEAD loosens."""
+    from gitops_ml.forge.markdown import format_table
+    from gitops_ml.training.review import find_loosened
+
     if start is None:
         console.echo("There is no commit on main yet to compare with.")
         return
-    loosened = find_loosened(root, start, "HEAD", repository.config.project.package)
+    loosened = find_loosened(root, start, "HEAD", package)
     console.set_output("loosened", str(len(loosened)))
     if not loosened:
         console.echo(f"Nothing is loosened since {start[:12]}.")

@@ -131,7 +131,7 @@ def _plan_moves(client: "MlflowClient", model: str, targets: dict[str, Record | 
                 "Find out who changed the store: `git log` of its branch.",
             )
         contradictions = find_contradictions(client, model, target) if target else []
-        if contradictions:
+        if target and contradictions:
             raise IntegrityError(
                 f"The record of version {target.version} contradicts the files that its digest pins: "
                 f"{'; '.join(contradictions)}. No alias was moved.",

@@ -5,12 +5,14 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from gitops_ml import config, git
 from gitops_ml.errors import IntegrityError
 from gitops_ml.evidence_inputs import EvidenceInputs
+from gitops_ml.manifest import digest_json
 from gitops_ml.run import Document, Lineage, Run
 
 FOLDER = "registry"
@@ -49,6 +51,21 @@ class BuiltImage:
     signature: str | None = None
 
 
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Overruling(Document):
+    """Statement of a person that a version serves although no comparison earned it.
+
+    Attributes:
+        by: Name of the person.
+        why: Reason, as text.
+    """
+
+    by: Sentence
+    why: Sentence
+
+
 class Record(Document):
     """One model version in one environment.
 
@@ -66,6 +83,9 @@ class Record(Document):
         figure: Metric of the version when it was promoted.
         lineage: Code, data, configuration and environment behind the version.
         evidence: Inputs of the evidence with which it passed its gates; None in a record of an older library.
+        comparison: Digest of the comparison with which it passed its gates; None in a record of an older library. The
+            ledger has it too.
+        overruled: Person who overruled gates or soak time, and the reason; None if none were overruled.
     """
 
     environment: str
@@ -81,6 +101,13 @@ class Record(Document):
     figure: PromotionMetric
     lineage: Lineage
     evidence: EvidenceInputs | None = None
+    comparison: str | None = None
+    overruled: Overruling | None = None
+
+    @property
+    def content_digest(self) -> str:
+        """Digest of all keys that have a value; a newer library may add keys, which are empty in this record."""
+        return digest_json(self.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True)
@@ -180,7 +207,7 @@ def _model_name(root: Path, revision: str) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def load_history(root: Path, environment: str, revision: str) -> list[HistoryEntry]:
+def load_history(root: Path, environment: str, revision: str, *, repairing: bool = False) -> list[HistoryEntry]:
     """Return every change of an environment's record, newest first, each with the person who merged it.
 
     A false record before the newest one is left out: nothing was deployed from it, so it is never restored.
@@ -189,6 +216,7 @@ def load_history(root: Path, environment: str, revision: str) -> list[HistoryEnt
         root: Root folder of the clone.
         environment: Name of the environment.
         revision: Git revision whose history to read.
+        repairing: True to leave out a false record even if it is the newest, to judge the change that repairs it.
 
     Raises:
         IntegrityError: The newest file is not a record, or it is the record of another environment or model.
@@ -212,7 +240,7 @@ def load_history(root: Path, environment: str, revision: str) -> list[HistoryEnt
         try:
             record = load_record(root, environment, commit)
         except IntegrityError:
-            if number == 0:
+            if number == 0 and not repairing:
                 raise
             continue
         entries.append(HistoryEntry(commit, when, _merger(*people), record))
