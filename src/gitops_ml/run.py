@@ -115,7 +115,7 @@ def read_run(folder: Path, digest: str) -> Run:
 
 
 def parse_run(folder: Path) -> Run:
-    """Read the description of a run whose files the caller has verified.
+    """Return the description of a run whose files the caller has verified.
 
     Args:
         folder: Folder of the run.
