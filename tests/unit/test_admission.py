@@ -171,6 +171,8 @@ def test_both_records_in_one_merge_do_not_skip_the_soak_time(staged: Project) ->
     staged.git("switch", "--quiet", "main")
     staged.git("merge", "--quiet", "--ff-only", "both")
     append(staged, verified(staged, -0.001))
+    staged.edit("model.toml", "soak_hours = 24", "soak_hours = 0")
+    staged.git("commit", "--quiet", "--all", "--amend", "--no-edit")
     for command in ("review", "deploy"):
         refused = staged.gitops(command)
         assert (refused.code, "it must serve in staging until" in refused.err) == (17, True), refused

@@ -8,11 +8,13 @@ import pytest
 
 from gitops_ml import config
 from gitops_ml.commands.deploy_context import open_deploy_context
+from gitops_ml.commands.promote import argocd_files
 from gitops_ml.errors import IntegrityError
 from gitops_ml.manifest import digest_file
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.history import serving_periods
 from gitops_ml.registry.ledger import AnyFact, Compared, Held, Verified, append_facts, load_facts
+from gitops_ml.registry.other_environments import records_of_version
 from gitops_ml.registry.record import Record, load_history, load_record, record_path
 from unit.facts import NOW, entry
 from unit.sample import Project, Result
@@ -246,3 +248,34 @@ def test_a_process_answers_without_the_image_of_the_record(promoted: Project) ->
     named = read(promoted).model_copy(update={"image": f"elsewhere/sample@sha256:{'0' * 64}"})
     context = open_deploy_context(config.find_repository(promoted.root), "production")
     assert context.prepare_rollout(named).image is None
+
+
+def test_an_image_in_a_pushed_branch_is_not_adopted(proposed: Project) -> None:
+    """A record on a proposal's branch counts only if `promote` wrote it, because anyone who may push can change it."""
+    repository, digest = config.find_repository(proposed.root), read(proposed, BRANCH).digest
+    assert [record.version for record in records_of_version(repository, digest)] == ["1"]
+    forged = read(proposed, BRANCH).model_copy(update={"image": f"elsewhere/sample@sha256:{'0' * 64}"})
+    proposed.git("switch", "--quiet", BRANCH)
+    proposed.write(PATH, forged.to_json())
+    proposed.commit("Tidy up")
+    proposed.git("switch", "--quiet", "main")
+    assert records_of_version(repository, digest) == []
+    proposed.must("promote", "--local")
+    assert read(proposed, BRANCH).image is None
+
+
+def test_argo_cd_deploys_the_image_of_the_record(promoted: Project) -> None:
+    """A change of the file that Argo CD follows is refused unless it is the file of the record."""
+    target = '\n[targets.production]\nkind = "argocd"\nurl = "http://127.0.0.1:1"\n'
+    promoted.write("model.toml", (promoted.root / "model.toml").read_text() + target)
+    promoted.commit()
+    forge(promoted, image=f"registry/sample@sha256:{'1' * 64}", overruled={"by": "Ada", "why": "a test"})
+    repository = config.find_repository(promoted.root)
+    ((path, text),) = argocd_files(repository, "production", read(promoted)).items()
+    promoted.write(path, str(text))
+    promoted.commit()
+    promoted.must("review")
+    promoted.edit(path, "1" * 64, "2" * 64)
+    promoted.commit()
+    refused = promoted.gitops("review")
+    assert (refused.code, "is not the file of the record" in refused.err) == (11, True), refused

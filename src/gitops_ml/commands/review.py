@@ -1,11 +1,16 @@
 """`gitops review`"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops_ml import console, git
 from gitops_ml.commands import find_repository
+from gitops_ml.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from gitops_ml.config import Repository
 
 
 @click.command()
@@ -29,6 +34,7 @@ def command(project: Path, base: str | None) -> None:
         git.fetch_branches(root)
     start = git.resolve(root, base) if base else _merge_base(root)
     notes, refused = review_records(repository, connect(repository), start)
+    _require_same_image(repository, start)
     for note in notes:
         console.warn(note)
         console.append_summary(f"### ⚠️ {escape(note)}")
@@ -37,6 +43,27 @@ def command(project: Path, base: str | None) -> None:
     _report_loosened(root, start, repository.config.project.package)
     if refused:
         raise refuse(*refused[0])
+
+
+def _require_same_image(repository: "Repository", start: str | None) -> None:
+    """Refuse a change of the file that Argo CD deploys if it is not the one of the record.
+
+    Raises:
+        IntegrityError: The file names another version or image than the record.
+    """
+    from gitops_ml.commands.promote import argocd_files
+    from gitops_ml.registry.record import RESTORE, load_record
+
+    root = repository.root
+    for name in repository.config.deploy.environments:
+        for path, expected in argocd_files(repository, name, load_record(root, name, "HEAD")).items():
+            # Git's output comes without the newline at its end.
+            actual = git.read_file(root, "HEAD", path)
+            is_changed = actual is not None and (start is None or actual != git.read_file(root, start, path))
+            if is_changed and actual != (expected or "").rstrip("\n"):
+                raise IntegrityError(
+                    f"{path}, which Argo CD deploys, is not the file of the record of {name}.", RESTORE
+                )
 
 
 def _report_loosened(root: Path, start: str | None, package: str) -> None:

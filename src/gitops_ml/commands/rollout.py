@@ -179,7 +179,7 @@ def _require_true_record(context: DeployContext, state: EnvironmentState) -> Non
     require_pinned(repository, store, desired)
     if desired != state.entries[0].record or ledger.is_verified(state.facts, desired):
         return
-    reason = explain_unearned(repository, store, desired, state.entries[1:], state.facts)
+    reason = explain_unearned(repository, store, desired, state.entries[1:], state.facts, f"{state.entries[0].commit}^")
     if reason:
         raise refuse(desired, reason)
     if desired.overruled:

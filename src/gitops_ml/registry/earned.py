@@ -11,9 +11,11 @@ before.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gitops_ml.config import Repository
-from gitops_ml.errors import RecordRefused
+from gitops_ml import git
+from gitops_ml.config import FILE, Repository, parse_config
+from gitops_ml.errors import ConfigError, RecordRefused
 from gitops_ml.registry import ledger
 from gitops_ml.registry.admission import explain_unsoaked
 from gitops_ml.registry.ledger import AnyFact
@@ -28,8 +30,9 @@ NEXT_STEP = (
 
 
 def explain_unearned(
-    repository: Repository, store: Store, record: Record, earlier: Sequence[HistoryEntry], facts: Sequence[AnyFact]
-) -> str | None:
+    repository: Repository, store: Store, record: Record, earlier: Sequence[HistoryEntry], facts: Sequence[AnyFact],
+    before: str | None,
+) -> str | None:  # fmt: skip
     """Return the reason why a record may not come to main; None if it may.
 
     Args:
@@ -38,6 +41,7 @@ def explain_unearned(
         record: New record of its environment.
         earlier: Changes of the record on main before this one, newest first.
         facts: The ledger without lifted holds.
+        before: Revision before the change that brings the record; its model.toml has the soak time.
 
     Returns:
         The second half of a sentence that begins with the record.
@@ -51,8 +55,22 @@ def explain_unearned(
         return "names no comparison: it was written by hand or by an older library"
     if ledger.find_comparison(facts, record) is None:
         return f"was not earned: the ledger has no comparison {record.comparison[:19]} that earned exactly this record"
-    reason = explain_unsoaked(repository, store, record.environment, record.digest)
+    rules = _repository_before(repository, before, record.environment)
+    reason = explain_unsoaked(rules, store, record.environment, record.digest)
     return f"came too early: {reason}" if reason else None
+
+
+def _repository_before(repository: Repository, before: str | None, environment: str) -> Repository:
+    """Return the clone with model.toml of a revision, so that a change cannot shorten the soak time of its own record.
+
+    The present model.toml counts if the revision has none that can be read, or does not know the environment yet.
+    """
+    text = git.read_file(repository.root, before, FILE) if before else None
+    try:
+        config = parse_config(text) if text else repository.config
+    except ConfigError:
+        return repository
+    return replace(repository, config=config) if environment in config.deploy.environments else repository
 
 
 def refuse(record: Record, reason: str) -> RecordRefused:

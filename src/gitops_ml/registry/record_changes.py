@@ -44,7 +44,7 @@ def review_records(
         if earlier and earlier[0].record == after:
             continue
         notes += _check_files(repository, store, after)
-        reason = explain_unearned(repository, store, after, earlier, load_current_facts(repository, store))
+        reason = explain_unearned(repository, store, after, earlier, load_current_facts(repository, store), start)
         if reason:
             refused.append((after, reason))
         elif after.overruled:
