@@ -15,13 +15,12 @@ from gitops_ml import console, git
 from gitops_ml.commands.deploy_context import DeployContext, open_deploy_context
 from gitops_ml.commands.expire import expire_proposal, skip_expired_merge
 from gitops_ml.commands.next_environment import compare_in_next_environment
+from gitops_ml.commands.record_checks import require_served, require_true_record
 from gitops_ml.commands.rollback_pull_request import reconcile_main
-from gitops_ml.errors import ContainerError, GitopsError, NothingServes, VerificationFailed
+from gitops_ml.errors import ContainerError, GitopsError, VerificationFailed
 from gitops_ml.forge import releases
 from gitops_ml.forge.rollback_text import CONTROL_CHARACTERS
 from gitops_ml.registry import ledger, record
-from gitops_ml.registry.earned import explain_unearned, refuse
-from gitops_ml.registry.pinned import require_pinned
 from gitops_ml.registry.propose import CARD
 from gitops_ml.registry.reconcile import load_current_facts, open_ledger, reconcile
 
@@ -141,15 +140,15 @@ def converge(context: DeployContext) -> FailedVersion | None:
         NothingServes: Main names a version, but no version may serve.
     """
     state = load_state(context)
-    _require_true_record(context, state)
+    require_true_record(context, state)
     if skip_expired_merge(context, state.entries, state.facts):
         state = load_state(context)
-        _require_true_record(context, state)
+        require_true_record(context, state)
     failure = _deploy_and_report(context, state)
     if failure:
         _hold(context, failure)
         state = load_state(context)
-        _require_true_record(context, state)
+        require_true_record(context, state)
         _deploy_and_report(context, state, failure.logs)
     state = load_state(context)
     for move in reconcile(context.repository, context.environment, store=context.store):
@@ -162,50 +161,8 @@ def converge(context: DeployContext) -> FailedVersion | None:
     if message:
         context.announce(message)
     if failure is None:
-        _require_served(context, state)
+        require_served(context, state)
     return failure
-
-
-def _require_true_record(context: DeployContext, state: EnvironmentState) -> None:
-    """Refuse to deploy a record that contradicts its files, or a new one that no comparison earned.
-
-    Raises:
-        IntegrityError: The record contradicts the files that its digest pins.
-        RecordRefused: No comparison of this repository earned the record on main, and its version never served here.
-    """
-    desired, repository, store = state.desired, context.repository, context.store
-    if desired is None:
-        return
-    require_pinned(repository, store, desired)
-    if desired != state.entries[0].record or ledger.is_verified(state.facts, desired):
-        return
-    reason = explain_unearned(repository, store, desired, state.entries[1:], state.facts, f"{state.entries[0].commit}^")
-    if reason:
-        raise refuse(desired, reason)
-    if desired.overruled:
-        context.announce(f"{desired.overruled.by} overruled the gates: {desired.overruled.why}")
-
-
-def _require_served(context: DeployContext, state: EnvironmentState) -> None:
-    """Raise an alarm if main names a version but no version may serve.
-
-    Raises:
-        NothingServes: A hold or expired evidence forbids the version, and there is no other one.
-    """
-    named = state.entries[0].record if state.entries else None
-    if named is None or state.desired is not None:
-        return
-    hold = ledger.find_hold(state.facts, context.environment, named.digest)
-    fact = hold or ledger.find_expiry(state.facts, state.entries[0])
-    reason = (
-        f"a {fact.kind!r} entry of the ledger by {fact.by}, of {fact.at:%Y-%m-%d %H:%M} UTC: {fact.why}" if fact else ""
-    )
-    raise NothingServes(
-        f"Main names version {named.version} for {context.environment}, but no version may serve there. The reason is "
-        f"{reason}",
-        "If it is right, merge the rollback pull request, then promote another version. If it is not, lift the hold "
-        "with `gitops lift`, and find out who wrote the entry: `git log` of the store's branch.",
-    )
 
 
 def _deploy_and_report(context: DeployContext, state: EnvironmentState, logs: str = "") -> FailedVersion | None:

@@ -193,7 +193,7 @@ def append_facts(branch: Branch, *facts: AnyFact) -> None:
 
 
 def append_comparison(branch: Branch, record: Record, by: str) -> None:
-    """Append the fact that a comparison earned a record, unless the ledger has it already.
+    """Append the fact that a comparison earned a record, unless the ledger has it already or a person overruled it.
 
     Args:
         branch: The store branch.
@@ -201,7 +201,7 @@ def append_comparison(branch: Branch, record: Record, by: str) -> None:
         by: Person or workflow run that promotes.
     """
     branch.refresh()
-    if record.comparison is None or find_comparison(load_facts(branch.root), record):
+    if record.comparison is None or record.overruled or find_comparison(load_facts(branch.root), record):
         return
     fact = Compared(
         environment=record.environment, digest=record.digest, at=datetime.now(UTC), by=by,
