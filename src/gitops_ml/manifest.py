@@ -88,8 +88,8 @@ def verify(folder: Path, digest: str) -> None:
     differing = set(_names(folder)) ^ set(entries)
     if differing:
         raise _integrity_error(folder, f"these files are missing or unexpected: {', '.join(sorted(differing))}")
-    for name in entries:
-        _verify_entry(folder, name, entries)
+    for name, entry in entries.items():
+        _verify_entry(folder, name, entry)
 
 
 def verify_file(folder: Path, digest: str, name: str) -> None:
@@ -106,7 +106,7 @@ def verify_file(folder: Path, digest: str, name: str) -> None:
     entries = _read_entries(folder, digest)
     if name not in entries or (folder / name).is_symlink() or not (folder / name).is_file():
         raise _integrity_error(folder, f"{name} is missing or is not a regular file")
-    _verify_entry(folder, name, entries)
+    _verify_entry(folder, name, entries[name])
 
 
 def _read_entries(folder: Path, digest: str) -> dict[str, dict[str, Any]]:
@@ -125,9 +125,8 @@ def _read_entries(folder: Path, digest: str) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def _verify_entry(folder: Path, name: str, entries: dict[str, dict[str, Any]]) -> None:
+def _verify_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
     """Check size and digest of a file."""
-    entry = entries[name]
     if (folder / name).stat().st_size != entry["bytes"] or entry["bytes"] > MAX_BYTES:
         raise _integrity_error(folder, f"{name} does not have the size that the manifest names")
     if digest_file(folder / name) != entry["sha256"]:

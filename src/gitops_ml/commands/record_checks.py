@@ -1,7 +1,9 @@
 """Checks of a deployment: the record may serve, and something serves."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitops_ml import git, library
 from gitops_ml.errors import NothingServes
 from gitops_ml.registry import ledger
 from gitops_ml.registry.earned import explain_unearned, refuse
@@ -17,7 +19,7 @@ def require_true_record(context: "DeployContext", state: "EnvironmentState") -> 
 
     Args:
         context: The environment.
-        state: Its state by main and the ledger.
+        state: State of the environment by main and the ledger.
 
     Raises:
         IntegrityError: The record contradicts the files that its digest pins.
@@ -29,6 +31,8 @@ def require_true_record(context: "DeployContext", state: "EnvironmentState") -> 
     require_pinned(repository, store, desired)
     if desired != state.entries[0].record or ledger.is_verified(state.facts, desired):
         return
+    if desired.comparison is None and _is_merged_by_0_1(repository.root, state.entries[0].commit):
+        return
     reason = explain_unearned(repository, store, desired, state.entries[1:], state.facts, f"{state.entries[0].commit}^")
     if reason:
         raise refuse(desired, reason)
@@ -36,12 +40,17 @@ def require_true_record(context: "DeployContext", state: "EnvironmentState") -> 
         context.announce(f"{desired.overruled.by} overruled the gates: {desired.overruled.why}")
 
 
+def _is_merged_by_0_1(root: Path, commit: str) -> bool:
+    """Return whether a commit of main has a copy of the library, as 0.1 did; it wrote no comparison into records."""
+    return git.read_file(root, commit, f"{library.COPIED}/__init__.py") is not None
+
+
 def require_served(context: "DeployContext", state: "EnvironmentState") -> None:
     """Raise an alarm if main names a version but no version may serve.
 
     Args:
         context: The environment.
-        state: Its state by main and the ledger.
+        state: State of the environment by main and the ledger.
 
     Raises:
         NothingServes: A hold or expired evidence forbids the version, and there is no other one.

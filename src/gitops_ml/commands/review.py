@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--base", envvar="GITOPS_BASE", help="The revision to compare with.  [default: the merge base with main]")
 @click.pass_obj
 def command(project: Path, base: str | None) -> None:
-    """Refuse records that no comparison earned, and report rules that a change loosens.
+    """Refuse unearned records, and report loosened rules.
 
     A record in registry/ must name a version that a comparison of this repository admitted, and must agree with the
     version's files. Gates, metric, slices and schema.py are compared with main: about these, the reviewer of the pull

@@ -52,7 +52,7 @@ def explain_unearned(
     if is_rollback and not ledger.is_held(facts, record.environment, record.digest):
         return None
     if record.comparison is None:
-        return "names no comparison: it was written by hand or by an older library"
+        return "names no comparison: it was written by hand, or by an older library"
     if ledger.find_comparison(facts, record) is None:
         return f"was not earned: the ledger has no comparison {record.comparison[:19]} that earned exactly this record"
     rules = _repository_before(repository, before, record.environment)
