@@ -129,6 +129,20 @@ class IntegrityError(GitopsError):
     title = "Integrity"
 
 
+class RecordRefused(GitopsError):
+    """A record names a version that no comparison of this repository earned a place in its environment."""
+
+    exit_code = 17
+    title = "Record refused"
+
+
+class NothingServes(GitopsError):
+    """Main names a version, but no version may serve: this is an alarm, even if a hold or an expiry is the reason."""
+
+    exit_code = 18
+    title = "Nothing serves"
+
+
 class ProblemsFound(GitopsError):
     """The doctor found a setting that will fail, or a rule that is not enforced."""
 

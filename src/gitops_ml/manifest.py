@@ -84,6 +84,33 @@ def verify(folder: Path, digest: str) -> None:
     Raises:
         IntegrityError: The digest is malformed, or a file is missing, added, changed, a link, or too large.
     """
+    entries = _read_entries(folder, digest)
+    differing = set(_names(folder)) ^ set(entries)
+    if differing:
+        raise _integrity_error(folder, f"these files are missing or unexpected: {', '.join(sorted(differing))}")
+    for name, entry in entries.items():
+        _verify_entry(folder, name, entry)
+
+
+def verify_file(folder: Path, digest: str, name: str) -> None:
+    """Check one file against the manifest of this digest; other files may be missing.
+
+    Args:
+        folder: Folder with the manifest and the file.
+        digest: Digest of the manifest, from a record or the output of a job.
+        name: Name of the file.
+
+    Raises:
+        IntegrityError: The digest is malformed, or the manifest or the file is missing, changed, a link, or too large.
+    """
+    entries = _read_entries(folder, digest)
+    if name not in entries or (folder / name).is_symlink() or not (folder / name).is_file():
+        raise _integrity_error(folder, f"{name} is missing or is not a regular file")
+    _verify_entry(folder, name, entries[name])
+
+
+def _read_entries(folder: Path, digest: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a folder's manifest, after its digest was checked."""
     if not _DIGEST.fullmatch(digest):
         raise _integrity_error(
             folder, f"{digest!r} is not a digest", "A digest is `sha256:` and 64 hexadecimal digits."
@@ -95,14 +122,15 @@ def verify(folder: Path, digest: str) -> None:
     if digest_bytes(content) != digest:
         raise _integrity_error(folder, f"its {FILE} has the digest {digest_bytes(content)}, but {digest} is expected")
     entries: dict[str, dict[str, Any]] = json.loads(content)
-    differing = set(_names(folder)) ^ set(entries)
-    if differing:
-        raise _integrity_error(folder, f"these files are missing or unexpected: {', '.join(sorted(differing))}")
-    for name, entry in entries.items():
-        if (folder / name).stat().st_size != entry["bytes"] or entry["bytes"] > MAX_BYTES:
-            raise _integrity_error(folder, f"{name} does not have the size that the manifest names")
-        if digest_file(folder / name) != entry["sha256"]:
-            raise _integrity_error(folder, f"{name} was changed after it was written")
+    return entries
+
+
+def _verify_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
+    """Check size and digest of a file."""
+    if (folder / name).stat().st_size != entry["bytes"] or entry["bytes"] > MAX_BYTES:
+        raise _integrity_error(folder, f"{name} does not have the size that the manifest names")
+    if digest_file(folder / name) != entry["sha256"]:
+        raise _integrity_error(folder, f"{name} was changed after it was written")
 
 
 def _names(folder: Path) -> list[str]:

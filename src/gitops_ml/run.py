@@ -111,6 +111,18 @@ def read_run(folder: Path, digest: str) -> Run:
         IntegrityError: The folder does not match the digest, or its run.json is invalid.
     """
     verify(folder, digest)
+    return parse_run(folder)
+
+
+def parse_run(folder: Path) -> Run:
+    """Return the description of a run whose files the caller has verified.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        IntegrityError: Its run.json is invalid.
+    """
     try:
         return Run.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError) as error:

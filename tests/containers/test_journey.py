@@ -47,9 +47,9 @@ class Ship(Contributor):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Kind and digest of each fact in the ledger."""
+        """Kind and digest of each fact in the ledger, without the comparisons that earned records."""
         lines = (json.loads(line) for line in self.git("show", "mlflow:ledger.jsonl").splitlines())
-        return [(fact["kind"], fact["digest"]) for fact in lines]
+        return [(fact["kind"], fact["digest"]) for fact in lines if fact["kind"] != "compared"]
 
     def dispatch(self, workflow: str, **inputs: str) -> None:
         """Press "Run workflow"."""

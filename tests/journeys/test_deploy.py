@@ -118,8 +118,9 @@ class Production(PreparedHub):
 
     @property
     def facts(self) -> list[dict[str, Any]]:
-        """The ledger."""
-        return [json.loads(line) for line in self.git("show", "mlflow:ledger.jsonl").splitlines()]
+        """The ledger, without the comparisons that earned records."""
+        lines = (json.loads(line) for line in self.git("show", "mlflow:ledger.jsonl").splitlines())
+        return [fact for fact in lines if fact["kind"] != "compared"]
 
     @property
     def issues(self) -> list[dict[str, Any]]:
@@ -587,13 +588,13 @@ def test_with_new_evidence_the_version_is_proposed_again_and_rolled_out(producti
 
 
 def test_a_first_version_on_expired_evidence_is_not_started(production: Production) -> None:
-    """There is no other version: the pull request removes the record."""
+    """There is no other version: the deployment is an alarm, and the pull request removes the record."""
     production.promote("1")
     production.push("data/breast_cancer.csv", "17.99", "17.98")
     production.merge(production.pull["number"])
-    output = production.job("deploy")
+    output = production.job("deploy", code=18)
     assert "its merge, the data changed." in output
-    assert "No version may serve in production." in output
+    assert "Main names version 1 for production, but no version may serve there." in output
     assert "to no version" in production.pull["title"]
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{production.url}/metadata", timeout=10)

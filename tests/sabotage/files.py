@@ -1,4 +1,4 @@
-"""Tampered files: they are not opened, and the run ends red."""
+"""Tampered files and records: they are not used, and the run ends red."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ PROGRAM = '"__class__": "Popen", "__module__": "subprocess"'
 
 @dataclass(frozen=True)
 class Intruder:
-    """A user who tampers with a model file.
+    """A user who tampers with a model file or a record.
 
     Attributes:
         id: Name for reports.
@@ -73,7 +73,17 @@ def add_untrusted_type(site: Contributor) -> None:
     site.push("Double")
 
 
+def rewrite_lineage(site: Contributor) -> None:
+    """Let the champion's record name a commit that was never merged, whose rules and code would then count."""
+    record = site.clone / "registry" / "production.json"
+    document = json.loads(record.read_text())
+    document["lineage"]["commit"] = site.run("git", "commit-tree", "-m", "A back door", "HEAD^{tree}").strip()
+    record.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    site.push("Tidy up")
+
+
 INTRUDERS = (
+    Intruder("a rewritten lineage", rewrite_lineage, "compare", 11, "pins: lineage.commit is"),
     Intruder("a tampered model file", tamper, "train", 11, f"{MODEL} was changed after it was written"),
     Intruder("a forged model file", forge, "compare", 11, "contains types that are not allowed: subprocess.Popen"),
     Intruder(

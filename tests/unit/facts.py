@@ -24,7 +24,7 @@ def record(number: int) -> Record:
     )  # fmt: skip
     return Record(
         environment="production",
-        model="m",
+        model="sample",
         version=str(number),
         release="1.0.0",
         digest=str(number) * 4,

@@ -7,9 +7,10 @@ import pytest
 
 from gitops_ml import config
 from gitops_ml.registry import ledger, record
-from gitops_ml.registry.admission import find_blocker, soak_end
+from gitops_ml.registry.admission import explain_unsoaked, find_blocker, soak_end
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import AnyFact, Held, LiftedHold, Verified
+from gitops_ml.registry.reconcile import load_current_facts
 from gitops_ml.registry.store import connect
 from unit.sample import Project
 
@@ -146,3 +147,46 @@ def test_the_soak_time_starts_again_when_a_version_is_restored(staged: Project) 
     end = staging_soak_end(staged)
     assert end
     assert end >= NOW + timedelta(hours=24)
+
+
+def copy_to_production(project: Project) -> None:
+    """Write staging's record as the record of production, as if a comparison there had earned it, and commit it."""
+    staging = record.load_record(project.root, "staging", "main")
+    assert staging
+    copied = staging.model_copy(update={"environment": "production"})
+    ledger.append_comparison(Branch(config.find_repository(project.root)), copied, "a run")
+    project.write("registry/production.json", copied.to_json())
+    project.commit("Promote to production")
+
+
+def test_both_records_in_one_merge_do_not_skip_the_soak_time(staged: Project) -> None:
+    """Review and deploy ask for the hours in the environment before; a pull request has none of them."""
+    main = staged.git("rev-parse", "main")
+    staged.git("switch", "--quiet", "--create", "both", f"{main}^1")
+    staged.git("merge", "--quiet", "--squash", main)
+    copy_to_production(staged)
+    staged.git("branch", "--force", "main", f"{main}^1")
+    refused = staged.gitops("review")
+    assert (refused.code, "it does not serve in staging" in refused.err) == (17, True), refused
+    staged.git("switch", "--quiet", "main")
+    staged.git("merge", "--quiet", "--ff-only", "both")
+    append(staged, verified(staged, -0.001))
+    staged.edit("model.toml", "soak_hours = 24", "soak_hours = 0")
+    staged.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    for command in ("review", "deploy"):
+        refused = staged.gitops(command)
+        assert (refused.code, "it must serve in staging until" in refused.err) == (17, True), refused
+    assert not [each for each in load_current_facts(config.find_repository(staged.root)) if each.kind == "held"]
+
+
+def test_a_version_that_has_soaked_stays_admitted(staged: Project) -> None:
+    """Another version may follow it in staging before its own merge to production."""
+    append(staged, verified(staged, 48))
+    digest = staging_digest(staged)
+    staged.edit("registry/staging.json", digest, "sha256:" + "0" * 64)
+    staged.commit("another version in staging")
+    repository = config.find_repository(staged.root)
+    assert find_blocker(repository, connect(repository), "production", digest)
+    assert explain_unsoaked(repository, connect(repository), "production", digest) is None
+    append(staged, Held(environment="staging", digest=digest, at=ago(1), by="Ada", why="complaints"))
+    assert explain_unsoaked(repository, connect(repository), "production", digest) == "it is held in staging"

@@ -104,9 +104,12 @@ def test_a_lifted_hold_is_a_file_on_main(project: Project) -> None:
 
 
 def test_a_verification_is_for_one_image() -> None:
-    """The same version in another image must pass its smoke test again."""
-    other = record(3).model_copy(update={"image": "r@sha256:1"})
-    assert (is_verified([verified(3)], record(3)), is_verified([verified(3)], other)) == (True, False)
+    """The same version in another image must pass its smoke test again; a process has no image."""
+    one, other = (record(3).model_copy(update={"image": f"r@sha256:{number}"}) for number in (1, 2))
+    tested = verified(3).model_copy(update={"image": one.image})
+    assert [is_verified([tested], each) for each in (one, other, record(3))] == [True, False, False]
+    assert is_verified([verified(3)], one), "a process answered, whatever image the record names"
+    assert not is_latest_verification([verified(3)], one), "the image must be published"
 
 
 def test_the_last_verification_in_the_environment_counts() -> None:

@@ -9,7 +9,7 @@ from gitops_ml import config
 from gitops_ml.registry import store, versions
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.ledger import Held, Verified, append_facts
-from gitops_ml.registry.record import load_history, load_record
+from gitops_ml.registry.record import Overruling, load_history, load_record
 from unit.sample import Project
 
 BRANCH = "promote/production"
@@ -57,7 +57,7 @@ def test_proposal_is_rebased_when_main_changes(proposed: Project) -> None:
 
 @pytest.mark.slow
 def test_refused_challenger_is_not_proposed(project: Project) -> None:
-    """Promote exits with code 6 and makes no branch if a gate refuses the challenger."""
+    """Promote exits with code 6 and makes no branch if a gate refuses the challenger; a person may overrule by name."""
     project.edit("model.toml", "roc_auc = 0.6", "roc_auc = 0.999")
     project.commit()
     project.must("train")
@@ -65,6 +65,14 @@ def test_refused_challenger_is_not_proposed(project: Project) -> None:
     assert project.must("compare").outputs["verdict"] == "refuse"
     assert project.gitops("promote", "--local").code == 6
     assert project.git("branch", "--list", BRANCH) == ""
+    for wrong in (["--overrule", "we need it"], ["--local", "--overrule", " "]):
+        assert project.gitops("promote", *wrong).code == 2
+    project.must("promote", "--local", "--overrule", "we need it")
+    record = load_record(project.root, "production", BRANCH)
+    assert record
+    assert record.overruled == Overruling(by="Ada", why="we need it")
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", BRANCH)
+    assert "Ada overrules the gates: we need it" in project.must("review").err
 
 
 @pytest.mark.slow

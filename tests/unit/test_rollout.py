@@ -89,7 +89,7 @@ def test_error_stops_version_under_test(context: FakeContext) -> None:
     with pytest.raises(ContainerError, match="cannot be reached"):
         converge_or_fail(context)
     assert context.fake_target.changes == ["start", "discard"]
-    assert load_current_facts(context.repository, context.store) == []
+    assert [fact.kind for fact in load_current_facts(context.repository, context.store)] == ["compared"]
 
 
 def test_version_with_other_settings_is_restarted(context: FakeContext, capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,7 +140,7 @@ def test_a_removed_job_stays_removed(clone: Clone) -> None:
     clone.edit(CI, {"needs: [code, data]": "needs: [code]", " data=${{ needs.data.result }}": ""})
     clone.commit()
     assert clone.update().conflicts == ()
-    assert "Review the configuration" not in clone.show(CI)
+    assert "Review records and rules" not in clone.show(CI)
     assert "name: Check the types" in clone.show(CI)
 
 

@@ -117,13 +117,18 @@ def find_champion_and_line(repository: "Repository", environment: str, store: "S
         store: The model store, which holds the ledger.
 
     Raises:
-        IntegrityError: A file in registry/ended/ was changed by hand.
+        IntegrityError: A file in registry/ended/ was changed by hand, or the champion's record contradicts its files.
     """
     from gitops_ml.registry.lines import load_line
+    from gitops_ml.registry.pinned import require_pinned
     from gitops_ml.registry.reconcile import load_current_facts
 
     root, facts = repository.root, load_current_facts(repository, store)
-    return _find_served_record(repository, environment, facts), load_line(root, main_revision(root), facts)
+    served, line = _find_served_record(repository, environment, facts), load_line(root, main_revision(root), facts)
+    champion = line.select_champion(served)
+    if champion:  # the rules of its commit will apply to the challenger
+        require_pinned(repository, store, champion)
+    return served, line
 
 
 def _find_served_record(repository: "Repository", environment: str, facts: "Sequence[AnyFact]") -> "Record | None":

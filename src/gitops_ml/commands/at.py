@@ -59,13 +59,20 @@ def _rows(served: "DesiredState") -> list[tuple[str, str]]:
         "expired": _describe_fact(served.expired),
         "override": _describe_fact(served.override),
         "files": record.digest,
-        "image": record.image or "none",
+        "image": _describe_image(record, served.verified),
         "code": lineage.commit or "not committed",
         "data": f"{lineage.data}, {lineage.rows} rows, {lineage.holdout_rows} of them held out",
         "lock": lineage.lock or "none",
         "measured": f"{record.figure.metric} {format_number(record.figure.value)}",
     }
     return [(name, value) for name, value in values.items() if value]
+
+
+def _describe_image(record: "Record", verified: "Verified | None") -> str:
+    """Return the image that served; a process serves without the image that the record names."""
+    if record.image and verified and verified.image is None:
+        return f"none, as a process; the record names {record.image}"
+    return record.image or "none"
 
 
 def _describe_record(record: "Record | None") -> str:

@@ -108,9 +108,11 @@ class DeployContext:
         model = self.repository.config.project.name
         folder = versions.version_folder(self.repository, wanted.version, wanted.digest)
         versions.download_version(self.store, model, wanted.version, wanted.digest, folder)
+        # A process runs no image, whatever the record names.
+        image = None if self.repository.config.target(self.environment).kind == "process" else wanted.image
         return Rollout(
             environment=self.environment, model=model, version=wanted.version, release=wanted.release,
-            digest=wanted.digest, image=wanted.image, commit=wanted.lineage.commit, files=folder,
+            digest=wanted.digest, image=image, commit=wanted.lineage.commit, files=folder,
         )  # fmt: skip
 
     def smoke_test(
@@ -185,10 +187,14 @@ def open_deploy_context(repository: "Repository", environment: str) -> DeployCon
         )
     github = connect(repository.root) if os.environ.get("GITHUB_TOKEN") else None
     run = workflow_dispatch.run_url(github) if github else ""
-    return DeployContext(repository, environment, open_store(repository), github, run or _user_name(repository))
+    return DeployContext(repository, environment, open_store(repository), github, run or user_name(repository))
 
 
-def _user_name(repository: "Repository") -> str:
-    """Return the user name that Git is configured with."""
+def user_name(repository: "Repository") -> str:
+    """Return the user name that Git is configured with.
+
+    Args:
+        repository: The local clone.
+    """
     root = repository.root
     return git.run(root, "config", "user.name") if git.succeeds(root, "config", "user.name") else "a person"

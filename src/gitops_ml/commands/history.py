@@ -63,6 +63,8 @@ def _describe_serving(period: "ServingPeriod", desired: "DesiredState") -> str:
         since = "never verified"
     else:
         since = f"from {_format_time(period.serving_since)}" if period.serving_since > period.start else "yes"
+    if desired.record.overruled:
+        since = f"{since}; gates overruled by {desired.record.overruled.by}: {desired.record.overruled.why}"
     if desired.override:
         return f"{since}; override by {desired.override.by}: {desired.override.why}"
     if desired.held and desired.on_main:

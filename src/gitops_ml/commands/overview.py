@@ -133,9 +133,11 @@ def _ended_line(repository: "Repository", main: str, branch: "Branch | None") ->
 
 def _serving(repository: "Repository", served: "Record", commit: str) -> dict[str, Any]:
     """Return the facts of the served record, and the gates that were off at its promotion."""
-    figure = served.figure
+    figure, names = served.figure, repository.config.deploy.environments
+    is_process = served.environment in names and repository.config.target(served.environment).kind == "process"
     return {
-        "version": served.version, "release": served.release, "digest": served.digest, "image": served.image,
+        "version": served.version, "release": served.release, "digest": served.digest,
+        "image": None if is_process else served.image,
         "commit": served.lineage.commit, "data": served.lineage.data, "rows": served.lineage.rows,
         "metric": figure.metric, "value": figure.value, "baseline": figure.baseline, "champion": figure.champion,
         "off": _gates_off(repository, commit),

@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--image", envvar="GITOPS_IMAGE", help="The image of the version, printed by `gitops image`.")
 @click.option("--signature", envvar="GITOPS_SIGNATURE", help="The signature of the image, printed by `gitops image`.")
+@click.option(
+    "--overrule", "why", metavar="WHY",
+    help="With --local: propose the version although gates refused it; the record gets your name and this reason.",
+)  # fmt: skip
 @click.pass_obj
 def command(
     project: Path, local: bool, folder: Path | None, comparison_digest: str | None, environment: str | None,
-    image: str | None, signature: str | None,
+    image: str | None, signature: str | None, why: str | None,
 ) -> None:  # fmt: skip
     """Propose the challenger as the new champion.
 
@@ -44,10 +48,12 @@ def command(
     """
     from gitops_ml.registry.record import BuiltImage
 
+    if why is not None and not (local and why.strip()):
+        raise click.UsageError("--overrule needs --local, and a reason that is not empty.")
     repository = find_repository(project)
     environment = environment or repository.config.deploy.environments[0]
-    comparison = _read_comparison(folder or repository.scratch / "comparison", comparison_digest)
-    if comparison.verdict == "refuse":
+    comparison, comparison_digest = _read_comparison(folder or repository.scratch / "comparison", comparison_digest)
+    if comparison.verdict == "refuse" and why is None:
         raise GateRefused(
             f"Version {comparison.challenger.version} was not proposed: the gates {', '.join(comparison.refused)} "
             "refused it.",
@@ -55,18 +61,23 @@ def command(
         )
     built_image = BuiltImage(image or None, signature or None)
     if local:
-        _propose_locally(repository, comparison, environment, built_image)
+        _propose_locally(repository, comparison, comparison_digest, environment, built_image, why)
     else:
         from gitops_ml.commands.promotion_pull_request import update_pull_request
 
-        update_pull_request(repository, comparison, environment, built_image)
+        update_pull_request(repository, comparison, comparison_digest, environment, built_image)
 
 
 def _propose_locally(
-    repository: "Repository", comparison: "Comparison", environment: str, built_image: "BuiltImage"
-) -> None:
-    from gitops_ml.registry.admission import find_blocker
+    repository: "Repository", comparison: "Comparison", digest: str, environment: str, built_image: "BuiltImage",
+    why: str | None,
+) -> None:  # fmt: skip
+    from gitops_ml.commands.deploy_context import user_name
+    from gitops_ml.registry.admission import find_blocker, find_held_environment
+    from gitops_ml.registry.ledger import append_comparison
     from gitops_ml.registry.propose import commit_proposal, promotion_branch, promotion_change
+    from gitops_ml.registry.reconcile import load_current_facts, open_ledger
+    from gitops_ml.registry.record import Overruling
     from gitops_ml.registry.store import connect
 
     if comparison.verdict == "champion":
@@ -77,13 +88,20 @@ def _propose_locally(
     changed = changed_inputs(repository, store, comparison, environment, "HEAD")
     if changed:
         raise ConfigError(f"The comparison is out of date: {changed} changed since.", "Run `gitops compare` again.")
-    wanted = build_record(repository, store, comparison, environment, built_image)
-    reason = find_blocker(repository, store, environment, wanted.digest)
+    wanted = build_record(repository, store, comparison, digest, environment, built_image)
+    if why is None:
+        reason = find_blocker(repository, store, environment, wanted.digest)
+    else:
+        wanted = wanted.model_copy(update={"overruled": Overruling(by=_find_person(repository.root), why=why)})
+        held = find_held_environment(repository, load_current_facts(repository, store), wanted.digest)
+        reason = f"it is held in {held}" if held else None
     if reason:
         raise GateRefused(
             f"Version {wanted.version} was not proposed: {reason}.",
             "Run `gitops at` and `gitops history` to see which versions serve.",
         )
+    # Before the branch: the review of the proposal looks for it.
+    append_comparison(open_ledger(repository, store), wanted, user_name(repository))
     branch = promotion_branch(environment)
     files = promotion_files(repository, wanted, comparison.model_dump(mode="json"))
     if commit_proposal(repository.root, promotion_change(wanted, files)):
@@ -99,21 +117,29 @@ def _propose_locally(
     )
 
 
-def _read_comparison(folder: Path, digest: str | None) -> "Comparison":
-    """Read the comparison, and verify it if its digest was passed separately."""
+def _find_person(root: Path) -> str:
+    """Return the name that Git writes into the user's commits."""
+    if not git.succeeds(root, "var", "GIT_AUTHOR_IDENT"):
+        raise ConfigError("Git does not know your name.", "Set it: `git config user.name NAME`, and `user.email`.")
+    return git.run(root, "var", "GIT_AUTHOR_IDENT").partition(" <")[0]
+
+
+def _read_comparison(folder: Path, digest: str | None) -> "tuple[Comparison, str]":
+    """Read the comparison and its digest, and verify it if the digest was passed separately."""
     from pydantic import ValidationError
 
     from gitops_ml.commands.compare import RESULT
-    from gitops_ml.manifest import digest_file
+    from gitops_ml.manifest import digest_bytes
     from gitops_ml.training.compare import Comparison
 
     try:
-        if digest and digest_file(folder / RESULT) != digest:
+        content = (folder / RESULT).read_bytes()
+        if digest and digest_bytes(content) != digest:
             raise IntegrityError(
                 f"{folder / RESULT} does not have the digest {digest}: the file was changed after the comparison.",
                 "Run Train again.",
             )
-        return Comparison.model_validate_json((folder / RESULT).read_bytes())
+        return Comparison.model_validate_json(content), digest_bytes(content)
     except (OSError, ValidationError) as error:
         raise ConfigError(f"There is no comparison in {folder}.", "Run `gitops compare` first.") from error
 
@@ -223,14 +249,16 @@ def argocd_files(repository: "Repository", environment: str, wanted: "Record | N
 
 
 def build_record(
-    repository: "Repository", store: "Store", comparison: "Comparison", environment: str, built_image: "BuiltImage"
-) -> "Record":
+    repository: "Repository", store: "Store", comparison: "Comparison", digest: str, environment: str,
+    built_image: "BuiltImage",
+) -> "Record":  # fmt: skip
     """Return the record of the challenger, with the image that was built for it or that another record names.
 
     Args:
         repository: The local clone.
         store: Model store with versions and ledger.
         comparison: Comparison of challenger and champion.
+        digest: Digest of the comparison.
         environment: Environment to promote to.
         built_image: Image of the version and its signature; both may be None.
 
@@ -268,6 +296,7 @@ def build_record(
         figure=_promotion_metric(comparison),
         lineage=described.lineage,
         evidence=comparison.bound,
+        comparison=digest,
     )
 
 
@@ -295,11 +324,18 @@ def _fetch_compared(repository: "Repository", store: "Store", compared: "Compare
 
 
 def _promotion_metric(comparison: "Comparison") -> "PromotionMetric":
-    """Return the metric values of the comparison; they are finite, because a gate refuses other values."""
+    """Return the metric values of the comparison.
+
+    Raises:
+        GateRefused: A value is not finite; the gate FINITE refuses it, and a person cannot overrule that.
+    """
     from gitops_ml.registry.record import PromotionMetric
 
     value, baseline = comparison.challenger.metrics[comparison.metric], comparison.baseline[comparison.metric]
-    assert value is not None  # noqa: S101
-    assert baseline is not None  # noqa: S101
+    if value is None or baseline is None:
+        raise GateRefused(
+            f"The {comparison.metric} of version {comparison.challenger.version} is not finite, so no record has it.",
+            "Fix the model's predictions, then train a new version.",
+        )
     champion = comparison.champion.metrics[comparison.metric] if comparison.champion else None
     return PromotionMetric(metric=comparison.metric, value=value, baseline=baseline, champion=champion)

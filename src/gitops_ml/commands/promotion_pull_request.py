@@ -7,6 +7,7 @@ by the next run, which does only the missing steps.
 from typing import TYPE_CHECKING
 
 from gitops_ml import console, git
+from gitops_ml.commands.deploy_context import user_name
 from gitops_ml.commands.promote import build_record, changed_inputs, promotion_files
 from gitops_ml.commands.retries import run_with_retries
 from gitops_ml.commands.withdraw import withdraw_held
@@ -16,6 +17,8 @@ from gitops_ml.forge.github import GitHub, connect
 from gitops_ml.forge.model_card import find_empty_keys
 from gitops_ml.forge.promotion_text import PromotionProposal, escape_except_links
 from gitops_ml.registry.admission import find_blocker
+from gitops_ml.registry.branch import Branch
+from gitops_ml.registry.ledger import append_comparison, find_comparison, load_facts
 from gitops_ml.registry.plot_urls import plot_urls
 from gitops_ml.registry.propose import (
     BranchState,
@@ -39,13 +42,14 @@ NEED_IMAGE = {"none", "compose", "kubernetes", "argocd"}
 
 
 def update_pull_request(
-    repository: "Repository", comparison: "Comparison", environment: str, built_image: "BuiltImage"
+    repository: "Repository", comparison: "Comparison", digest: str, environment: str, built_image: "BuiltImage"
 ) -> None:
     """Open, refresh, supersede or keep the promotion pull request, then update MLflow's aliases.
 
     Args:
         repository: The local clone.
         comparison: Comparison of challenger and champion.
+        digest: Digest of the comparison.
         environment: Environment to promote to.
         built_image: Image of the version and its signature; both may be None.
 
@@ -56,7 +60,7 @@ def update_pull_request(
     github, store = connect(repository.root), open_store(repository)
     for sentence in run_with_retries(withdraw_held, github, repository, store):
         console.echo(sentence)
-    message = run_with_retries(_converge, github, repository, store, comparison, environment, built_image)
+    message = run_with_retries(_converge, github, repository, store, comparison, digest, environment, built_image)
     console.echo(message)
     console.append_summary(f"### Promotion\n\n{escape_except_links(message, github.page)}")
     # The challenger is the version that an open pull request proposes; a branch without one proposes no version.
@@ -70,6 +74,7 @@ def _converge(
     repository: "Repository",
     store: Store,
     comparison: "Comparison",
+    digest: str,
     environment: str,
     built_image: "BuiltImage",
 ) -> str:
@@ -81,7 +86,7 @@ def _converge(
     changed = changed_inputs(repository, store, comparison, environment, git.main_ref(root))
     if changed:
         return _compare_again(github, challenger.version, challenger.digest, environment, f"{changed} changed since")
-    wanted = build_record(repository, store, comparison, environment, built_image)
+    wanted = build_record(repository, store, comparison, digest, environment, built_image)
     kind = repository.config.target(environment).kind
     if wanted.image is None and kind in NEED_IMAGE and git.in_actions():
         reason = f'the version has no image, which a target of kind "{kind}" needs'
@@ -144,6 +149,7 @@ def _update_open(
             return _open_first(github, repository, promotion, wanted, branch_state)
     elif (
         branch_state.is_current
+        and _is_earned(repository, branch_state.record)
         and open_pull.digest == promotion.short_digest
         and _describes_evidence(open_pull, branch_state.record)
     ):
@@ -154,6 +160,13 @@ def _update_open(
     changed = pull_request.update(github, open_pull, promotion.title, promotion_text.render_body(promotion, first))
     done = _complete(github, promotion, changed, head)
     return f"Refreshed {changed.page}: it proposes version {wanted.version} now." + done
+
+
+def _is_earned(repository: "Repository", proposed: "Record") -> bool:
+    """Return whether the ledger has the comparison of the proposed record; a record of an older library has none."""
+    branch = Branch(repository)
+    branch.refresh()
+    return find_comparison(load_facts(branch.root), proposed) is not None
 
 
 def _changed_evidence(proposed: "Record", wanted: "Record") -> str:
@@ -192,6 +205,8 @@ def _push(
     if branch_state and branch_state.record == wanted and branch_state.is_current and not branch_state.foreign_changes:
         return branch_state.tip
     _require_own_commits(promotion_branch(wanted.environment), branch_state)
+    # Before the branch: CI of the proposal looks for it.
+    append_comparison(Branch(repository), wanted, promotion.run_url or user_name(repository))
     change = promotion_change(wanted, promotion_files(repository, wanted, promotion.comparison))
     return push_proposal(repository.root, change, branch_state.tip if branch_state else None)
 

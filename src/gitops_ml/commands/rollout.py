@@ -15,6 +15,7 @@ from gitops_ml import console, git
 from gitops_ml.commands.deploy_context import DeployContext, open_deploy_context
 from gitops_ml.commands.expire import expire_proposal, skip_expired_merge
 from gitops_ml.commands.next_environment import compare_in_next_environment
+from gitops_ml.commands.record_checks import require_served, require_true_record
 from gitops_ml.commands.rollback_pull_request import reconcile_main
 from gitops_ml.errors import ContainerError, GitopsError, VerificationFailed
 from gitops_ml.forge import releases
@@ -71,7 +72,9 @@ def deploy_environment(repository: "Repository", environment: str) -> None:
     Raises:
         VerificationFailed: The version failed its smoke test; the last verified version serves.
         ContainerError: The version could not be tested or started; the served version was not changed.
-        IntegrityError: The files do not match the record, or the image has no valid signature.
+        IntegrityError: The record contradicts its files, or the image has no valid signature.
+        RecordRefused: No comparison earned the record.
+        NothingServes: Main names a version, but no version may serve.
         ConfigError: model.toml does not name the environment.
     """
     context = open_deploy_context(repository, environment)
@@ -130,14 +133,22 @@ def converge(context: DeployContext) -> FailedVersion | None:
 
     Returns:
         The version that failed its smoke test, or None.
+
+    Raises:
+        IntegrityError: The record contradicts the files that its digest pins.
+        RecordRefused: No comparison earned the record.
+        NothingServes: Main names a version, but no version may serve.
     """
     state = load_state(context)
+    require_true_record(context, state)
     if skip_expired_merge(context, state.entries, state.facts):
         state = load_state(context)
+        require_true_record(context, state)
     failure = _deploy_and_report(context, state)
     if failure:
         _hold(context, failure)
         state = load_state(context)
+        require_true_record(context, state)
         _deploy_and_report(context, state, failure.logs)
     state = load_state(context)
     for move in reconcile(context.repository, context.environment, store=context.store):
@@ -149,6 +160,8 @@ def converge(context: DeployContext) -> FailedVersion | None:
     message = context.github and context.retry(expire_proposal, context.repository, context.github, context.environment)
     if message:
         context.announce(message)
+    if failure is None:
+        require_served(context, state)
     return failure
 
 
@@ -302,7 +315,7 @@ def _record_verified(
     if not is_recorded(state.facts, desired):
         fact = ledger.Verified(
             environment=context.environment, digest=desired.digest, at=datetime.now(UTC), by=context.actor,
-            image=desired.image,
+            image=rollout.image,
         )  # fmt: skip
         ledger.append_facts(open_ledger(context.repository, context.store), fact)
     url = running.url if running else None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from gitops_ml import git
 from gitops_ml.config import Repository
 from gitops_ml.registry import ledger, record
-from gitops_ml.registry.history import load_hold_lifts
+from gitops_ml.registry.history import load_hold_lifts, serving_periods
 from gitops_ml.registry.ledger import AnyFact, Held, Verified
 from gitops_ml.registry.reconcile import load_current_facts, open_ledger
 from gitops_ml.registry.record import HistoryEntry, Record
@@ -41,6 +41,32 @@ def find_blocker(repository: Repository, store: Store, environment: str, digest:
     if end is None:
         return f"it does not serve in {previous}, or is not verified there"
     return f"it must serve in {previous} until {end:%Y-%m-%d %H:%M} UTC first" if end > datetime.now(UTC) else None
+
+
+def explain_unsoaked(repository: Repository, store: Store, environment: str, digest: str) -> str | None:
+    """Return why a version may not serve in an environment although its record is there or proposed; None if it may.
+
+    It is the rule of `find_blocker`, but a version that has soaked stays admitted when another one follows it in the
+    environment before.
+
+    Args:
+        repository: The clone, with main fetched.
+        store: The MLflow store; its branch holds the ledger.
+        environment: Environment of the record.
+        digest: Digest of the version's files.
+    """
+    reason = find_blocker(repository, store, environment, digest)
+    if reason is None or find_held_environment(repository, load_current_facts(repository, store), digest):
+        return reason
+    names = repository.config.deploy.environments
+    previous = names[names.index(environment) - 1]
+    root, main, now = repository.root, git.main_ref(repository.root), datetime.now(UTC)
+    facts = [f for f in ledger.load_facts(open_ledger(repository, store).root) if f.environment == previous]
+    periods = serving_periods(record.load_history(root, previous, main), facts, load_hold_lifts(root, main), now)
+    times = [(period.until or now) - period.serving_since for period in periods
+             if period.desired and period.serving_since and period.desired.record.digest == digest]  # fmt: skip
+    hours = timedelta(hours=repository.config.target(previous).soak_hours)
+    return None if any(time >= hours for time in times) else reason
 
 
 def find_held_environment(repository: Repository, facts: Sequence[AnyFact], digest: str) -> str | None:

@@ -157,6 +157,8 @@ def serving_periods(
     """
     times = {datetime.fromisoformat(entry.when) for entry in entries}
     times |= {fact.at for fact in facts} | {when for when, _ in lifts}
+    # The clock of this machine may be behind those that wrote the records and the ledger.
+    now = max(now, *times) if times else now
     times |= {fact.until for fact in facts if isinstance(fact, Override)}
     first = min((datetime.fromisoformat(entry.when) for entry in entries), default=now)
     starts: list[tuple[datetime, DesiredState | None]] = []

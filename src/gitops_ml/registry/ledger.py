@@ -7,6 +7,7 @@ Each line is one entry, a fact of one of these kinds:
 - `held`: this digest may neither run nor be promoted.
 - `override`: this digest runs instead of the one that main names; `find_override` has the rule of when it ends.
 - `asked`: this digest was to be compared with the champion of the environment. It does not change what serves.
+- `compared`: this digest passed its gates against the champion of the environment, and `promote` wrote this record.
 - `expired`: the evidence behind this merge no longer held when it was merged, so the merge is ignored.
 
 Every reconciler computes the same desired record from main's records and the ledger. A hold can be lifted only by a
@@ -118,6 +119,20 @@ class Expired(Fact):
     why: str
 
 
+class Compared(Fact):
+    """Fact that `promote` wrote a record because of a comparison. It does not change what serves.
+
+    Attributes:
+        kind: Name of the kind of fact.
+        comparison: Digest of the comparison.
+        record: Digest of the record's content.
+    """
+
+    kind: Literal["compared"] = "compared"
+    comparison: str
+    record: str
+
+
 class LiftedHold(Document):
     """A hold that was lifted by a pull request.
 
@@ -134,8 +149,8 @@ class LiftedHold(Document):
     why: str
 
 
-AnyFact = Annotated[Verified | Held | Override | Asked | Expired, Field(discriminator="kind")]
-_FACT: TypeAdapter[Verified | Held | Override | Asked | Expired] = TypeAdapter(AnyFact)
+AnyFact = Annotated[Verified | Held | Override | Asked | Compared | Expired, Field(discriminator="kind")]
+_FACT: TypeAdapter[Verified | Held | Override | Asked | Compared | Expired] = TypeAdapter(AnyFact)
 
 
 def load_facts(folder: Path) -> list[AnyFact]:
@@ -175,6 +190,24 @@ def append_facts(branch: Branch, *facts: AnyFact) -> None:
             ledger.writelines(_FACT.dump_json(fact).decode() + "\n" for fact in facts if fact not in existing)
 
     branch.transact("Ledger: " + ", ".join(f"{fact.kind} {fact.digest[:19]}" for fact in facts), add)
+
+
+def append_comparison(branch: Branch, record: Record, by: str) -> None:
+    """Append the fact that a comparison earned a record, unless the ledger has it already or a person overruled it.
+
+    Args:
+        branch: The store branch.
+        record: Record that `promote` proposes.
+        by: Person or workflow run that promotes.
+    """
+    branch.refresh()
+    if record.comparison is None or record.overruled or find_comparison(load_facts(branch.root), record):
+        return
+    fact = Compared(
+        environment=record.environment, digest=record.digest, at=datetime.now(UTC), by=by,
+        comparison=record.comparison, record=record.content_digest,
+    )  # fmt: skip
+    append_facts(branch, fact)
 
 
 def load_lifted_holds(root: Path, revision: str) -> list[LiftedHold]:
@@ -226,14 +259,16 @@ def without_lifted_holds(facts: Sequence[AnyFact], lifted: Sequence[LiftedHold])
 
 
 def is_verified(facts: Sequence[Fact], record: Record) -> bool:
-    """Return whether a record's version, in the record's image, passed its smoke test in the record's environment.
+    """Return whether a record's version passed its smoke test in the record's environment.
+
+    A version that ran as a process, without an image, is verified for a record with any image.
 
     Args:
         facts: The ledger.
         record: Record with the version, the image and the environment.
     """
     verified = (f for f in facts if isinstance(f, Verified) and f.environment == record.environment)
-    return any((f.digest, f.image) == (record.digest, record.image) for f in verified)
+    return any(f.digest == record.digest and f.image in (record.image, None) for f in verified)
 
 
 def is_latest_verification(facts: Sequence[Fact], record: Record) -> bool:
@@ -281,6 +316,18 @@ def find_comparison_request(facts: Sequence[Fact], environment: str, digest: str
     """
     requests = (f for f in reversed(facts) if isinstance(f, Asked))
     return next((f for f in requests if (f.environment, f.digest) == (environment, digest)), None)
+
+
+def find_comparison(facts: Sequence[Fact], record: Record) -> Compared | None:
+    """Return the fact that a comparison earned exactly this record; None if there is none.
+
+    Args:
+        facts: The ledger.
+        record: Record to look for.
+    """
+    key = (record.environment, record.digest, record.comparison, record.content_digest)
+    compared = (f for f in facts if isinstance(f, Compared))
+    return next((f for f in compared if (f.environment, f.digest, f.comparison, f.record) == key), None)
 
 
 def find_expiry(facts: Sequence[Fact], entry: HistoryEntry) -> Expired | None:

@@ -18,12 +18,14 @@ from pydantic import ValidationError
 
 from gitops_ml import git
 from gitops_ml.errors import IntegrityError
-from gitops_ml.registry.ledger import AnyFact, Asked
+from gitops_ml.registry.ledger import AnyFact, Asked, Compared
 from gitops_ml.registry.record import FOLDER, Record
 from gitops_ml.run import Document
 
 ENDED = f"{FOLDER}/ended"
 _NUMBER = re.compile(r"line-(\d+)\.json$")
+# Facts about versions that were perhaps never promoted.
+_BEFORE_A_MERGE = (Asked, Compared)
 _RECORDS = f":(glob){FOLDER}/*.json"
 
 
@@ -95,13 +97,13 @@ def load_line(root: Path, main: str, facts: Sequence[AnyFact]) -> Line:
         IntegrityError: A file in registry/ended/ was changed by hand.
     """
     if git.resolve(root, main) is None:
-        return Line(None, None, any(not isinstance(fact, Asked) for fact in facts), frozenset())
+        return Line(None, None, any(not isinstance(fact, _BEFORE_A_MERGE) for fact in facts), frozenset())
     endings, ignored = _find_endings(root, main)
     ending = _load_ending(root, *endings[0]) if endings else None
     ended_digests = frozenset(digest for _, digest in _promotions(root, ending.commit)) if ending else frozenset()
     scope = f"{ending.commit}..{main}" if ending else main
     own = [commit for commit, digest in _promotions(root, scope) if digest not in ended_digests]
-    known = [fact for fact in facts if not isinstance(fact, Asked) and fact.digest not in ended_digests]
+    known = [fact for fact in facts if not isinstance(fact, _BEFORE_A_MERGE) and fact.digest not in ended_digests]
     has_facts = any(ending is None or fact.at > ending.when for fact in known)
     # A clone without the whole history cannot show that nothing was promoted.
     is_shallow = git.run(root, "rev-parse", "--is-shallow-repository") == "true"

@@ -9,6 +9,7 @@ from gitops_ml.config import Repository
 from gitops_ml.errors import IntegrityError
 from gitops_ml.registry import ledger, record
 from gitops_ml.registry.branch import Branch
+from gitops_ml.registry.pinned import find_contradictions
 from gitops_ml.registry.propose import load_proposed_record
 from gitops_ml.registry.record import Record
 from gitops_ml.registry.store import BranchStore, Store, connect
@@ -59,7 +60,7 @@ def reconcile(
         The aliases that were moved.
 
     Raises:
-        IntegrityError: The registry's version is not the one that the record pins.
+        IntegrityError: The registry's version is not the one that the record pins, or the record contradicts its files.
     """
     if environment != repository.config.deploy.environments[-1]:
         return []
@@ -128,6 +129,13 @@ def _plan_moves(client: "MlflowClient", model: str, targets: dict[str, Record | 
                 f"The record pins version {target.version} with {target.digest[:19]}, but the registry's version "
                 f"{target.version} has {str(digests.get(target.version))[:19]}. No alias was moved.",
                 "Find out who changed the store: `git log` of its branch.",
+            )
+        contradictions = find_contradictions(client, model, target) if target else []
+        if target and contradictions:
+            raise IntegrityError(
+                f"The record of version {target.version} contradicts the files that its digest pins: "
+                f"{'; '.join(contradictions)}. No alias was moved.",
+                record.RESTORE,
             )
         number = target.version if target else None
         if current.get(alias) != number:

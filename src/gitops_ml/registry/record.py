@@ -1,21 +1,25 @@
 """The record: the JSON file on main that names the version of an environment, and its history in Git."""
 
 import itertools
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
-from gitops_ml import git
+from gitops_ml import config, git
 from gitops_ml.errors import IntegrityError
 from gitops_ml.evidence_inputs import EvidenceInputs
+from gitops_ml.manifest import digest_json
 from gitops_ml.run import Document, Lineage, Run
 
 FOLDER = "registry"
 # Committer of what people commit on GitHub's pages.
 WEB_FLOW = "noreply@github.com"
 UNKNOWN = "unknown (GitHub squashed it)"
+RESTORE = "Restore the file from Git, by a pull request that reverts its last change. Only commands write records."
 
 
 class PromotionMetric(Document):
@@ -47,6 +51,21 @@ class BuiltImage:
     signature: str | None = None
 
 
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Overruling(Document):
+    """Statement of a person that a version serves although no comparison earned it.
+
+    Attributes:
+        by: Name of the person.
+        why: Reason, as text.
+    """
+
+    by: Sentence
+    why: Sentence
+
+
 class Record(Document):
     """One model version in one environment.
 
@@ -64,6 +83,9 @@ class Record(Document):
         figure: Metric of the version when it was promoted.
         lineage: Code, data, configuration and environment behind the version.
         evidence: Inputs of the evidence with which it passed its gates; None in a record of an older library.
+        comparison: Digest of the comparison with which it passed its gates; None in a record of an older library. The
+            ledger has it too.
+        overruled: Person who overruled gates or soak time, and the reason; None if none were overruled.
     """
 
     environment: str
@@ -79,6 +101,13 @@ class Record(Document):
     figure: PromotionMetric
     lineage: Lineage
     evidence: EvidenceInputs | None = None
+    comparison: str | None = None
+    overruled: Overruling | None = None
+
+    @property
+    def content_digest(self) -> str:
+        """Digest of all keys that have a value; a newer library may add keys, which are empty in this record."""
+        return digest_json(self.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True)
@@ -123,7 +152,7 @@ def parse_record(text: str, source: str) -> Record:
         first = error.errors()[0]
         raise IntegrityError(
             f"{source} is not a record: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
-            "Restore it from Git. Only commands write this file; people merge it.",
+            RESTORE,
         ) from error
 
 
@@ -136,22 +165,61 @@ def load_record(root: Path, environment: str, revision: str) -> Record | None:
         revision: Git revision to read.
 
     Raises:
-        IntegrityError: The file is not a record.
+        IntegrityError: The file is not a record, or it is the record of another environment or model.
     """
-    text = git.read_file(root, revision, record_path(environment))
-    return None if text is None else parse_record(text, f"{record_path(environment)} at {revision}")
+    path = record_path(environment)
+    text = git.read_file(root, revision, path)
+    if text is None:
+        return None
+    record = parse_record(text, f"{path} at {revision}")
+    _require_own(root, record, environment, revision)
+    return record
 
 
-def load_history(root: Path, environment: str, revision: str) -> list[HistoryEntry]:
+def _require_own(root: Path, record: Record, environment: str, revision: str) -> None:
+    """Refuse a record of another environment or model: the ledger's facts about it would not be found.
+
+    The model is compared with model.toml as it was when the record was written, because a model may be renamed later.
+
+    Raises:
+        IntegrityError: The record belongs to another environment or model.
+    """
+    source = f"{record_path(environment)} at {revision}"
+    if record.environment != environment:
+        raise IntegrityError(
+            f"{source} says that it is the record of the environment {record.environment!r}, not of {environment!r}.",
+            RESTORE,
+        )
+    if record.model == _model_name(root, revision):
+        return
+    log = ("log", "-1", "--first-parent", "-m", "--format=%H", revision, "--", record_path(environment))
+    name = _model_name(root, git.run(root, *log))
+    if name not in (None, record.model):
+        raise IntegrityError(f"{source} says that it is of the model {record.model!r}, not of {name!r}.", RESTORE)
+
+
+def _model_name(root: Path, revision: str) -> str | None:
+    """Return the name of the model in model.toml at a revision; None if the file has none."""
+    try:
+        name = tomllib.loads(git.read_file(root, revision, config.FILE) or "")["project"]["name"]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def load_history(root: Path, environment: str, revision: str, *, repairing: bool = False) -> list[HistoryEntry]:
     """Return every change of an environment's record, newest first, each with the person who merged it.
+
+    A false record before the newest one is left out: nothing was deployed from it, so it is never restored.
 
     Args:
         root: Root folder of the clone.
         environment: Name of the environment.
         revision: Git revision whose history to read.
+        repairing: True to leave out a false record even if it is the newest, to judge the change that repairs it.
 
     Raises:
-        IntegrityError: A revision's file is not a record.
+        IntegrityError: The newest file is not a record, or it is the record of another environment or model.
     """
     if git.resolve(root, revision) is None:
         return []
@@ -167,9 +235,15 @@ def load_history(root: Path, environment: str, revision: str) -> list[HistoryEnt
         record_path(environment),
     )
     entries = []
-    for line in filter(None, log.splitlines()):
+    for number, line in enumerate(filter(None, log.splitlines())):
         commit, when, *people = line.split("\x1f")
-        entries.append(HistoryEntry(commit, when, _merger(*people), load_record(root, environment, commit)))
+        try:
+            record = load_record(root, environment, commit)
+        except IntegrityError:
+            if number == 0 and not repairing:
+                raise
+            continue
+        entries.append(HistoryEntry(commit, when, _merger(*people), record))
     return entries
 
 
