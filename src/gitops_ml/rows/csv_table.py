@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.csv
 
 BLOCK = 2**22  # bytes that are parsed at a time; a row of a file must fit into one block
+# Limits on the header, which is read before anything else is known about the content.
+MAX_COLUMNS, MAX_HEADER = 10_000, 2**20
 COLUMNS = "Every row needs as many values as the header has columns."
 QUOTES = "Close the quote, or double each quote inside of a quoted value."
+HEADER = "Put the names of the columns in the first line, and leave out columns that are not needed."
 
 
 class CsvError(Exception):
@@ -40,9 +43,22 @@ def read_header(source: Path | bytes, delimiter: str) -> list[str]:
     Raises:
         UnicodeDecodeError: The content is not UTF-8.
         csv.Error: The line cannot be parsed.
+        CsvError: The line is too long, or has too many columns; it was not parsed.
     """
     with io.TextIOWrapper(_open(source), encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(stream, delimiter=delimiter), [])
+        return next(csv.reader(_header_lines(stream, delimiter), delimiter=delimiter), [])
+
+
+def _header_lines(stream: io.TextIOWrapper, delimiter: str) -> Iterator[str]:
+    """Yield lines until the header ends (a quoted name may have several); raise before a parser gets too much."""
+    length, columns = 0, 1
+    while line := stream.readline(MAX_HEADER + 1 - length):
+        length, columns = length + len(line), columns + line.count(delimiter)
+        if length > MAX_HEADER:
+            raise CsvError(f"the header is longer than {MAX_HEADER // 2**20} MiB", HEADER)
+        if columns > MAX_COLUMNS:
+            raise CsvError(f"the header has more than {MAX_COLUMNS} columns", HEADER)
+        yield line
 
 
 def read_texts(source: Path | bytes, delimiter: str, names: list[str], rows: int) -> Iterator[pd.DataFrame]:

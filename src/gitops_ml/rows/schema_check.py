@@ -99,6 +99,26 @@ def check_typed_rows(
     return checked, violations + _infinite_values(checked)
 
 
+def check_at_once(schema: pa.DataFrameSchema, key: str, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Check rows whose cells were read, without a list of what is wrong.
+
+    Args:
+        schema: Your schema.
+        key: Name of the key column, which the rows may lack.
+        frame: The rows with their types, as `parse_rows` returns them if no cell is wrong.
+
+    Returns:
+        The rows with the schema's types; None if they violate a rule.
+    """
+    if any(missing.any() for missing in rows_without_value(schema, frame, {}).values()):
+        return None
+    try:
+        checked: pd.DataFrame = relax_schema(schema, key).validate(frame)
+    except (pa.errors.SchemaError, pa.errors.SchemaErrors):
+        return None
+    return None if _infinite_values(checked) else checked
+
+
 def _read_number(value: Any) -> Any:
     """Return the number that a text is, so that a message shows it without quotes; other values as they are."""
     number = pd.to_numeric(value, errors="coerce") if isinstance(value, str) else np.nan

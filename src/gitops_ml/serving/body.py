@@ -16,8 +16,9 @@ from gitops_ml.serving.api_error import (
     check_columns,
     check_row_count,
     schema_error,
-    unknown_column,
+    unknown_columns,
 )
+from gitops_ml.serving.json_size import check_size
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
@@ -67,6 +68,7 @@ def read_body(content_type: str, body: bytes, columns: Mapping[str, str], limits
 
 
 def _read_json(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
+    check_size(body, limits.max_rows, len(columns))
     try:
         content = parse_json(body)
     except ValueError as error:
@@ -92,8 +94,7 @@ def _from_rows(records: list[Any], columns: Mapping[str, str], limits: ServingCo
             problems.append(RequestProblem(number, None, "a row must be an object"))
         elif record.keys() != columns.keys():
             problems += [RequestProblem(number, name, "column is missing") for name in columns if name not in record]
-            unknown = [unknown_column(name, list(columns)) for name in list(record)[:1000] if name not in columns]
-            problems += [RequestProblem(number, problem.column, problem.rule) for problem in unknown]
+            problems += unknown_columns(record, columns, number)
         if len(problems) > MAX_PROBLEMS * 20:
             break  # the list of so many problems need not be complete
     if problems:
