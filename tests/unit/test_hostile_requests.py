@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gitops_ml.serving import workers
+from gitops_ml.serving.api_error import ApiError
 from gitops_ml.serving.service import PredictionResult, Service
 from unit.http_caller import CSV, JSON, Caller, encode_body, make_caller, request_rows, start_service
 from unit.sample import Project, create_project, prepare_environment
@@ -98,7 +99,7 @@ def with_timeout(project: Project, seconds: int, work: Callable[[str, bytes], Pr
     config = service.repository.config
     changed = config.model_copy(update={"serving": config.serving.model_copy(update={"timeout_seconds": seconds})})
     service = replace(service, repository=replace(service.repository, config=changed))
-    service.predict = work  # type: ignore[method-assign]
+    service.predict = work  # type: ignore[method-assign, assignment]
     return service
 
 
@@ -140,7 +141,7 @@ def test_a_server_that_answers_nobody_is_not_ready(project: Project) -> None:
         raise AssertionError
 
     caller = make_caller(with_timeout(project, 1, predict))
-    for _ in range(workers.os.cpu_count() or 1):
+    for _ in range(os.cpu_count() or 1):
         assert caller.request("/health/ready").status == 200
         assert caller.predict(ROW).status == 504
     response = caller.request("/health/ready")
@@ -157,7 +158,7 @@ def test_large_bodies_are_limited_together(project: Project) -> None:
     for job in jobs:
         job.hold(2**20)
     last = workers.Job(threads)
-    with pytest.raises(workers.ApiError) as error:
+    with pytest.raises(ApiError) as error:
         last.hold(1)
     assert (error.value.status, error.value.code) == (503, "busy")
     jobs[0].close()

@@ -41,7 +41,7 @@ MACHINE_VARIABLES = ("GITOPS_MEMORY", "GITOPS_FRONT_IMAGE")
 ALTERNATIVES = ("docker-compose", "podman-compose")
 # Seconds until an address must answer with the new version; for an accepted request to reach its server; and for a
 # server to end after its longest request.
-ANSWER, ARRIVE, ENDING = 30, 2, 20
+ANSWER, ARRIVE, ENDING = 30, 2, 15
 
 
 class Compose:
