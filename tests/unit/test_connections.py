@@ -1,8 +1,6 @@
 """Connections of a real server: callers that are slow, and a server that ends while callers keep their connections."""
 
 import http.client
-import json
-import os
 import signal
 import socket
 import subprocess

@@ -13,7 +13,7 @@ import pyarrow.csv
 
 BLOCK = 2**22  # bytes that are parsed at a time; a row of a file must fit into one block
 # Limits on the header, which is read before anything else is known about the content.
-MAX_COLUMNS, MAX_HEADER = 10_000, 2**20
+MAX_COLUMNS, MAX_HEADER = 100_000, BLOCK
 COLUMNS = "Every row needs as many values as the header has columns."
 QUOTES = "Close the quote, or double each quote inside of a quoted value."
 HEADER = "Put the names of the columns in the first line, and leave out columns that are not needed."
@@ -33,12 +33,13 @@ class CsvError(Exception):
         self.problem, self.hint = problem, hint
 
 
-def read_header(source: Path | bytes, delimiter: str) -> list[str]:
+def read_header(source: Path | bytes, delimiter: str, max_columns: int = MAX_COLUMNS) -> list[str]:
     """Return the names in the first line of a CSV.
 
     Args:
         source: File or content, in UTF-8.
         delimiter: Character between the columns.
+        max_columns: Largest allowed number of columns.
 
     Raises:
         UnicodeDecodeError: The content is not UTF-8.
@@ -46,18 +47,18 @@ def read_header(source: Path | bytes, delimiter: str) -> list[str]:
         CsvError: The line is too long, or has too many columns; it was not parsed.
     """
     with io.TextIOWrapper(_open(source), encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(_header_lines(stream, delimiter), delimiter=delimiter), [])
+        return next(csv.reader(_header_lines(stream, delimiter, max_columns), delimiter=delimiter), [])
 
 
-def _header_lines(stream: io.TextIOWrapper, delimiter: str) -> Iterator[str]:
+def _header_lines(stream: io.TextIOWrapper, delimiter: str, max_columns: int) -> Iterator[str]:
     """Yield lines until the header ends (a quoted name may have several); raise before a parser gets too much."""
     length, columns = 0, 1
     while line := stream.readline(MAX_HEADER + 1 - length):
         length, columns = length + len(line), columns + line.count(delimiter)
         if length > MAX_HEADER:
             raise CsvError(f"the header is longer than {MAX_HEADER // 2**20} MiB", HEADER)
-        if columns > MAX_COLUMNS:
-            raise CsvError(f"the header has more than {MAX_COLUMNS} columns", HEADER)
+        if columns > max_columns:
+            raise CsvError(f"the header has more than {max_columns} columns", HEADER)
         yield line
 
 

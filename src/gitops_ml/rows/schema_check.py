@@ -11,8 +11,9 @@ import pandera.pandas as pa
 from gitops_ml.rows.cell_rules import CellRules
 from gitops_ml.rows.coerce import NULLABLE, dtype_kind, relax_schema, rows_without_value
 from gitops_ml.rows.column_kind import ColumnKind
-from gitops_ml.rows.column_kinds import DEFAULT, find_kinds, parse_rows
+from gitops_ml.rows.column_kinds import DEFAULT, expand_columns, find_kinds, parse_rows
 
+MANY = 100  # unknown columns
 MEANINGS = {
     "not_nullable": "must not be missing",
     "column_in_dataframe": "column is missing",
@@ -52,8 +53,19 @@ def check_rows(
     Returns:
         The rows with the schema's types, as far as their values allow, and every rule that they violate.
     """
+    unknown = _many_unknown_columns(schema, rows)
+    rows = rows.drop(columns=unknown)
     kinds = find_kinds(schema, rows.columns, rules)
-    return check_typed_rows(schema, key, rows, kinds, *parse_rows(kinds, rows))
+    checked, violations = check_typed_rows(schema, key, rows, kinds, *parse_rows(kinds, rows))
+    return checked, violations + [RuleViolation(name, "column_in_schema", pd.Series(dtype=object)) for name in unknown]
+
+
+def _many_unknown_columns(schema: pa.DataFrameSchema, rows: pd.DataFrame) -> list[str]:
+    """Return the columns that a strict schema refuses if they are many: to read their cells would take minutes."""
+    if schema.strict is not True or len(rows.columns) <= len(schema.columns) + MANY:
+        return []
+    known = expand_columns(schema, rows.columns).keys() | schema.columns.keys()
+    return [name for name in map(str, rows.columns) if name not in known]
 
 
 def check_typed_rows(

@@ -10,6 +10,7 @@ from gitops_ml.config import ServingConfig
 from gitops_ml.rows import csv_table
 from gitops_ml.rows.json_text import parse_json
 from gitops_ml.serving.api_error import (
+    MAX_NAMES,
     MAX_PROBLEMS,
     ApiError,
     RequestProblem,
@@ -133,7 +134,7 @@ def _to_series(values: list[Any]) -> "pd.Series[Any]":
 
 def _read_csv(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
     try:
-        header = csv_table.read_header(body, ",")
+        header = csv_table.read_header(body, ",", len(columns) + MAX_NAMES)
         check_columns(header, columns)
         frame = next(csv_table.read_texts(body, ",", header, limits.max_rows + 1), None)
     except UnicodeDecodeError:
