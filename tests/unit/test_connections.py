@@ -1,5 +1,6 @@
 """Connections of a real server: callers that are slow, and a server that ends while callers keep their connections."""
 
+import contextlib
 import http.client
 import signal
 import socket
@@ -159,10 +160,9 @@ def test_answer_that_is_not_taken_is_closed() -> None:
         connection.sendall(b"GET /?size=20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(11)
         taken = 0
-        with pytest.raises(OSError):  # noqa: PT011 (reset, or broken pipe)
+        with contextlib.suppress(OSError):  # reset, or broken pipe
             while part := connection.recv(2**20):
                 taken += len(part)
-            raise OSError("closed before the end")
         assert taken < 20_000_000
 
 

@@ -1,17 +1,39 @@
 """Requests that are meant to stop a server: bodies that cost much more than their size, and callers that leave."""
 
+import asyncio
+import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import requests
 
 from gitops_ml.serving import workers
 from gitops_ml.serving.api_error import ApiError
 from gitops_ml.serving.service import PredictionResult, Service
-from unit.http_caller import CSV, JSON, Caller, encode_body, make_caller, request_rows, start_service
+from unit.http_caller import (
+    ARROW,
+    CSV,
+    JSON,
+    PARQUET,
+    Caller,
+    encode_body,
+    make_caller,
+    manifest_digest,
+    request_rows,
+    run_server,
+    start_service,
+    wait_until_ready,
+)
 from unit.sample import Project, create_project, prepare_environment
 
 HEADER = b"x1,x2,count,kind,note\n"
@@ -141,7 +163,7 @@ def test_a_server_that_answers_nobody_is_not_ready(project: Project) -> None:
         raise AssertionError
 
     caller = make_caller(with_timeout(project, 1, predict))
-    for _ in range(os.cpu_count() or 1):
+    for _ in range(min(os.cpu_count() or 1, workers.MAX_THREADS)):
         assert caller.request("/health/ready").status == 200
         assert caller.predict(ROW).status == 504
     response = caller.request("/health/ready")
@@ -167,3 +189,130 @@ def test_large_bodies_are_limited_together(project: Project) -> None:
         job.close()
     assert threads.held == 0
     threads.close()
+
+
+@pytest.mark.slow
+def test_work_ends_when_the_connection_ends(project: Project) -> None:
+    """A caller that closes its connection waits for nothing, so the work ends at its next step."""
+    ended, began = threading.Event(), threading.Event()
+
+    def predict(kind: str, body: bytes) -> PredictionResult:
+        began.set()
+        try:
+            for _ in range(1000):
+                time.sleep(0.01)
+                workers.checkpoint()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    app = make_caller(with_timeout(project, 20, predict)).app
+    messages = iter([{"type": "http.request", "body": ROW, "more_body": False}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "http_version": "1.1",
+             "headers": [(b"content-type", JSON.encode())]}  # fmt: skip
+    asyncio.run(asyncio.wait_for(app(scope, receive, send), 5))
+    assert began.is_set()
+    assert ended.wait(1)
+    assert b"caller_gone" in sent[1]["body"]
+
+
+SIZE = 159 * 2**20 // 10
+COMPOSE_LIMIT = 2**30
+
+
+def fill(start: bytes, part: bytes, end: bytes = b"") -> bytes:
+    """Return a body of almost the largest allowed size."""
+    return start + part * ((SIZE - len(start) - len(end)) // len(part)) + end
+
+
+def packed_rows(*, as_parquet: bool) -> bytes:
+    """Return 100,000 rows that break a rule, with texts, as Parquet (a few kilobytes) or as an Arrow stream."""
+    count, text = 100_000, "z" * 120
+    table = pa.table({"x1": np.zeros(count), "x2": np.full(count, 99.0), "count": np.full(count, -5), "kind":
+                      [text] * count, "note": np.zeros(count)})  # fmt: skip
+    out = io.BytesIO()
+    if as_parquet:
+        pq.write_table(table, out)
+    else:
+        with pa.ipc.new_stream(out, table.schema) as stream:
+            stream.write_table(table)
+    return out.getvalue()
+
+
+def largest_bodies() -> dict[str, tuple[bytes, str]]:
+    """Return the bodies of almost `max_body_mib` that need the most memory of their formats."""
+    text = b"z" * 110
+    batches = io.BytesIO()
+    empty = pa.RecordBatch.from_pandas(request_rows(3), preserve_index=False).slice(0, 0)
+    with pa.ipc.new_stream(batches, empty.schema) as stream:
+        for _ in range(40_000):
+            stream.write_batch(empty)
+    groups = io.BytesIO()
+    row = pa.Table.from_pandas(request_rows(1), preserve_index=False)
+    pq.write_table(pa.concat_tables([row] * 5_500), groups, row_group_size=1)
+    bodies = {
+        "CSV, commas": (fill(HEADER + b"1,1,1,a,1\n", b","), CSV),
+        "CSV, empty cells": (HEADER + b",,,,\n" * 99_999, CSV),
+        "CSV, long texts": (HEADER + (b"1,1,1," + text + b"z" * 35 + b",1\n") * 99_999, CSV),
+        "JSON, rows": (fill(b'{"rows":[', ROW + b",", ROW + b"]}")[:SIZE], JSON),
+        "JSON, long texts": (b'{"rows":[' + b",".join([ROW.replace(b'"a"', b'"%s"' % text)] * 99_999) + b"]}", JSON),
+        "JSON, one text": (fill(b'{"rows":[{"x1":"', b"\\u00e9", b'"}]}'), JSON),
+        "JSON, numbers": (fill(b'{"rows":[', b"1e5,", b"1]}"), JSON),
+        "JSON, lists": (fill(b'{"rows":[', b"[],", b"1]}"), JSON),
+        "Parquet, a few kilobytes": (packed_rows(as_parquet=True), PARQUET),
+        "Parquet, row groups": (groups.getvalue(), PARQUET),
+        "Arrow, long texts": (packed_rows(as_parquet=False), ARROW),
+        "Arrow, empty batches": (batches.getvalue(), ARROW),
+    }  # fmt: skip
+    assert max(len(body) for body, _ in bodies.values()) < 16 * 2**20
+    return bodies
+
+
+@pytest.mark.slow
+def test_memory_stays_below_the_limit_of_compose(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four callers send each body at once; the server's largest memory stays below compose's `mem_limit`.
+
+    The figures in `gitops docs targets` are those that this test prints with `pytest -s`.
+    """
+    run = project.root / ".gitops" / "run"
+    environment = {**os.environ, "GITOPS_RUN": str(run), "GITOPS_DIGEST": manifest_digest(run)}
+    lines = []
+    with run_server(project, environment) as (server, address):
+        wait_until_ready(address, server)
+        lines.append(f"idle: {memory(server.pid)} MiB")
+        statuses = set[int]()
+
+        def send(body: bytes, kind: str) -> None:
+            response = requests.post(f"{address}/predict", body, headers={"Content-Type": kind}, timeout=120)
+            statuses.add(response.status_code)
+
+        for name, (body, kind) in largest_bodies().items():
+            Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # start the maximum again
+            began = time.monotonic()
+            threads = [threading.Thread(target=send, args=(body, kind)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            seconds = time.monotonic() - began
+            lines.append(f"{name}, {len(body) / 2**20:.1f} MiB: {memory(server.pid)} MiB, {seconds:.1f} s")
+            assert memory(server.pid) * 2**20 < COMPOSE_LIMIT * 0.9, lines
+            assert requests.get(f"{address}/health/ready", timeout=20).status_code == 200
+        assert statuses <= {200, 400, 413, 422, 503}
+    with capsys.disabled():
+        print("", *lines, sep="\n")
+
+
+def memory(pid: int) -> int:
+    """Return the largest memory of a process since it began, or since its maximum was reset, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024

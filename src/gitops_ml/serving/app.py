@@ -181,7 +181,8 @@ async def _work(request: Request, workers: Workers, limits: ServingConfig, work:
         async with asyncio.timeout(limits.timeout_seconds):
             content = await _read_content(request, limits.max_body_mib, job)
             reading = False
-            return await job.run(request.receive, lambda: work(content))
+            is_packed = _content_type(request) in body.PACKED
+            return await job.run(request.receive, lambda: work(content), is_packed=is_packed)
     except TimeoutError:
         slow = "The request took too long to arrive" if reading else "The prediction took too long"
         raise ApiError(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None

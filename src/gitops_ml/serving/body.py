@@ -23,6 +23,7 @@ from gitops_ml.serving.json_size import check_size
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
+PACKED = frozenset({PARQUET, ARROW})  # a few bytes of them may be many rows
 
 
 def check_content_type(content_type: str, encoding: str) -> str:

@@ -18,6 +18,8 @@ from gitops_ml.serving.api_error import ApiError
 T = TypeVar("T")
 # Bytes of a body that needs much memory: one is worked on at a time, and never by the threads of the small ones.
 LARGE = 2**20
+# More threads would wait for Python's lock, and each may need a hundred megabytes.
+MAX_THREADS = 8
 # Bodies that are received, as a multiple of the largest allowed body.
 HELD_FACTOR = 4
 # Most requests are answered sooner. Only later the server also waits for the end of the connection.
@@ -73,12 +75,13 @@ class Job:
             self._workers.held += size
             self._size += size
 
-    async def run(self, receive: Receive, work: Callable[[], T]) -> T:
+    async def run(self, receive: Receive, work: Callable[[], T], *, is_packed: bool = False) -> T:
         """Do the work in a thread, and give up if the connection ends.
 
         Args:
             receive: ASGI function of the request, whose body was received.
             work: Function that calls `checkpoint` between its steps.
+            is_packed: True if the body may be much larger than its bytes.
 
         Returns:
             The result of the function.
@@ -87,7 +90,7 @@ class Job:
             ApiError: 400, the caller closed the connection.
         """
         loop, watchers = asyncio.get_running_loop(), list[asyncio.Task[None]]()
-        self._future = self._workers.submit(self._size, lambda: self._do(work))
+        self._future = self._workers.submit(self._size, lambda: self._do(work), is_large=is_packed)
         answer: asyncio.Future[T] = asyncio.wrap_future(self._future)
         is_gone = False
 
@@ -149,12 +152,12 @@ class Workers:
     """
 
     def __init__(self, max_body_mib: int) -> None:
-        """Create one thread per processor, because more threads would only wait for each other.
+        """Create one thread per processor, up to a limit.
 
         Args:
             max_body_mib: Largest allowed size of a body (MiB).
         """
-        self.threads = os.cpu_count() or 1
+        self.threads = min(os.cpu_count() or 1, MAX_THREADS)
         self.max_held, self.held = HELD_FACTOR * max_body_mib * 2**20, 0
         self.abandoned: set[Job] = set()
         self.lock = threading.Lock()
@@ -166,14 +169,15 @@ class Workers:
         """True if every thread works for a caller that is gone, so that no request is answered."""
         return len(self.abandoned) >= self.threads
 
-    def submit(self, size: int, work: Callable[[], T]) -> "Future[T]":
+    def submit(self, size: int, work: Callable[[], T], *, is_large: bool = False) -> "Future[T]":
         """Do work in a thread.
 
         Args:
             size: Number of bytes that the work is about.
             work: Function.
+            is_large: True if the work needs more memory than the size says.
         """
-        return (self._large if size > LARGE else self._small).submit(work)
+        return (self._large if is_large or size > LARGE else self._small).submit(work)
 
     def close(self) -> None:
         """Accept no more work; work in progress goes on."""
