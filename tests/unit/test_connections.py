@@ -12,8 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
+
+from gitops_ml.serving.listen import bind
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +103,10 @@ class Client:
             self.connection.close()
             self.connection = None
 
+    def has_more_than(self, answered: int) -> bool:
+        """Return whether there are more answers, or a failure."""
+        return self.answered > answered or bool(self.failures)
+
     def run(self, pause: float, is_over: Callable[[], bool]) -> None:
         """Send requests until the end, and note those that were lost."""
         while not is_over():
@@ -169,10 +176,9 @@ def test_answer_that_is_not_taken_is_closed() -> None:
 def test_no_request_is_lost_when_a_server_ends() -> None:
     """Callers that keep their connections, or open a new one for each request, get an answer until the end."""
     with start_server() as (server, port):
-        clients = [Client(port) for _ in range(20)]
+        clients, over = [Client(port) for _ in range(20)], threading.Event()
         threads = [threading.Thread(target=client.run, args=(0.3, lambda: server.poll() is not None or over.is_set()))
                    for client in clients]  # fmt: skip
-        over = threading.Event()
         waiting = Client(port)
         slow = threading.Thread(target=waiting.request, args=("/?seconds=3",))
         for thread in (*threads, slow):
@@ -203,7 +209,7 @@ def test_no_request_is_lost_when_one_server_replaces_another() -> None:
 
         def reconnect(client: Client) -> None:
             while not over.is_set():
-                client.run(0, lambda answered=client.answered: client.answered > answered or bool(client.failures))
+                client.run(0, partial(client.has_more_than, client.answered))
                 client.connection = None
 
         threads += [threading.Thread(target=reconnect, args=(client,)) for client in fresh]
@@ -229,3 +235,31 @@ def test_an_idle_server_ends_at_once() -> None:
         server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0
         assert time.monotonic() - began < 3
+
+
+def test_new_connections_go_to_the_newest_server() -> None:
+    """The one that it replaces gets none any more, so that none waits in its queue when it is closed."""
+    with bind("127.0.0.1", 0, shared=True) as old:
+        port = old.getsockname()[1]
+        assert spread(port, [old]) == [20]
+        with bind("127.0.0.1", port, shared=True) as new:
+            assert spread(port, [old, new]) == [0, 20]
+        assert spread(port, [old]) == [20]
+
+
+def spread(port: int, listeners: list[socket.socket]) -> list[int]:
+    """Open twenty connections, and return the number that each socket gets."""
+    connections = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(20)]
+    counts = []
+    for listener in listeners:
+        listener.setblocking(False)
+        accepted = list[socket.socket]()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted.append(listener.accept()[0])
+        counts.append(len(accepted))
+        for connection in accepted:
+            connection.close()
+    for connection in connections:
+        connection.close()
+    return counts

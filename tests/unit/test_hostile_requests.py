@@ -142,7 +142,7 @@ def test_work_ends_when_its_time_is_over(project: Project) -> None:
         try:
             for _ in range(1000):
                 time.sleep(0.01)
-                workers.checkpoint()
+                workers.check_caller()
         finally:
             ended.set()
         raise AssertionError
@@ -153,13 +153,13 @@ def test_work_ends_when_its_time_is_over(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_that_answers_nobody_is_not_ready(project: Project) -> None:
+def test_a_server_that_answers_no_caller_is_not_ready(project: Project) -> None:
     """If every thread works for a caller that is gone, callers should go elsewhere until one is free."""
     free = threading.Event()
 
     def predict(kind: str, body: bytes) -> PredictionResult:
         free.wait(30)
-        workers.checkpoint()
+        workers.check_caller()
         raise AssertionError
 
     caller = make_caller(with_timeout(project, 1, predict))
@@ -201,7 +201,7 @@ def test_work_ends_when_the_connection_ends(project: Project) -> None:
         try:
             for _ in range(1000):
                 time.sleep(0.01)
-                workers.checkpoint()
+                workers.check_caller()
         finally:
             ended.set()
         raise AssertionError

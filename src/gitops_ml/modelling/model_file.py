@@ -91,7 +91,7 @@ def load_model(file: Path, trusted: Iterable[str]) -> "Pipeline":
     if problem := find_bomb(file):
         raise IntegrityError(
             f"{file.name} {problem}. It was not loaded.",
-            "Nobody needs such a model file: find out where it is from. Train again to replace it.",
+            "No estimator writes such a file. Find out where it is from, and train again to replace it.",
         )
     untrusted = _untrusted_types(trusted, file=file)
     if untrusted:

@@ -15,7 +15,7 @@ from gitops_ml.rows.schema_check import MEANINGS, RuleViolation, check_at_once, 
 from gitops_ml.run import Run
 from gitops_ml.serving import body, row_json_schema
 from gitops_ml.serving.api_error import MAX_PROBLEMS, RequestProblem, schema_error
-from gitops_ml.serving.workers import checkpoint
+from gitops_ml.serving.workers import check_caller
 
 MAX_FAST_ROWS = 20
 # Rows that are searched for problems at a time, so that a request with a problem in each cell needs little memory.
@@ -122,7 +122,7 @@ class RowValidator:
         """Raise for the problems of the first rows that have many: to list millions takes minutes, and gigabytes."""
         problems: list[RequestProblem] = []
         for start in range(0, len(frame), chunk):
-            checkpoint()
+            check_caller()
             part = slice(start, start + chunk)
             masks = {name: mask.iloc[part] for name, mask in wrong.items() if mask.iloc[part].any()}
             _, violations = check_typed_rows(

@@ -18,7 +18,7 @@ from gitops_ml.serving.explain_rows import check_explainable, explain_rows
 from gitops_ml.serving.refused_rows import locate_problem
 from gitops_ml.serving.row_validator import RowValidator
 from gitops_ml.serving.score import open_run, reproduces_predictions, to_typed_rows
-from gitops_ml.serving.workers import checkpoint
+from gitops_ml.serving.workers import check_caller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ class Service:
                 predict them.
         """
         rows = self._read_rows(content_type, body)
-        checkpoint()
+        check_caller()
         return PredictionResult(rows, self._predict_rows(rows))
 
     def predict_and_explain(self, content_type: str, body: bytes) -> PredictionResult:
@@ -150,9 +150,9 @@ class Service:
         """
         rows = self._read_rows(content_type, body)
         check_explainable(self.attribution_baseline, len(rows))
-        checkpoint()
+        check_caller()
         predictions = self._predict_rows(rows)
-        checkpoint()
+        check_caller()
         return PredictionResult(rows, predictions, explain_rows(self.model, self.attribution_baseline, rows))
 
     def _read_rows(self, content_type: str, body: bytes) -> "pd.DataFrame":
@@ -181,7 +181,7 @@ class Service:
         return predictions
 
     def _predict_part(self, rows: "pd.DataFrame") -> Predictions:
-        checkpoint()
+        check_caller()
         return predict(self.model, rows)
 
     @cached_property

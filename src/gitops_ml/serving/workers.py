@@ -31,7 +31,7 @@ class CallerGone(BaseException):
     """The caller of the current request is gone; no handler of a model's errors catches this."""
 
 
-def checkpoint() -> None:
+def check_caller() -> None:
     """End the work of this thread if its caller is gone.
 
     Raises:
@@ -80,7 +80,7 @@ class Job:
 
         Args:
             receive: ASGI function of the request, whose body was received.
-            work: Function that calls `checkpoint` between its steps.
+            work: Function that calls `check_caller` between its steps.
             is_packed: True if the body may be much larger than its bytes.
 
         Returns:
@@ -114,7 +114,7 @@ class Job:
                 watcher.cancel()
 
     def close(self) -> None:
-        """Note that nobody waits for the answer any more; work in progress ends at its next checkpoint."""
+        """Note that the caller no longer waits; work in progress ends at its next `check_caller`."""
         never_starts = self._future is None or self._future.cancel()
         with self._workers.lock:
             if never_starts:
@@ -126,7 +126,7 @@ class Job:
     def _do(self, work: Callable[[], T]) -> T:
         _thread.job = self
         try:
-            checkpoint()
+            check_caller()
             return work()
         finally:
             _thread.job = None
