@@ -8,7 +8,11 @@ from pathlib import Path
 
 from gitops_ml.errors import StoreError
 
-TIMEOUT = 600
+# Longest time of a command in seconds. The branches of a remote are listed in seconds; a large push takes minutes.
+TIMEOUT, LISTING_TIMEOUT = 600, 60
+# Seconds without a byte after which a transfer is given up: the remote accepted the connection and does not answer.
+SILENCE = 30
+TRANSFERS = frozenset({"fetch", "ls-remote", "push"})
 # Branches that propose a change to main: `promote/production` and the like.
 PROPOSAL_PREFIXES = ("promote", "rollback", "lift", "start-over", "data", "update")
 DATA_BRANCH = "data/ingest"  # the branch that proposes new rows
@@ -27,8 +31,10 @@ class GitError(StoreError):
         stderr: Error output of git.
     """
 
-    def __init__(self, command: str, stderr: str) -> None:
-        super().__init__(f"`git {command}` failed: {stderr}", "Fix what git reports, then run the same command again.")
+    def __init__(
+        self, command: str, stderr: str, next_step: str = "Fix what git reports, then run the same command again."
+    ) -> None:
+        super().__init__(f"`git {command}` failed: {stderr}", next_step)
         self.stderr = stderr
 
 
@@ -45,7 +51,7 @@ def run(root: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str
         Standard output without trailing line breaks.
 
     Raises:
-        GitError: git is missing, took longer than ten minutes, or ended with an error.
+        GitError: git is missing, took too long, or ended with an error.
     """
     content = None if stdin is None else stdin.encode()
     return run_bytes(root, *args, env=env, stdin=content).decode(errors="replace").rstrip("\n")
@@ -68,18 +74,41 @@ def run_bytes(
         Standard output.
 
     Raises:
-        GitError: git is missing, took longer than ten minutes, or ended with an error.
+        GitError: git is missing, took too long, or ended with an error.
     """
     # A prompt for a password would block a workflow for ever.
-    credentials = config_environment(credential_settings())
-    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **credentials, **(env or {})}
+    settings = config_environment([*credential_settings(), *LIMITS])
+    full = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **settings, **(env or {})}
+    full |= _ssh_limits(root, full) if args[0] in TRANSFERS else {}
+    seconds = LISTING_TIMEOUT if args[0] == "ls-remote" else TIMEOUT
     try:
-        done = subprocess.run(["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=TIMEOUT)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = subprocess.run(["git", *args], cwd=root, env=full, input=stdin, capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        # The error's own text has all arguments, and an address may have a password.
+        raise GitError(
+            args[0], f"it was not done after {seconds} seconds.",
+            "Check the network, and that the remote answers (`git ls-remote`). Then run the same command again.",
+        ) from error  # fmt: skip
+    except OSError as error:
         raise GitError(args[0], str(error)) from error
     if done.returncode not in exit_codes:
         raise GitError(args[0], done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}")
     return done.stdout
+
+
+# For HTTP, in all commands: some fetch missing files of a partial clone. Less than a byte a second is no transfer.
+LIMITS = (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(SILENCE)))
+
+
+def _ssh_limits(root: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return variables that let ssh give up on a silent remote; none if the user has a command for ssh."""
+    if not env.keys().isdisjoint({"GIT_SSH_COMMAND", "GIT_SSH"}):
+        return {}
+    command = ["git", "config", "--get", "core.sshCommand"]
+    if subprocess.run(command, cwd=root, env=env, capture_output=True).stdout.strip():
+        return {}
+    alive = f"-o ServerAliveInterval={SILENCE // 2} -o ServerAliveCountMax=2"
+    return {"GIT_SSH_COMMAND": f"ssh -o ConnectTimeout={SILENCE} {alive}"}
 
 
 def config_environment(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -1,6 +1,12 @@
 """Git in GitHub Actions: with the token of the job, which is written to no file and sent to no other server."""
 
+import contextlib
+import shutil
+import socket
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,3 +109,66 @@ def test_a_job_on_another_branch_does_not_take_it_for_main(tmp_path: Path, monke
         git.main_ref(clone)
     git.fetch_branches_if_tracked(clone)
     assert git.resolve(clone, git.main_ref(clone)) == git.resolve(source, "main")
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Return the port of a server that accepts connections and never answers."""
+    accepted = list[socket.socket]()
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                accepted.append(server.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in accepted:
+        connection.close()
+
+
+REMOTE_READS = {
+    "ls-remote over HTTP": ("http", ["ls-remote", "origin"]),
+    "fetch over HTTP": ("http", ["fetch", "--quiet", "origin"]),
+    "ls-remote over ssh": ("ssh", ["ls-remote", "origin"]),
+    "fetch over ssh": ("ssh", ["fetch", "--quiet", "origin"]),
+    "ls-remote over git": ("git", ["ls-remote", "origin"]),
+}
+
+
+@pytest.mark.parametrize(("scheme", "command"), REMOTE_READS.values(), ids=REMOTE_READS)
+def test_a_remote_that_never_answers_is_given_up(
+    scheme: str, command: list[str], silent_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read from a remote ends after some seconds of silence (here two), with an error that names the command."""
+    if scheme == "ssh":
+        assert shutil.which("ssh"), "this test needs ssh"
+    monkeypatch.setattr(git, "SILENCE", 2)
+    monkeypatch.setattr(git, "LIMITS", (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "2")))
+    monkeypatch.setattr(git, "LISTING_TIMEOUT", 8)
+    git.run(tmp_path, "init", "--quiet")
+    git.run(tmp_path, "remote", "add", "origin", f"{scheme}://127.0.0.1:{silent_port}/sample.git")
+    began = time.monotonic()
+    with pytest.raises(git.GitError) as error:
+        git.run(tmp_path, *command)
+    assert 1.5 < time.monotonic() - began < 15  # it was silence that ended it
+    assert f"`git {command[0]}` failed" in str(error.value)
+
+
+def test_limits_of_remotes_are_acceptable() -> None:
+    """A person waits for half a minute of silence, and for a list of branches at most a minute."""
+    assert dict(git.LIMITS)["http.lowSpeedTime"] == str(git.SILENCE) == "30"
+    assert git.LISTING_TIMEOUT == 60
+
+
+def test_the_ssh_command_of_a_user_is_kept(tmp_path: Path) -> None:
+    """It may name a key or a proxy."""
+    git.run(tmp_path, "init", "--quiet")
+    git.run(tmp_path, "config", "core.sshCommand", "false")
+    git.run(tmp_path, "remote", "add", "origin", "ssh://127.0.0.1/sample.git")
+    with pytest.raises(git.GitError, match="read from remote"):
+        git.run(tmp_path, "ls-remote", "origin")

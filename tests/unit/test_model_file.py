@@ -1,10 +1,14 @@
 """Model files: only types that the repository trusts are loaded."""
 
 import importlib
+import io
 import os
 import sys
+import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from operator import attrgetter, methodcaller
 from pathlib import Path
@@ -203,3 +207,43 @@ def test_only_the_named_type_is_trusted(tmp_path: Path, untrusted: Pipeline) -> 
     skops.io.dump(untrusted, tmp_path / "model.skops")
     with pytest.raises(IntegrityError):
         model_file.load_model(tmp_path / "model.skops", ("untrusted.Other", "untrusted"))
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_not_loaded(tmp_path: Path) -> None:
+    """Three gigabytes of zeros are three megabytes as a model file; the sizes are read, and nothing is unpacked."""
+    file = tmp_path / "model.skops"
+    skops.io.dump(Pipeline([("estimator", KNeighborsClassifier().fit(ROWS, LABELS))]), file)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.npy", bytes(2**26))
+        part = archive.filelist[-1]
+        for number in range(1, 48):  # all share the bytes of the first
+            archive.filelist.append(copy(part))
+            archive.filelist[-1].filename = f"{number}.npy"
+    assert file.stat().st_size < 2**22
+    began = time.process_time()
+    with pytest.raises(IntegrityError, match=r"unpacks to 3,072 MiB, \d+ times its size"):
+        model_file.load_model(file, ())
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("place", ["schema.json", "0.npz"])
+def test_other_bombs_are_not_loaded(tmp_path: Path, place: str) -> None:
+    """The description of the objects, and an archive in the archive, are bounded too."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("data.npy", "w") as part:
+        for _ in range(20):
+            part.write(bytes(2**24))
+    file = tmp_path / "model.skops"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(place, content.getvalue() if place == "0.npz" else b" " * 2**27)
+    with pytest.raises(IntegrityError, match="It was not loaded"):
+        model_file.load_model(file, ())
+
+
+def test_a_model_that_would_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    """An array of 300 MB of zeros is refused when it is written."""
+    model = Pipeline([("estimator", KNeighborsClassifier().fit(ROWS, LABELS))])
+    model.named_steps["estimator"].zeros_ = np.zeros(2**25 + 2**22)
+    with pytest.raises(ConfigError, match="unpacks to 288 MiB"):
+        model_file.save_model(model, tmp_path / "model.skops", ())
+    assert not (tmp_path / "model.skops").exists()

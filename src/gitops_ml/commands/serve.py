@@ -73,5 +73,5 @@ def command(
         app = create_app(service, Tokens(token, outcomes), log)
         version = f"{service.metadata.model} {service.version_id.short} ({digest[:19]})"
         console.echo(f"http://{host}:{socket.getsockname()[1]} serves {version}. Press Ctrl-C to stop.")
-        listen(app, [socket], repository.config.serving.timeout_seconds)
+        listen(app, [socket], repository.config.serving.timeout_seconds, service.begin_ending)
     console.echo("Stopped.")

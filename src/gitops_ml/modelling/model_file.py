@@ -3,6 +3,7 @@
 MLflow's own loader is not used: it takes the types to trust from the file itself.
 """
 
+import io
 import json
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops_ml.errors import ConfigError, IntegrityError
+from gitops_ml.modelling.archive_size import find_bomb
 from gitops_ml.modelling.trusted_types import SKLEARN_TYPES
 
 if TYPE_CHECKING:
@@ -31,10 +33,17 @@ def save_model(model: "Pipeline", file: Path, trusted: Iterable[str]) -> None:
         trusted: `trusted_types` of the repository's model.toml.
 
     Raises:
-        ConfigError: The pipeline contains a type that `load_model` would refuse, or that skops cannot write.
+        ConfigError: The pipeline contains a type that `load_model` would refuse, or that skops cannot write; or the
+            file would unpack to much more than its size.
     """
     content = _dump(model)
     _check_types(content, tuple(trusted))
+    if problem := find_bomb(io.BytesIO(content)):
+        raise ConfigError(
+            f"The model file {problem}, so it would not be loaded.",
+            "Most of the model's arrays hold the same value again and again: let the estimator keep sparse arrays, or "
+            "none of them.",
+        )
     file.write_bytes(content)
 
 
@@ -74,11 +83,16 @@ def load_model(file: Path, trusted: Iterable[str]) -> "Pipeline":
         The fitted pipeline.
 
     Raises:
-        IntegrityError: The file contains a type that is not trusted.
+        IntegrityError: The file contains a type that is not trusted, or unpacks to much more than its size.
     """
     import skops.io
 
     trusted = tuple(trusted)
+    if problem := find_bomb(file):
+        raise IntegrityError(
+            f"{file.name} {problem}. It was not loaded.",
+            "No estimator writes such a file. Find out where it is from, and train again to replace it.",
+        )
     untrusted = _untrusted_types(trusted, file=file)
     if untrusted:
         raise IntegrityError(

@@ -1,5 +1,6 @@
 """Names of columns: each once, and none like another."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 
@@ -9,9 +10,10 @@ def find_name_problem(names: Sequence[str]) -> str | None:
     Args:
         names: Names of the columns, in their order.
     """
-    repeated = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(names)
+    repeated = next((name for name in names if counts[name] > 1), None)
     if repeated is not None:
-        return f"the column {repeated!r} is {names.count(repeated)} times in the header"
+        return f"the column {repeated!r} is {counts[repeated]} times in the header"
     known: dict[str, str] = {}
     for name in names:
         similar = known.setdefault("".join(str(name).split()).casefold(), name)

@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.csv
 
 BLOCK = 2**22  # bytes that are parsed at a time; a row of a file must fit into one block
+# Limits on the header, which is read before anything else is known about the content.
+MAX_COLUMNS, MAX_HEADER = 100_000, BLOCK
 COLUMNS = "Every row needs as many values as the header has columns."
 QUOTES = "Close the quote, or double each quote inside of a quoted value."
+HEADER = "Put the names of the columns in the first line, and leave out columns that are not needed."
 
 
 class CsvError(Exception):
@@ -30,19 +33,33 @@ class CsvError(Exception):
         self.problem, self.hint = problem, hint
 
 
-def read_header(source: Path | bytes, delimiter: str) -> list[str]:
+def read_header(source: Path | bytes, delimiter: str, max_columns: int = MAX_COLUMNS) -> list[str]:
     """Return the names in the first line of a CSV.
 
     Args:
         source: File or content, in UTF-8.
         delimiter: Character between the columns.
+        max_columns: Largest allowed number of columns.
 
     Raises:
         UnicodeDecodeError: The content is not UTF-8.
         csv.Error: The line cannot be parsed.
+        CsvError: The line is too long, or has too many columns; it was not parsed.
     """
     with io.TextIOWrapper(_open(source), encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(stream, delimiter=delimiter), [])
+        return next(csv.reader(_header_lines(stream, delimiter, max_columns), delimiter=delimiter), [])
+
+
+def _header_lines(stream: io.TextIOWrapper, delimiter: str, max_columns: int) -> Iterator[str]:
+    """Yield lines until the header ends (a quoted name may have several); raise before a parser gets too much."""
+    length, columns = 0, 1
+    while line := stream.readline(MAX_HEADER + 1 - length):
+        length, columns = length + len(line), columns + line.count(delimiter)
+        if length > MAX_HEADER:
+            raise CsvError(f"the header is longer than {MAX_HEADER // 2**20} MiB", HEADER)
+        if columns > max_columns:
+            raise CsvError(f"the header has more than {max_columns} columns", HEADER)
+        yield line
 
 
 def read_texts(source: Path | bytes, delimiter: str, names: list[str], rows: int) -> Iterator[pd.DataFrame]:

@@ -11,8 +11,9 @@ import pandera.pandas as pa
 from gitops_ml.rows.cell_rules import CellRules
 from gitops_ml.rows.coerce import NULLABLE, dtype_kind, relax_schema, rows_without_value
 from gitops_ml.rows.column_kind import ColumnKind
-from gitops_ml.rows.column_kinds import DEFAULT, find_kinds, parse_rows
+from gitops_ml.rows.column_kinds import DEFAULT, expand_columns, find_kinds, parse_rows
 
+MANY = 100  # unknown columns
 MEANINGS = {
     "not_nullable": "must not be missing",
     "column_in_dataframe": "column is missing",
@@ -52,8 +53,19 @@ def check_rows(
     Returns:
         The rows with the schema's types, as far as their values allow, and every rule that they violate.
     """
+    unknown = _many_unknown_columns(schema, rows)
+    rows = rows.drop(columns=unknown)
     kinds = find_kinds(schema, rows.columns, rules)
-    return check_typed_rows(schema, key, rows, kinds, *parse_rows(kinds, rows))
+    checked, violations = check_typed_rows(schema, key, rows, kinds, *parse_rows(kinds, rows))
+    return checked, violations + [RuleViolation(name, "column_in_schema", pd.Series(dtype=object)) for name in unknown]
+
+
+def _many_unknown_columns(schema: pa.DataFrameSchema, rows: pd.DataFrame) -> list[str]:
+    """Return the columns that a strict schema refuses if they are many: to read their cells would take minutes."""
+    if schema.strict is not True or len(rows.columns) <= len(schema.columns) + MANY:
+        return []
+    known = expand_columns(schema, rows.columns).keys() | schema.columns.keys()
+    return [name for name in map(str, rows.columns) if name not in known]
 
 
 def check_typed_rows(
@@ -97,6 +109,26 @@ def check_typed_rows(
                 violations += _violations(shown, str(column), str(rule), group)
         checked = errors.data  # the columns that could be coerced
     return checked, violations + _infinite_values(checked)
+
+
+def check_at_once(schema: pa.DataFrameSchema, key: str, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Check rows whose cells were read, without a list of what is wrong.
+
+    Args:
+        schema: Your schema.
+        key: Name of the key column, which the rows may lack.
+        frame: The rows with their types, as `parse_rows` returns them if no cell is wrong.
+
+    Returns:
+        The rows with the schema's types; None if they violate a rule.
+    """
+    if any(missing.any() for missing in rows_without_value(schema, frame, {}).values()):
+        return None
+    try:
+        checked: pd.DataFrame = relax_schema(schema, key).validate(frame)
+    except (pa.errors.SchemaError, pa.errors.SchemaErrors):
+        return None
+    return None if _infinite_values(checked) else checked
 
 
 def _read_number(value: Any) -> Any:

@@ -79,7 +79,7 @@ def _serve() -> None:
         shared_port = int(os.environ.get("GITOPS_SHARED_PORT") or 0)
         if shared_port and service.run_smoke_test():
             listeners.append(stack.enter_context(bind(host, shared_port, shared=True)))
-        listen(app, listeners, repository.config.serving.timeout_seconds)
+        listen(app, listeners, repository.config.serving.timeout_seconds, service.begin_ending)
 
 
 def _check_health() -> int:

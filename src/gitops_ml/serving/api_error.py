@@ -1,14 +1,17 @@
 """Error responses of the HTTP API: all have the same JSON format."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_PROBLEMS = 50  # problems in a response; more would not help to correct the request
 # Names of columns come from the request: limits keep the response and the search for similar names small.
 MAX_NAME_LENGTH = 100  # characters of an unknown column's name
-MAX_NAMES = 1000  # names of columns that are checked against the model's
+MAX_NAMES = 1000  # unknown names of columns that are counted
+MAX_SUGGESTIONS = 20  # unknown names that are compared with all of the model's
 CODES = {
     400: "unreadable", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
     408: "too_slow", 409: "no_log", 413: "too_large", 415: "unknown_content_type", 422: "rows_refused", 500: "bug",
@@ -62,27 +65,37 @@ class ApiError(Exception):
         return {"error": error}
 
 
-def schema_error(problems: Sequence[RequestProblem]) -> ApiError:
+def schema_error(problems: Sequence[RequestProblem], *, complete: bool = True) -> ApiError:
     """Return the error for a request that violates the schema, with status 422.
 
     Args:
-        problems: All violations.
+        problems: Violations.
+        complete: False if the search for violations ended before the last row, because there are many.
     """
     limit = f"; the first {MAX_PROBLEMS} are listed" if len(problems) > MAX_PROBLEMS else ""
-    return ApiError(422, f"The request violates the schema: {len(problems)} problem(s){limit}.", problems)
+    count = f"{'' if complete else 'at least '}{len(problems)} problem(s)"
+    return ApiError(422, f"The request violates the schema: {count}{limit}.", problems)
 
 
-def unknown_column(name: str, columns: Sequence[str]) -> RequestProblem:
-    """Return the problem for a column that the model does not have; it suggests the most similar column.
+def unknown_columns(names: Iterable[str], columns: Mapping[str, str], row: int | None = None) -> list[RequestProblem]:
+    """Return a problem for each name that the model does not have; the first suggest the most similar column.
 
     Args:
-        name: Name in the request.
-        columns: Columns of the model.
+        names: Names in the request; only the first of them are looked at.
+        columns: Columns of the model, with their dtypes.
+        row: Row number; None for the whole request.
     """
     lower = {column.lower(): column for column in columns}
-    similar = difflib.get_close_matches(name[:MAX_NAME_LENGTH].lower(), lower, n=1)
-    hint = f"; perhaps you meant {lower[similar[0]]!r}" if similar else ""
-    return RequestProblem(None, name[:MAX_NAME_LENGTH], f"column is not one of the model's{hint}")
+    problems: list[RequestProblem] = []
+    for name in itertools.islice(names, MAX_NAMES + len(columns)):
+        if name in columns:
+            continue
+        # A suggestion takes a thousand times as long as the rest, and only the first problems are listed.
+        few = len(problems) < MAX_SUGGESTIONS
+        similar = difflib.get_close_matches(name[:MAX_NAME_LENGTH].lower(), lower, n=1) if few else []
+        hint = f"; perhaps you meant {lower[similar[0]]!r}" if similar else ""
+        problems.append(RequestProblem(row, name[:MAX_NAME_LENGTH], f"column is not one of the model's{hint}"))
+    return problems
 
 
 def check_columns(names: Sequence[str], columns: Mapping[str, str]) -> None:
@@ -95,10 +108,10 @@ def check_columns(names: Sequence[str], columns: Mapping[str, str]) -> None:
     Raises:
         ApiError: 422, a column is missing, unknown or repeated.
     """
-    problems = [RequestProblem(None, name, "column is missing") for name in columns if name not in names]
-    problems += [unknown_column(name, list(columns)) for name in names[:MAX_NAMES] if name not in columns]
-    problems += [RequestProblem(None, name, "column is repeated")
-                 for name in columns if names.count(name) > 1]  # fmt: skip
+    counts = Counter(names)
+    problems = [RequestProblem(None, name, "column is missing") for name in columns if not counts[name]]
+    problems += unknown_columns(names, columns)
+    problems += [RequestProblem(None, name, "column is repeated") for name in columns if counts[name] > 1]
     if problems:
         raise schema_error(problems)
 

@@ -1,11 +1,9 @@
 """The ASGI application of a service: its paths, limits and error responses."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -14,15 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from gitops_ml.config import ServingConfig
 from gitops_ml.predictions import Predictions
 from gitops_ml.rows.cell_rules import cell_rules
 from gitops_ml.serving import body, openapi, outcomes_endpoint
 from gitops_ml.serving.api_error import ApiError
+from gitops_ml.serving.log_entries import OutcomeEntry
 from gitops_ml.serving.log_recorder import LogRecorder
 from gitops_ml.serving.middleware import NO_TOKENS, OUTCOMES, RequestMiddleware, Tokens, error_response, get_context
 from gitops_ml.serving.server_metrics import ServerMetrics
 from gitops_ml.serving.service import Service
+from gitops_ml.serving.workers import Job, Workers
 
+T = TypeVar("T")
 PATHS = frozenset({
     "/predict", OUTCOMES, "/metadata", "/metrics", "/health/live", "/health/ready", "/openapi.json", "/docs",
 })  # fmt: skip
@@ -36,8 +38,7 @@ def create_app(service: Service, tokens: Tokens = NO_TOKENS, log: LogRecorder | 
         tokens: Tokens that callers must send.
         log: Prediction log for rows and outcomes; the caller of this function must close it.
     """
-    # One thread per processor, because more threads would only wait for each other. Abandoned predictions still finish.
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="predict")
+    workers = Workers(service.repository.config.serving.max_body_mib)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +47,7 @@ def create_app(service: Service, tokens: Tokens = NO_TOKENS, log: LogRecorder | 
         yield
         if smoke_test:
             await smoke_test
-        pool.shutdown(wait=False, cancel_futures=True)
+        workers.close()
 
     # The documentation page brings its own files, so it also works in a network without internet access.
     app = FastAPIOffline(
@@ -57,8 +58,8 @@ def create_app(service: Service, tokens: Tokens = NO_TOKENS, log: LogRecorder | 
     if log is not None:
         metrics.register(log)
     _add_error_handlers(app)
-    _add_paths(app, service, metrics, pool, log)
-    _add_outcomes_path(app, service, pool, log)
+    _add_paths(app, service, metrics, workers, log)
+    _add_outcomes_path(app, service, workers, log)
     document = openapi.build_document(app.title, app.version, service, token_required=tokens.callers is not None)
     app.openapi = lambda: document  # type: ignore[method-assign]
 
@@ -87,26 +88,19 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 def _add_paths(
-    app: FastAPI, service: Service, metrics: ServerMetrics, pool: ThreadPoolExecutor, log: LogRecorder | None
+    app: FastAPI, service: Service, metrics: ServerMetrics, workers: Workers, log: LogRecorder | None
 ) -> None:
     limits = service.repository.config.serving
 
     @app.post("/predict")
     async def predict(request: Request) -> Response:
-        context, reading = get_context(request.scope), True
+        context = get_context(request.scope)
         content_type, explain = _content_type(request), _explain_option(request)
-        try:
-            async with asyncio.timeout(limits.timeout_seconds):
-                content = await _read_content(request, limits.max_body_mib)
-                reading = False
-                work = service.predict_and_explain if explain else service.predict
-                result = await asyncio.get_running_loop().run_in_executor(pool, work, content_type, content)
-        except TimeoutError:
-            slow = "The request took too long to arrive" if reading else "The prediction took too long"
-            raise ApiError(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
+        work = service.predict_and_explain if explain else service.predict
+        result = await _work(request, workers, limits, lambda content: work(content_type, content))
         context.rows = len(result.rows)
         if metrics.record_predictions(result.rows, result.predictions):
-            pool.submit(metrics.count_pending)
+            workers.submit(0, metrics.count_pending)
         if log is not None:
             log.record_predictions(context.id, result.rows, result.predictions)
         explanations = {} if result.explanations is None else {"reasons": result.explanations}
@@ -129,12 +123,16 @@ def _add_paths(
     async def ready() -> Response:
         if not service.ready:
             raise service.not_ready_error()
+        if workers.is_stuck:
+            raise ApiError(503, "All threads work for callers that are gone, so no request is answered.", code="stuck")
+        if service.is_ending:
+            raise ApiError(503, "The server is ending.", code="ending")
         return JSONResponse(
             {"status": "ready", "version": service.version_id.short, "digest": service.version_id.digest}
         )
 
 
-def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor, log: LogRecorder | None) -> None:
+def _add_outcomes_path(app: FastAPI, service: Service, workers: Workers, log: LogRecorder | None) -> None:
     limits = service.repository.config.serving
 
     @app.post(OUTCOMES)
@@ -143,21 +141,12 @@ def _add_outcomes_path(app: FastAPI, service: Service, pool: ThreadPoolExecutor,
             raise outcomes_endpoint.NO_LOG
         context, content_type = get_context(request.scope), _content_type(request)
         max_outcomes = outcomes_endpoint.find_max_outcomes(log, limits.max_rows)
-        try:
-            async with asyncio.timeout(limits.timeout_seconds):
-                content = await _read_content(request, limits.max_body_mib)
-        except TimeoutError:
-            slow = f"The request took too long to arrive: more than {limits.timeout_seconds} s."
-            raise ApiError(408, slow) from None
-        outcomes = await asyncio.get_running_loop().run_in_executor(
-            pool,
-            outcomes_endpoint.parse_outcomes,
-            content_type,
-            content,
-            service.metadata,
-            max_outcomes,
-            cell_rules(service.repository.config.data),
-        )
+        rules = cell_rules(service.repository.config.data)
+
+        def parse(content: bytes) -> OutcomeEntry:
+            return outcomes_endpoint.parse_outcomes(content_type, content, service.metadata, max_outcomes, rules)
+
+        outcomes = await _work(request, workers, limits, parse)
         outcomes_endpoint.record_outcomes(log, outcomes)
         return JSONResponse({"accepted": len(outcomes), "request_id": context.id}, 202)
 
@@ -185,7 +174,23 @@ def _explain_option(request: Request) -> bool:
     return option == "true"
 
 
-async def _read_content(request: Request, max_mib: int) -> bytes:
+async def _work(request: Request, workers: Workers, limits: ServingConfig, work: Callable[[bytes], T]) -> T:
+    """Return the result of work on the body, done in a thread within the time limit of a request."""
+    job, reading = Job(workers), True
+    try:
+        async with asyncio.timeout(limits.timeout_seconds):
+            content = await _read_content(request, limits.max_body_mib, job)
+            reading = False
+            is_packed = _content_type(request) in body.PACKED
+            return await job.run(request.receive, lambda: work(content), is_packed=is_packed)
+    except TimeoutError:
+        slow = "The request took too long to arrive" if reading else "The prediction took too long"
+        raise ApiError(408 if reading else 504, f"{slow}: more than {limits.timeout_seconds} s.") from None
+    finally:
+        job.close()
+
+
+async def _read_content(request: Request, max_mib: int, job: Job) -> bytes:
     """Return the body; stop reading as soon as it is larger than allowed."""
     max_bytes, parts, size = max_mib * 2**20, list[bytes](), 0
     too_large = ApiError(413, f"The body is larger than the limit of {max_mib} MiB. Split it into smaller requests.")
@@ -196,6 +201,7 @@ async def _read_content(request: Request, max_mib: int) -> bytes:
             size += len(part)
             if size > max_bytes:
                 raise too_large
+            job.hold(len(part))
             parts.append(part)
     except ClientDisconnect:
         raise ApiError(400, "The caller closed the connection before the body was complete.") from None

@@ -10,17 +10,20 @@ from gitops_ml.config import ServingConfig
 from gitops_ml.rows import csv_table
 from gitops_ml.rows.json_text import parse_json
 from gitops_ml.serving.api_error import (
+    MAX_NAMES,
     MAX_PROBLEMS,
     ApiError,
     RequestProblem,
     check_columns,
     check_row_count,
     schema_error,
-    unknown_column,
+    unknown_columns,
 )
+from gitops_ml.serving.json_size import check_size
 
 JSON, CSV = "application/json", "text/csv"
 PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
+PACKED = frozenset({PARQUET, ARROW})  # a few bytes of them may be many rows
 
 
 def check_content_type(content_type: str, encoding: str) -> str:
@@ -67,6 +70,7 @@ def read_body(content_type: str, body: bytes, columns: Mapping[str, str], limits
 
 
 def _read_json(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
+    check_size(body, limits.max_rows, len(columns))
     try:
         content = parse_json(body)
     except ValueError as error:
@@ -92,8 +96,7 @@ def _from_rows(records: list[Any], columns: Mapping[str, str], limits: ServingCo
             problems.append(RequestProblem(number, None, "a row must be an object"))
         elif record.keys() != columns.keys():
             problems += [RequestProblem(number, name, "column is missing") for name in columns if name not in record]
-            unknown = [unknown_column(name, list(columns)) for name in list(record)[:1000] if name not in columns]
-            problems += [RequestProblem(number, problem.column, problem.rule) for problem in unknown]
+            problems += unknown_columns(record, columns, number)
         if len(problems) > MAX_PROBLEMS * 20:
             break  # the list of so many problems need not be complete
     if problems:
@@ -132,7 +135,7 @@ def _to_series(values: list[Any]) -> "pd.Series[Any]":
 
 def _read_csv(body: bytes, columns: Mapping[str, str], limits: ServingConfig) -> pd.DataFrame:
     try:
-        header = csv_table.read_header(body, ",")
+        header = csv_table.read_header(body, ",", len(columns) + MAX_NAMES)
         check_columns(header, columns)
         frame = next(csv_table.read_texts(body, ",", header, limits.max_rows + 1), None)
     except UnicodeDecodeError:

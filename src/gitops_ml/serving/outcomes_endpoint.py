@@ -11,6 +11,7 @@ from gitops_ml.rows.json_text import parse_json
 from gitops_ml.run import Run
 from gitops_ml.serving import body
 from gitops_ml.serving.api_error import MAX_PROBLEMS, ApiError, RequestProblem, check_row_count
+from gitops_ml.serving.json_size import check_size
 from gitops_ml.serving.log_entries import OutcomeEntry
 from gitops_ml.serving.log_recorder import LogRecorder
 from gitops_ml.serving.middleware import VALID_ID
@@ -46,6 +47,7 @@ def parse_outcomes(
     """
     if content_type != body.JSON:
         raise ApiError(415, f"The Content-Type {content_type!r} is not supported here. Use {body.JSON}.")
+    check_size(content, max_outcomes, len(FIELDS))
     items = _parse_items(content)
     check_row_count(len(items), max_outcomes)
     problems: list[RequestProblem] = []

@@ -1,5 +1,6 @@
 """Validation of a request's rows against your schema, without the target and the key column."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,12 +11,15 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.rows.cell_rules import CellRules
 from gitops_ml.rows.coerce import restore_types
 from gitops_ml.rows.column_kinds import DEFAULT, expand_columns, kind_of, parse_rows
-from gitops_ml.rows.schema_check import MEANINGS, check_typed_rows
+from gitops_ml.rows.schema_check import MEANINGS, RuleViolation, check_at_once, check_typed_rows
 from gitops_ml.run import Run
 from gitops_ml.serving import body, row_json_schema
-from gitops_ml.serving.api_error import RequestProblem, schema_error
+from gitops_ml.serving.api_error import MAX_PROBLEMS, RequestProblem, schema_error
+from gitops_ml.serving.workers import check_caller
 
 MAX_FAST_ROWS = 20
+# Rows that are searched for problems at a time, so that a request with a problem in each cell needs little memory.
+MIN_CHUNK, MAX_CHUNK, CHUNK_CELLS = 100, 1000, 200_000
 
 
 class RowValidator:
@@ -100,17 +104,47 @@ class RowValidator:
         typed, wrong = parse_rows(self._kinds, frame, is_json=is_json)
         if not wrong and self._is_valid_fast(typed):
             return typed
+        chunk = max(MIN_CHUNK, min(MAX_CHUNK, CHUNK_CELLS // max(len(self.columns), 1)))
+        if len(frame) > chunk:
+            checked = None if wrong else check_at_once(self._schema, self._key, typed)
+            if checked is not None:
+                return restore_types(self._schema, checked)
+            self._refuse_first_problems(frame, typed, wrong, chunk)
         checked, violations = check_typed_rows(self._schema, self._key, frame, self._kinds, typed, wrong)
-        problems: dict[tuple[int | None, str | None], RequestProblem] = {}
-        for violation in violations:
-            subject = violation.column if violation.column in frame else ""
-            rule = MEANINGS.get(violation.rule, violation.rule)
-            rows: list[int | None] = [int(row) for row in violation.values.index]
-            for row in rows or [None]:
-                problems.setdefault((row, subject), RequestProblem(row, subject, rule))
+        problems = _list_problems(frame, violations)
         if problems:
-            raise schema_error(_sort_problems(list(problems.values())))
+            raise schema_error(_sort_problems(problems))
         return restore_types(self._schema, checked)
+
+    def _refuse_first_problems(
+        self, frame: pd.DataFrame, typed: pd.DataFrame, wrong: "Mapping[str, pd.Series[Any]]", chunk: int
+    ) -> None:
+        """Raise for the problems of the first rows that have many: to list millions takes minutes, and gigabytes."""
+        problems: list[RequestProblem] = []
+        for start in range(0, len(frame), chunk):
+            check_caller()
+            part = slice(start, start + chunk)
+            masks = {name: mask.iloc[part] for name, mask in wrong.items() if mask.iloc[part].any()}
+            _, violations = check_typed_rows(
+                self._schema, self._key, frame.iloc[part], self._kinds, typed.iloc[part], masks
+            )
+            problems += _list_problems(frame, violations)
+            if len(problems) > MAX_PROBLEMS:
+                raise schema_error(_sort_problems(problems), complete=start + chunk >= len(frame))
+        if problems:
+            raise schema_error(_sort_problems(problems))
+
+
+def _list_problems(frame: pd.DataFrame, violations: list[RuleViolation]) -> list[RequestProblem]:
+    """Return the problem of each row and column; of several rules that a cell breaks, the first."""
+    problems: dict[tuple[int | None, str | None], RequestProblem] = {}
+    for violation in violations:
+        subject = violation.column if violation.column in frame else ""
+        rule = MEANINGS.get(violation.rule, violation.rule)
+        rows: list[int | None] = [int(row) for row in violation.values.index]
+        for row in rows or [None]:
+            problems.setdefault((row, subject), RequestProblem(row, subject, rule))
+    return list(problems.values())
 
 
 def _sort_problems(problems: list[RequestProblem]) -> list[RequestProblem]:

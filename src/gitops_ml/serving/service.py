@@ -18,6 +18,7 @@ from gitops_ml.serving.explain_rows import check_explainable, explain_rows
 from gitops_ml.serving.refused_rows import locate_problem
 from gitops_ml.serving.row_validator import RowValidator
 from gitops_ml.serving.score import open_run, reproduces_predictions, to_typed_rows
+from gitops_ml.serving.workers import check_caller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,7 @@ class Service:
         repository: Repository whose model.toml configures the server, such as the maximum size of a request.
         ready: True if the smoke test has passed.
         failure: Reason why the smoke test failed; None while it has not run, and after it has passed.
+        is_ending: True if the server ends: requests are still answered, and new callers should go elsewhere.
     """
 
     version_id: VersionId
@@ -86,6 +88,7 @@ class Service:
     repository: Repository
     ready: bool = False
     failure: str | None = None
+    is_ending: bool = False
 
     def run_smoke_test(self) -> bool:
         """Predict the rows that training recorded with their predictions (expected.json), and compare the predictions.
@@ -103,6 +106,10 @@ class Service:
         except Exception as error:  # user code may raise errors of any type
             self.failure = f"The smoke test failed: the model cannot predict the recorded rows: {type(error).__name__}."
         return self.ready
+
+    def begin_ending(self) -> None:
+        """Note that the server ends, so that its readiness sends new callers elsewhere."""
+        self.is_ending = True
 
     def not_ready_error(self) -> ApiError:
         """Return the error 503 of a service that is not ready; its code is `unfit` if the smoke test has failed."""
@@ -125,6 +132,7 @@ class Service:
                 predict them.
         """
         rows = self._read_rows(content_type, body)
+        check_caller()
         return PredictionResult(rows, self._predict_rows(rows))
 
     def predict_and_explain(self, content_type: str, body: bytes) -> PredictionResult:
@@ -142,9 +150,10 @@ class Service:
         """
         rows = self._read_rows(content_type, body)
         check_explainable(self.attribution_baseline, len(rows))
-        return PredictionResult(
-            rows, self._predict_rows(rows), explain_rows(self.model, self.attribution_baseline, rows)
-        )
+        check_caller()
+        predictions = self._predict_rows(rows)
+        check_caller()
+        return PredictionResult(rows, predictions, explain_rows(self.model, self.attribution_baseline, rows))
 
     def _read_rows(self, content_type: str, body: bytes) -> "pd.DataFrame":
         if not self.ready:
@@ -162,7 +171,7 @@ class Service:
         except (MemoryError, OSError):  # not caused by the rows
             raise
         except Exception as error:  # user code may raise errors of any type
-            problem = locate_problem(lambda some: predict(self.model, some), rows, self.example_rows[0])
+            problem = locate_problem(self._predict_part, rows, self.example_rows[0])
             raise ApiError(422, "The model cannot predict these rows.", [problem]) from error
         if predictions.not_finite_count:
             problem = RequestProblem(
@@ -170,6 +179,10 @@ class Service:
             )
             raise ApiError(422, "The predictions of some rows are not finite.", [problem])
         return predictions
+
+    def _predict_part(self, rows: "pd.DataFrame") -> Predictions:
+        check_caller()
+        return predict(self.model, rows)
 
     @cached_property
     def attribution_baseline(self) -> explanations.AttributionBaseline:

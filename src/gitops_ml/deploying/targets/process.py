@@ -36,7 +36,7 @@ OPTION, TRIAL = "gitops", "trial"
 # A server gets no other variable of this environment: no token of the job, no password of a registry, no setting of
 # the clone. It gets the servers' secrets, and removes them from its environment before it runs your code.
 INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SYSTEMROOT", *secrets.SERVER_SECRETS)
-GRACE = 40  # seconds until a server that should end is killed
+ENDING = 15  # seconds that a server may take to end, beyond the time of its longest request
 MAX_LINES = 200  # of a server's output
 
 
@@ -216,8 +216,9 @@ class ProcessTarget:
         """Ask servers to finish their requests and end, and kill those that take too long."""
         for process in processes:
             _signal(process, signal.SIGTERM)
+        seconds = self._repository.config.serving.timeout_seconds + ENDING
         retrying = Retrying(
-            stop=stop_after_delay(GRACE), wait=wait_fixed(0.1), retry=retry_if_result(bool),
+            stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry=retry_if_result(bool),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
         )  # fmt: skip
         for process in retrying(lambda: [each for each in self._list_processes() if each in processes]):
