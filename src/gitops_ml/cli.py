@@ -1,9 +1,11 @@
 """The command line: import the command, run it, and turn its errors into messages and exit codes."""
 
 import importlib
+import io
 import os
 import sys
 import traceback
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,11 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code; each class of errors.py has its own.
     """
+    if arguments is None:  # this process is ours: warnings of pandas and scikit-learn may quote names from data
+        warnings.showwarning = _show_warning
     try:
         with secrets.prepare_environment():
             gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        echo_error(message.getvalue())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         echo_error("Interrupted. Run the same command again to continue.")
@@ -78,6 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
         echo_error(_bug(error))
         return BUG_EXIT_CODE
     return 0
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **__: object
+) -> None:
+    """Print a warning of another library as Python does, through the function that cleans text."""
+    echo_error(warnings.formatwarning(message, category, filename, lineno).rstrip())
 
 
 def _bug(error: Exception) -> str:

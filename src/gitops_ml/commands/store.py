@@ -6,6 +6,7 @@ import click
 
 from gitops_ml import console
 from gitops_ml.commands import find_repository
+from gitops_ml.printable import show_addresses
 
 
 @click.group()
@@ -36,7 +37,7 @@ def status(project: Path) -> None:
         tip = (store.branch.tip or "not created yet")[:12]
         console.echo(f"{location}, tip {tip}; {size:.1f} of {repository.config.store.budget_mib} MiB.")
     else:
-        console.echo(f"server {os.environ[SERVER].split('@')[-1]}; {size:.1f} MiB.")
+        console.echo(f"server {show_addresses(os.environ[SERVER])}; {size:.1f} MiB.")
 
 
 @command.command()

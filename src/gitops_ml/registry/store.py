@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from gitops_ml.errors import StoreError
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.clone_folder import CloneRemoved
 from gitops_ml.registry.database import check_schema, database_error, find_database_error, schema_revision
+from gitops_ml.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +22,6 @@ SERVER = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 SCHEME = "gitstore"
-PASSWORD = re.compile(r"://[^/\s]+@")
 # Environment variable with the folder of the open store; mlflow_plugin reads it.
 ROOT = "GITOPS_STORE_ROOT"
 
@@ -192,10 +191,10 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
     try:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, requests.RequestException) as error:
-        # MLflow quotes its URI, which may contain a password.
-        message = PASSWORD.sub("://", str(error).splitlines()[0])
+        # MLflow quotes its URI, whole and in parts, and it may contain a password or a token.
+        message = redact(str(error).splitlines()[0])
         raise StoreError(
-            f"MLflow at {uri.split('@')[-1]} answered: {message}",
+            f"MLflow at {uri} answered: {message}",
             f"Check that it can be reached and allows this ({SERVER}).",
         ) from error
 
