@@ -131,6 +131,13 @@ class IntegrityError(GitopsError):
     title = "Integrity"
 
 
+class MachineError(GitopsError):
+    """The machine refused to read or write: its disk is full, a folder is read-only, or its memory does not suffice."""
+
+    exit_code = 17
+    title = "Machine"
+
+
 class ProblemsFound(GitopsError):
     """The doctor found a setting that will fail, or a rule that is not enforced."""
 
