@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from gitops_ml import library, secrets
+from gitops_ml import library, secrets, temporary_folder
 from gitops_ml.console import echo_error
 from gitops_ml.errors import BUG_EXIT_CODE, GitopsError
 from gitops_ml.machine_errors import find_machine_error
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:  # this process is ours: warnings of pandas and scikit-learn may quote names from data
         warnings.showwarning = _show_warning
     try:
-        with secrets.prepare_environment():
+        with temporary_folder.own_temporary_folder(), secrets.prepare_environment():
             gitops.main(args=arguments, prog_name="gitops", standalone_mode=False)
     except click.ClickException as error:
         message = io.StringIO()
