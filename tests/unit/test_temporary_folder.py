@@ -174,3 +174,35 @@ def test_a_killed_registration_leaves_nothing_behind(
     while list(folder.iterdir()) and time.monotonic() < until:
         time.sleep(0.1)
     assert list(folder.iterdir()) == []
+
+
+def find_trial(project: Project) -> int | None:
+    """Return the process id of the trial server of a repository."""
+    listed = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,args="], capture_output=True, text=True).stdout
+    marked = [line.split() for line in listed.splitlines() if str(project.root.parent) in line and "|trial|" in line]
+    return next((int(pid) for pid, state, *_ in marked if not state.startswith("Z")), None)
+
+
+@pytest.mark.slow
+def test_a_trial_server_of_a_killed_deployment_is_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next command of any kind ends it, not only the next deployment."""
+    shutil.copy(project.root / "requirements" / "train.txt", project.root / "requirements" / "serve.txt")
+    project.vendor()
+    project.promote()
+    monkeypatch.setenv("GITOPS_STATE", str(project.root.parent / "state"))
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
+    command = [sys.executable, "-m", "gitops_ml", "--project", str(project.root)]
+    deployment = subprocess.Popen([*command, "deploy"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while (trial := find_trial(project)) is None and time.monotonic() < until and deployment.poll() is None:
+        time.sleep(0.02)
+    deployment.kill()
+    deployment.wait()
+    assert trial is not None
+    with ended_at_last(trial):
+        assert is_running(trial)
+        subprocess.run([*command, "config"], check=True, capture_output=True)
+        assert not is_running(trial)
+    subprocess.run([*command, "deploy"], check=True, capture_output=True)
+    assert find_trial(project) is None
+    assert not list((project.root.parent / "state").rglob(".partial.*"))
