@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ def _secrets_of_addresses() -> set[str]:
     """Return passwords and queries of the addresses in the environment, such as MLFLOW_TRACKING_URI.
 
     Programs quote parts of an address, where it is no longer recognized as one. A value of a query is masked if it is
-    as long as a token; shorter ones, such as `require`, occur in ordinary text.
+    as long as a token and has a digit; others, such as `require` or `repository`, occur in ordinary text.
     """
     found = set[str]()
     for value in os.environ.values():
@@ -118,6 +119,6 @@ def _secrets_of_addresses() -> set[str]:
             continue
         place, _, query = rest.partition("?")
         password = place.rpartition("@")[0].partition(":")[2]
-        values = [pair.partition("=")[2] for pair in query.split("&")]
+        values = [value for pair in query.split("&") if re.search(r"\d", value := pair.partition("=")[2])]
         found |= {each for each in (password, unquote(password), *values) if len(each) >= TOKEN_LENGTH}
     return found
