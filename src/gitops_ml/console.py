@@ -1,4 +1,7 @@
-"""Output of commands: tables and progress on a terminal, plain lines in CI, summaries and outputs in GitHub Actions."""
+"""Output of commands: tables and progress on a terminal, plain lines in CI, summaries and outputs in GitHub Actions.
+
+Text from data, from the store and from other programs is printed by these functions only, which clean it.
+"""
 
 import os
 import sys
@@ -9,23 +12,26 @@ from pathlib import Path
 
 import click
 
+from gitops_ml.output_text import clean, defuse, hide
+from gitops_ml.printable import show_invisible
+
 
 def echo(text: str = "") -> None:
-    """Print text to standard output, without commands that GitHub's runner would obey.
+    """Print text to standard output.
 
     Args:
         text: One or more lines.
     """
-    print(_defuse(text), flush=True)
+    print(clean(text), flush=True)
 
 
 def echo_error(text: str) -> None:
-    """Print text to standard error, without commands that GitHub's runner would obey.
+    """Print text to standard error.
 
     Args:
         text: One or more lines.
     """
-    print(_defuse(text), file=sys.stderr, flush=True)
+    print(clean(text), file=sys.stderr, flush=True)
 
 
 def echo_quoted(title: str, text: str) -> None:
@@ -40,19 +46,13 @@ def echo_quoted(title: str, text: str) -> None:
         echo("\n".join([title, *(f"| {line}" for line in lines)]))
 
 
-def _defuse(text: str) -> str:
-    """Return text without commands to GitHub's runner: lines that begin with two colons, and `##[` anywhere."""
-    lines = text.replace("##[", "# #[").splitlines()
-    return "\n".join(f"| {line}" if line.lstrip().startswith("::") else line for line in lines)
-
-
 def warn(text: str) -> None:
     """Show a warning: an annotation in GitHub Actions, a line on standard error elsewhere.
 
     Args:
         text: Text of the warning; line breaks become spaces.
     """
-    line = " ".join(text.split())
+    line = " ".join(clean(text).split())
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(f"::warning title=gitops::{line.replace('%', '%25')}", flush=True)
     else:
@@ -73,12 +73,15 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) 
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
     console = Console(width=width, highlight=False)
-    layout = Table(title=title, title_justify="left", title_style="bold")
+    layout = Table(title=Text(clean(title)), title_justify="left", title_style="bold")
     for header in headers:
-        layout.add_column(header, overflow="fold")
+        layout.add_column(Text(clean(header)), overflow="fold")
     for row in rows:
-        layout.add_row(*(Text(str(cell)) for cell in row))
-    console.print(layout)
+        layout.add_row(*(Text(clean(str(cell))) for cell in row))
+    with console.capture() as captured:
+        console.print(layout)
+    # A title may be wrapped so that a line begins with two colons.
+    print(defuse(captured.get()), flush=True)
 
 
 def markdown(text: str, *, paged: bool = False) -> None:
@@ -88,10 +91,11 @@ def markdown(text: str, *, paged: bool = False) -> None:
         text: Markdown.
         paged: Use a pager on a terminal, for long text.
     """
+    plain = "\n".join(show_invisible(line) for line in text.strip().splitlines())
     if not sys.stdout.isatty():
-        echo(text.strip())
+        print(defuse(plain), flush=True)
         return
-    formatted = _format_markdown(text)
+    formatted = _format_markdown(plain)
     if paged:
         click.echo_via_pager(formatted, color=True)
     else:
@@ -126,7 +130,7 @@ def append_summary(markdown: str) -> None:
     Args:
         markdown: Markdown to append.
     """
-    _append("GITHUB_STEP_SUMMARY", markdown)
+    _append("GITHUB_STEP_SUMMARY", hide(markdown))
 
 
 def set_output(name: str, value: str) -> None:
@@ -136,7 +140,7 @@ def set_output(name: str, value: str) -> None:
         name: Name of the output.
         value: Value of the output; line breaks become spaces.
     """
-    _append("GITHUB_OUTPUT", f"{name}={' '.join(value.split())}")
+    _append("GITHUB_OUTPUT", f"{name}={show_invisible(' '.join(value.split()))}")
 
 
 def _append(variable: str, text: str) -> None:
@@ -176,6 +180,7 @@ def _step_display(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda step: echo_error(f"{title}: {step}")
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(title) as status:
-        yield lambda step: status.update(f"{title}: {step}")
+    with Console(stderr=True).status(Text(clean(title))) as status:
+        yield lambda step: status.update(Text(clean(f"{title}: {step}")))

@@ -7,9 +7,11 @@ parser.
 
 from typing import ClassVar
 
+from gitops_ml.printable import show_addresses
+
 
 class GitopsError(Exception):
-    """A failure that a user can act on.
+    """A failure that a user can act on; addresses in it are shown without passwords and queries.
 
     Attributes:
         problem: Description of the failure, and its location (file, table, column, row).
@@ -20,9 +22,9 @@ class GitopsError(Exception):
     title: ClassVar[str] = "Stopped"
 
     def __init__(self, problem: str, next_step: str) -> None:
-        super().__init__(f"{problem}\n{next_step}")
-        self.problem = problem
-        self.next_step = next_step
+        self.problem = show_addresses(problem)
+        self.next_step = show_addresses(next_step)
+        super().__init__(f"{self.problem}\n{self.next_step}")
 
 
 class ConfigError(GitopsError):
@@ -141,6 +143,13 @@ class NothingServes(GitopsError):
 
     exit_code = 18
     title = "Nothing serves"
+
+
+class MachineError(GitopsError):
+    """The machine refused to read or write: its disk is full, a folder is read-only, or its memory does not suffice."""
+
+    exit_code = 19
+    title = "Machine"
 
 
 class ProblemsFound(GitopsError):

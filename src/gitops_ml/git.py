@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,7 +93,7 @@ def run_bytes(
     except OSError as error:
         raise GitError(args[0], str(error)) from error
     if done.returncode not in exit_codes:
-        raise GitError(args[0], done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}")
+        raise GitError(args[0], done.stderr.decode(errors="replace").strip() or _describe_end(done.returncode))
     return done.stdout
 
 
@@ -109,6 +110,11 @@ def _ssh_limits(root: Path, env: Mapping[str, str]) -> dict[str, str]:
         return {}
     alive = f"-o ServerAliveInterval={SILENCE // 2} -o ServerAliveCountMax=2"
     return {"GIT_SSH_COMMAND": f"ssh -o ConnectTimeout={SILENCE} {alive}"}
+
+
+def _describe_end(returncode: int) -> str:
+    """Return how git ended without a message."""
+    return f"exit {returncode}" if returncode >= 0 else f"it was ended: {signal.strsignal(-returncode)}"
 
 
 def config_environment(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

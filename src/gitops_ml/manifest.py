@@ -1,16 +1,21 @@
 """Manifests: digests of the files of a folder, which a record pins and every reader verifies before it opens a file."""
 
+import functools
 import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from gitops_ml.errors import IntegrityError
 
 FILE = "manifest.json"
 MAX_BYTES = 2**30
+# Names of files in a message, and characters of each: a manifest can have thousands.
+SHOWN, MAX_NAME = 10, 80
+P = ParamSpec("P")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -65,7 +70,7 @@ def write_manifest(folder: Path) -> str:
         The digest of the manifest.
 
     Raises:
-        IntegrityError: The folder contains a link.
+        IntegrityError: The folder contains a link, or something that is neither a file nor a folder.
     """
     entries = {name: {"sha256": digest_file(folder / name), "bytes": (folder / name).stat().st_size}
                for name in _names(folder)}  # fmt: skip
@@ -74,6 +79,20 @@ def write_manifest(folder: Path) -> str:
     return digest_bytes(text.encode())
 
 
+def _refuse_unreadable(function: Callable[P, None]) -> Callable[P, None]:
+    """Decorate a function whose first argument is a folder: files that cannot be read become an IntegrityError."""
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except OSError as error:
+            raise _integrity_error(Path(str(args[0])), f"they cannot be read ({error.strerror or error})") from error
+
+    return checked
+
+
+@_refuse_unreadable
 def verify(folder: Path, digest: str) -> None:
     """Check that the folder holds exactly the files that the manifest of this digest names, byte for byte.
 
@@ -82,7 +101,8 @@ def verify(folder: Path, digest: str) -> None:
         digest: Digest of the manifest, from a record or the output of a job; never from a file beside the folder.
 
     Raises:
-        IntegrityError: The digest is malformed, or a file is missing, added, changed, a link, or too large.
+        IntegrityError: The digest is malformed, or a file is missing, added, changed, a link, too large, or cannot be
+            read; or the manifest is not in the form of `write_manifest`.
     """
     entries = _read_entries(folder, digest)
     differing = set(_names(folder)) ^ set(entries)
@@ -92,6 +112,7 @@ def verify(folder: Path, digest: str) -> None:
         _verify_entry(folder, name, entry)
 
 
+@_refuse_unreadable
 def verify_file(folder: Path, digest: str, name: str) -> None:
     """Check one file against the manifest of this digest; other files may be missing.
 
@@ -121,8 +142,7 @@ def _read_entries(folder: Path, digest: str) -> dict[str, dict[str, Any]]:
     content = manifest.read_bytes()
     if digest_bytes(content) != digest:
         raise _integrity_error(folder, f"its {FILE} has the digest {digest_bytes(content)}, but {digest} is expected")
-    entries: dict[str, dict[str, Any]] = json.loads(content)
-    return entries
+    return _parse_entries(folder, content)
 
 
 def _verify_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
@@ -133,12 +153,48 @@ def _verify_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
         raise _integrity_error(folder, f"{name} was changed after it was written")
 
 
+def _parse_entries(folder: Path, content: bytes) -> dict[str, dict[str, Any]]:
+    """Return digest and size of each file; a manifest with the right digest may still have any content."""
+    from gitops_ml.rows.json_text import unique_keys
+
+    try:
+        entries = json.loads(content, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError) as error:
+        raise _integrity_error(folder, f"its {FILE} is not JSON ({type(error).__name__})") from error
+    if not isinstance(entries, dict):
+        raise _integrity_error(folder, f"its {FILE} is not an object with an entry for each file")
+    malformed = [name for name, entry in entries.items() if not _is_entry(entry)]
+    if malformed:
+        raise _integrity_error(folder, f"its {FILE} does not have digest and size of {_list_names(malformed)}")
+    return entries
+
+
+def _is_entry(entry: object) -> bool:
+    """Return whether a value has the form of an entry: a digest, and a number of bytes."""
+    if not isinstance(entry, dict) or set(entry) != {"sha256", "bytes"}:
+        return False
+    digest, size = entry["sha256"], entry["bytes"]
+    return isinstance(digest, str) and bool(_DIGEST.fullmatch(digest)) and type(size) is int and size >= 0
+
+
+def _list_names(names: Collection[str]) -> str:
+    """Return the first names as text, and the number of the others."""
+    others = len(names) - SHOWN
+    shown = [name[:MAX_NAME] for name in sorted(names)[:SHOWN]]
+    return ", ".join(shown) + (f" and {others} more" if others > 0 else "")
+
+
 def _names(folder: Path) -> list[str]:
-    """Return every file below the folder except the manifest, as sorted POSIX paths; links are refused."""
+    """Return every file below the folder except the manifest, as sorted POSIX paths.
+
+    Links, and what is neither a file nor a folder, are refused.
+    """
     names = []
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise _integrity_error(folder, f"{path.relative_to(folder)} is a link")
+        if not path.is_file() and not path.is_dir():
+            raise _integrity_error(folder, f"{path.relative_to(folder)} is neither a file nor a folder")
         if path.is_file() and path != folder / FILE:
             names.append(path.relative_to(folder).as_posix())
     return sorted(names)

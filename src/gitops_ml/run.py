@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gitops_ml.config import SplitConfig
 from gitops_ml.errors import IntegrityError
@@ -97,6 +98,40 @@ class Run(Document):
     lineage: Lineage
 
 
+class Recorded(BaseModel):
+    """Form of the recorded rows and predictions for the smoke test.
+
+    Attributes:
+        rows: Rows as in a request.
+        predictions: Predictions for these rows, with probabilities.
+    """
+
+    rows: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
+
+
+class ReferenceForm(BaseModel):
+    """Form of the distributions in the training data.
+
+    Attributes:
+        columns: Bins of each column.
+        prediction: Bins of the predictions.
+    """
+
+    columns: dict[str, dict[str, Any]]
+    prediction: dict[str, Any]
+
+
+# Commands take for granted that these documents have these forms.
+FORMS: dict[str, TypeAdapter[Any]] = {
+    EXPECTED: TypeAdapter(Recorded),
+    EXAMPLE: TypeAdapter(list[dict[str, Any]]),
+    REFERENCE: TypeAdapter(ReferenceForm),
+    KEY_SAMPLE: TypeAdapter(list[Any]),
+    ATTRIBUTION_BASELINE: TypeAdapter(dict[str, Any]),
+}
+
+
 def read_run(folder: Path, digest: str) -> Run:
     """Verify the folder of a run and read its description.
 
@@ -108,7 +143,7 @@ def read_run(folder: Path, digest: str) -> Run:
         The description of the run.
 
     Raises:
-        IntegrityError: The folder does not match the digest, or its run.json is invalid.
+        IntegrityError: The folder does not match the digest, or one of its documents is invalid.
     """
     verify(folder, digest)
     return parse_run(folder)
@@ -118,14 +153,41 @@ def parse_run(folder: Path) -> Run:
     """Return the description of a run whose files the caller has verified.
 
     Args:
-        folder: Folder of the run.
+        folder: Folder of the run; documents beside run.json may be missing.
 
     Raises:
-        IntegrityError: Its run.json is invalid.
+        IntegrityError: Its run.json, or another of its documents, is invalid.
     """
+    file = folder / FILE
     try:
-        return Run.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValidationError) as error:
+        document = Run.model_validate_json(file.read_bytes())
+        _check_fields(document)
+        for name, form in FORMS.items():
+            file = folder / name
+            if file.exists():
+                form.validate_json(file.read_bytes())
+    except (OSError, ValueError) as error:
         raise IntegrityError(
-            f"{folder / FILE} was not written by this version of gitops: {error}", "Train again."
+            f"{file} was not written by this version of gitops: {_describe(error)}.", "Train again."
         ) from error
+    return document
+
+
+def _check_fields(document: Run) -> None:
+    """Raise ValueError if a field has a value that a run cannot have."""
+    missing = [name for name in ("scikit-learn", "skops") if name not in document.lineage.libraries]
+    if missing:
+        raise ValueError(f"lineage.libraries does not have {' and '.join(missing)}")
+    if document.task == "classification" and not document.classes:
+        raise ValueError("classes is empty")
+    if not document.columns:
+        raise ValueError("columns is empty")
+
+
+def _describe(error: Exception) -> str:
+    """Return the first problem of a document in one short line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}"[:200] if place else first["msg"][:200]

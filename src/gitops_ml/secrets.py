@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from gitops_ml.errors import ConfigError
 from gitops_ml.job_secrets import TABLE
@@ -24,6 +26,8 @@ MASKED = (
 SECRET_NAMES = (*MASKED, *(secret.name for secret in TABLE if secret.kind == "either"))
 # Shorter values are not masked, for they occur in ordinary text.
 MIN_LENGTH = 4
+# Passwords and values of a query in an address are masked from this length on.
+TOKEN_LENGTH = 8
 MASK = "***"
 
 
@@ -90,12 +94,31 @@ def _hidden_names() -> tuple[str, ...]:
 
 
 def redact(text: str) -> str:
-    """Return a text with the values of secrets masked, line by line of a value.
+    """Return a text with the values of secrets masked, line by line of a value, and with the secrets of addresses.
 
     Args:
         text: Text that may contain secrets, such as the output of a program.
     """
     lines = {line.strip() for name in MASKED for line in os.environ.get(name, "").splitlines()}
-    for line in sorted((line for line in lines if len(line) >= MIN_LENGTH), key=len, reverse=True):
+    masked = {line for line in lines if len(line) >= MIN_LENGTH} | _secrets_of_addresses()
+    for line in sorted(masked, key=len, reverse=True):
         text = text.replace(line, MASK)
     return text
+
+
+def _secrets_of_addresses() -> set[str]:
+    """Return passwords and queries of the addresses in the environment, such as MLFLOW_TRACKING_URI.
+
+    Programs quote parts of an address, where it is no longer recognized as one. A value of a query is masked if it is
+    as long as a token and has a digit; others, such as `require` or `repository`, occur in ordinary text.
+    """
+    found = set[str]()
+    for value in os.environ.values():
+        _, separator, rest = value.strip().partition("://")
+        if not separator or any(character.isspace() for character in value.strip()):
+            continue
+        place, _, query = rest.partition("?")
+        password = place.rpartition("@")[0].partition(":")[2]
+        values = [value for pair in query.split("&") if re.search(r"\d", value := pair.partition("=")[2])]
+        found |= {each for each in (password, unquote(password), *values) if len(each) >= TOKEN_LENGTH}
+    return found

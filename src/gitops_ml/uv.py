@@ -12,6 +12,7 @@ import sys
 
 from gitops_ml import pip_settings
 from gitops_ml.errors import ConfigError
+from gitops_ml.output_text import clean
 
 # Settings of pip, and uv's variables for them: https://docs.astral.sh/uv/reference/environment. The first variable is
 # set, unless the environment already has one of them.
@@ -37,7 +38,7 @@ def main() -> int:
     try:
         env = {**os.environ, **environment(folders=sys.argv[1:3] != COMPILE)}
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(clean(str(error)), file=sys.stderr)
         return error.exit_code
     return subprocess.run([sys.executable, "-m", "uv", *sys.argv[1:]], check=False, env=env).returncode
 

@@ -68,7 +68,7 @@ def test_a_bug_writes_its_traceback_to_a_file(project: Project, monkeypatch: pyt
     monkeypatch.chdir(project.root)
     project.write(".gitops/run/manifest.json", "[]")
     project.write("registry/production.json", "{}")
-    monkeypatch.setitem(sys.modules, "gitops_ml.run", None)
+    monkeypatch.setattr("gitops_ml.run.read_run", None)
     result = project.gitops("register")
     assert result.code == errors.BUG_EXIT_CODE
     assert "Traceback" not in result.err

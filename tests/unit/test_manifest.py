@@ -1,9 +1,11 @@
 """Manifests: a file that was changed, added or removed is detected before any file is opened."""
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +141,65 @@ def test_a_file_is_written_atomically(tmp_path: Path) -> None:
     manifest.write_atomically(tmp_path / "deep" / "a.txt", "old")
     manifest.write_atomically(tmp_path / "deep" / "a.txt", "new")
     assert [(file.name, file.read_text()) for file in (tmp_path / "deep").iterdir()] == [("a.txt", "new")]
+
+
+def _entries(folder: Path) -> dict[str, Any]:
+    entries: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return entries
+
+
+def _with_entry(name: str, **entry: Any) -> Callable[[Path], str]:
+    """Return a function for the text of a manifest with one more entry."""
+    return lambda folder: json.dumps({**_entries(folder), name: entry})
+
+
+# Each returns the text of a manifest for the files of a folder; its digest is the one that is expected.
+BAD_MANIFESTS: dict[str, Callable[[Path], str]] = {
+    "no JSON": lambda folder: "{",
+    "no text": lambda folder: "\udcff\udcfe",
+    "a list": lambda folder: "[]",
+    "a number": lambda folder: "NaN",
+    "deep": lambda folder: "[" * 100_000,
+    "a huge number": lambda folder: '{"run.json": ' + "9" * 6000 + "}",
+    "an entry that is text": lambda folder: json.dumps(dict.fromkeys(_entries(folder), "x")),
+    "no size": lambda folder: json.dumps({name: {"sha256": it["sha256"]} for name, it in _entries(folder).items()}),
+    "no digest": lambda folder: json.dumps({name: {"bytes": it["bytes"]} for name, it in _entries(folder).items()}),
+    "a size that is text": lambda folder: json.dumps(
+        {name: {**it, "bytes": str(it["bytes"])} for name, it in _entries(folder).items()}
+    ),
+    "a size that is NaN": lambda folder: json.dumps(
+        {name: {**it, "bytes": math.nan} for name, it in _entries(folder).items()}
+    ),
+    "a negative size": _with_entry("run.json", sha256=manifest.digest_bytes(b"{}"), bytes=-1),
+    "a name twice": lambda folder: '{"run.json": 1, ' + json.dumps(_entries(folder))[1:],
+    "an absolute path": _with_entry("/etc/passwd", sha256="sha256:" + "0" * 64, bytes=1),
+    "a path outside": _with_entry("../run.json", sha256="sha256:" + "0" * 64, bytes=1),
+    "a folder": _with_entry("plots", sha256="sha256:" + "0" * 64, bytes=1),
+    "an empty name": _with_entry("", sha256="sha256:" + "0" * 64, bytes=1),
+    "many names": lambda folder: json.dumps({f"x{number}": {} for number in range(9000)}),
+}
+
+
+@pytest.mark.parametrize("text", BAD_MANIFESTS.values(), ids=BAD_MANIFESTS)
+def test_a_manifest_in_another_form_is_refused(folder: Path, text: Callable[[Path], str]) -> None:
+    """The digest is right, because a job can write any manifest; the message is one short sentence."""
+    manifest.write_manifest(folder)
+    (folder / "manifest.json").write_text(text(folder), encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(IntegrityError) as caught:
+        manifest.verify(folder, manifest.digest_file(folder / "manifest.json"))
+    assert "cannot be trusted" in caught.value.problem
+    assert len(caught.value.problem) < 1000
+
+
+def test_a_file_that_is_no_file_is_refused(folder: Path) -> None:
+    """A pipe would block a reader, and cannot be copied."""
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(IntegrityError, match="pipe is neither a file nor a folder"):
+        manifest.write_manifest(folder)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(folder: Path) -> None:
+    """A name that is too long, or a folder without the right to read it, is a sentence."""
+    digest = manifest.write_manifest(folder)
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        manifest.verify(folder / ("x" * 300), digest)

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import os
 import sys
 import time
@@ -247,3 +248,90 @@ def test_a_model_that_would_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unpacks to 288 MiB"):
         model_file.save_model(model, tmp_path / "model.skops", ())
     assert not (tmp_path / "model.skops").exists()
+
+
+def _saved(folder: Path) -> Path:
+    """Write a good model file."""
+    file = folder / "model.skops"
+    model_file.save_model(Pipeline([("model", KNeighborsClassifier())]).fit(ROWS, LABELS), file, ())
+    return file
+
+
+def _rewrite(file: Path, change: Callable[[dict[str, bytes]], object]) -> None:
+    """Change the parts of a model file."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    change(parts)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def _with_schema(**changes: Any) -> Callable[[Path], None]:
+    """Return a function that changes the root of a model file's schema.json."""
+
+    def change(parts: dict[str, bytes]) -> None:
+        parts["schema.json"] = json.dumps({**json.loads(parts["schema.json"]), **changes}).encode()
+
+    return lambda file: _rewrite(file, change)
+
+
+def _with_text(text: str) -> Callable[[Path], None]:
+    """Return a function that replaces a model file's schema.json."""
+    return lambda file: _rewrite(file, lambda parts: parts.update({"schema.json": text.encode()}))
+
+
+def _without_arrays(parts: dict[str, bytes]) -> None:
+    for name in [name for name in parts if name.endswith(".npy")]:
+        del parts[name]
+
+
+def _with_bad_arrays(parts: dict[str, bytes]) -> None:
+    for name in [name for name in parts if name.endswith(".npy")]:
+        parts[name] = (
+            b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999999,), }"
+        )
+
+
+def _replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+BAD_FILES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda file: file.write_bytes(b""),
+    "no zip": lambda file: file.write_bytes(b"not a zip" * 100),
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "changed in the middle": lambda file: file.write_bytes(file.read_bytes().replace(b"PK\x03\x04", b"PK\x03\x05")),
+    "no schema": lambda file: _rewrite(file, lambda parts: parts.pop("schema.json")),
+    "a schema that is no JSON": _with_text("{"),
+    "a schema that is a list": _with_text("[]"),
+    "a schema that is a number": _with_text("NaN"),
+    "a schema that is deep": _with_text("[" * 100_000),
+    "a schema with a huge number": _with_text('{"protocol": ' + "9" * 6000 + "}"),
+    "an empty schema": _with_text("{}"),
+    "another protocol": _with_schema(protocol="x"),
+    "another loader": _with_schema(__loader__="NoSuchNode"),
+    "no content": _with_schema(content=None),
+    "content of another type": _with_schema(content=[1, 2]),
+    "another class": _with_schema(__class__=1),
+    "a missing module": _with_schema(__module__="sklearn.nosuch"),
+    "a missing class": _with_schema(__class__="NoSuch", __module__="sklearn.pipeline"),
+    "no arrays": lambda file: _rewrite(file, _without_arrays),
+    "an array of another size": lambda file: _rewrite(file, _with_bad_arrays),
+    "missing": lambda file: file.unlink(),
+    "a folder": _replace_by_folder,
+    "a dictionary": lambda file: skops.io.dump({"a": 1}, file),
+    "an estimator that is no pipeline": lambda file: skops.io.dump(KNeighborsClassifier(), file),
+}
+
+
+@pytest.mark.parametrize("damage", BAD_FILES.values(), ids=BAD_FILES)
+def test_a_damaged_model_file_is_refused(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    """A job can write any bytes, and the digest is that of these bytes; a sentence says that they are no model."""
+    file = _saved(tmp_path)
+    damage(file)
+    with pytest.raises(IntegrityError) as caught:
+        model_file.load_model(file, ())
+    assert "model.skops" in caught.value.problem
+    assert len(caught.value.problem) < 1000

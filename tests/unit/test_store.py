@@ -1,5 +1,7 @@
 """The MLflow store on a branch: transactions lose nothing if other processes push, a process dies, or a push fails."""
 
+import contextlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -9,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gitops_ml import config, manifest, run
 from gitops_ml.cli import main
+from gitops_ml.errors import IntegrityError
 from gitops_ml.registry import store, versions
 from unit.sample import Project
 
@@ -344,3 +348,49 @@ def _change_database(project: Project, statement: str) -> None:
         connection.execute(statement)
     connection.close()
     _commit_to_store(project, "mlflow.db", database.read_bytes())
+
+
+def _change_json(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Return a function that changes a JSON document of a run."""
+
+    def apply(folder: Path) -> None:
+        document = json.loads((folder / name).read_text())
+        change(document)
+        (folder / name).write_text(json.dumps(document))
+
+    return apply
+
+
+def _write(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+BAD_RUNS: dict[str, Callable[[Path], object]] = {
+    "a description that is no JSON": _write(run.FILE, "{"),
+    "a description that is deep": _write(run.FILE, "[" * 100_000),
+    "a huge number": _write(run.FILE, '{"model": ' + "9" * 6000 + "}"),
+    "half a character": _change_json(run.FILE, lambda it: it.update(model="\ud800")),
+    "no classes": _change_json(run.FILE, lambda it: it.update(classes=[])),
+    "no columns": _change_json(run.FILE, lambda it: it.update(columns={})),
+    "no libraries": _change_json(run.FILE, lambda it: it["lineage"].update(libraries={})),
+    "no recorded rows": _change_json(run.EXPECTED, lambda it: it.pop("rows")),
+    "recorded rows that are text": _write(run.EXPECTED, '{"rows": "x", "predictions": []}'),
+    "recorded rows that are no JSON": _write(run.EXPECTED, "x"),
+    "an example that is an object": _write(run.EXAMPLE, "{}"),
+    "a reference without columns": _write(run.REFERENCE, '{"prediction": {}}'),
+    "a key sample that is an object": _write(run.KEY_SAMPLE, "{}"),
+    "a baseline that is a number": _write(run.ATTRIBUTION_BASELINE, "NaN"),
+    "a pipe": lambda folder: os.mkfifo(folder / "pipe"),
+}
+
+
+@pytest.mark.parametrize("damage", BAD_RUNS.values(), ids=BAD_RUNS)
+def test_a_run_with_a_bad_document_is_not_registered(trained: Project, damage: Callable[[Path], object]) -> None:
+    """The digest is right, because the training job can write any files; a sentence says which one is wrong."""
+    folder = trained.root / ".gitops" / "run"
+    damage(folder)
+    with contextlib.suppress(IntegrityError):  # a pipe has no digest
+        manifest.write_manifest(folder)
+    result = trained.gitops("register")
+    assert result.code == 11
+    assert len(result.err) < 1000

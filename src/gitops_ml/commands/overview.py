@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_ml.commands import main_revision
 from gitops_ml.errors import ConfigError, ContainerError, ForgeError, GitopsError, StoreError
+from gitops_ml.printable import show_addresses
 from gitops_ml.secrets import redact
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def collect_overview(repository: "Repository", now: datetime | None = None) -> d
     """
     from gitops_ml import git
     from gitops_ml.registry import history
-    from gitops_ml.registry.store import PASSWORD, connect
+    from gitops_ml.registry.store import connect
 
     now, root = now or datetime.now(UTC), repository.root
     unavailable: dict[str, str] = {}
@@ -56,7 +57,7 @@ def collect_overview(repository: "Repository", now: datetime | None = None) -> d
         "github": github,
         "store": size,
         # Error messages of git may contain the password of the remote's address, and the page may be published.
-        "unavailable": {part: PASSWORD.sub("://", redact(message)) for part, message in unavailable.items()},
+        "unavailable": {part: redact(show_addresses(message)) for part, message in unavailable.items()},
     }
 
 

@@ -20,6 +20,7 @@ from gitops_ml.commands.rollback_pull_request import reconcile_main
 from gitops_ml.errors import ContainerError, GitopsError, VerificationFailed
 from gitops_ml.forge import releases
 from gitops_ml.forge.rollback_text import CONTROL_CHARACTERS
+from gitops_ml.printable import show_addresses
 from gitops_ml.registry import ledger, record
 from gitops_ml.registry.propose import CARD
 from gitops_ml.registry.reconcile import load_current_facts, open_ledger, reconcile
@@ -256,7 +257,7 @@ def _verify_running(
     target.discard()
     if is_verified:
         context.announce(f"Nothing to do: version {desired.version} serves in {context.environment} and is verified.")
-        console.set_output("url", running.url or "")
+        console.set_output("url", show_addresses(running.url or ""))
         return None
     rollout = context.prepare_rollout(desired)
     failures = context.smoke_test(running.url or "", rollout, lambda: True, shared=True)
@@ -323,7 +324,7 @@ def _record_verified(
     source = rollout.image or "no image: from commit, lock and manifest"
     version = f"Version {rollout.version} (release {rollout.release})"
     context.announce(f"{version} is verified in {context.environment}. {status} ({source}).")
-    console.set_output("url", url or "")
+    console.set_output("url", show_addresses(url or ""))
     console.set_output("version", rollout.version)
 
 

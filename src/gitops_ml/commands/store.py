@@ -6,6 +6,8 @@ import click
 
 from gitops_ml import console
 from gitops_ml.commands import find_repository
+from gitops_ml.errors import StoreError
+from gitops_ml.printable import show_addresses
 
 
 @click.group()
@@ -20,7 +22,9 @@ def status(project: Path) -> None:
     import os
 
     from gitops_ml.registry import versions
+    from gitops_ml.registry.database import DELETED
     from gitops_ml.registry.store import SERVER, BranchStore, connect
+    from gitops_ml.registry.store_checks import was_deleted
 
     repository = find_repository(project)
     store = connect(repository)
@@ -33,10 +37,12 @@ def status(project: Path) -> None:
     size = sum(version.bytes for version in all_versions) / 2**20
     if isinstance(store, BranchStore):
         location = f"branch {repository.config.store.branch} of {store.branch.url}"
-        tip = (store.branch.tip or "not created yet")[:12]
+        if store.branch.tip is None and was_deleted(repository):
+            raise StoreError(f"The {location} does not exist, but main has the record of a version.", DELETED)
+        tip = store.branch.tip[:12] if store.branch.tip else "not created yet"
         console.echo(f"{location}, tip {tip}; {size:.1f} of {repository.config.store.budget_mib} MiB.")
     else:
-        console.echo(f"server {os.environ[SERVER].split('@')[-1]}; {size:.1f} MiB.")
+        console.echo(f"server {show_addresses(os.environ[SERVER])}; {size:.1f} MiB.")
 
 
 @command.command()

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitops_ml import console
+from gitops_ml import console, temporary_folder
 from gitops_ml.commands import find_repository
 from gitops_ml.errors import StoreError
+from gitops_ml.printable import show_addresses
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,7 +26,7 @@ def command(project: Path, host: str, port: int) -> None:
 
     store = connect(find_repository(project))
     if not isinstance(store, BranchStore):
-        console.echo(f"The store is a server: {os.environ[SERVER].split('@')[-1]}")
+        console.echo(f"The store is a server: {show_addresses(os.environ[SERVER])}")
         return
     store.branch.refresh()
     tip = (store.branch.tip or "empty")[:12]
@@ -51,6 +52,7 @@ def _serve(root: Path, host: str, port: int) -> None:
     # One server process and no job runner are enough for one user.
     env = {ROOT: str(root), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     server = subprocess.Popen(serve, env={**os.environ, **env}, start_new_session=True)
+    temporary_folder.end_with_this_process(server.pid, store_uri(root))
     # A shell starts background processes with Ctrl-C ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

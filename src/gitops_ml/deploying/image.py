@@ -11,7 +11,6 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gitops_ml import git, library, pip_settings
 from gitops_ml.config import Repository
@@ -21,6 +20,7 @@ from gitops_ml.deploying.engine import Engine
 from gitops_ml.deploying.login import GHCR, logged_in
 from gitops_ml.errors import ConfigError, ContainerError, VerificationFailed
 from gitops_ml.prediction_log import SMOKE_TEST
+from gitops_ml.printable import show_addresses
 from gitops_ml.run import Run
 
 FOLDER = "deploy"
@@ -213,12 +213,8 @@ def _source(repository: Repository) -> str:
     if server and name:
         return f"{server}/{name}"
     root, remote = repository.root, repository.config.store.remote
-    parts = urlsplit(
-        git.run(root, "remote", "get-url", remote) if git.succeeds(root, "remote", "get-url", remote) else ""
-    )
-    if parts.scheme not in {"http", "https"}:
-        return ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.removesuffix('.git')}"
+    url = git.run(root, "remote", "get-url", remote) if git.succeeds(root, "remote", "get-url", remote) else ""
+    return show_addresses(url).removesuffix(".git") if url.startswith(("http://", "https://")) else ""
 
 
 def _base(repository: Repository, run: Run) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from gitops_ml.printable import INVISIBLE
+
 SPECIAL = re.compile(r"([\\`*_\[\]|~$#&])")
 # GitHub looks for mentions, issue numbers and URLs in the rendered text, in which a backslash escape is gone. A
 # zero-width space stays.
 AUTOLINKED = re.compile(r"([@#])(?=\w)|(:)(?=//)|(www)(?=\.)", re.IGNORECASE)
-# Characters without a glyph, and those that reverse the direction of the text.
-INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 ZERO_WIDTH_SPACE = "&#8203;"
 MAX_LENGTH = 80
 

@@ -7,6 +7,7 @@ from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError, DataUnreadable
 from gitops_ml.ingesting import formats
 from gitops_ml.ingesting.pulled_rows import PulledRows
+from gitops_ml.printable import show_addresses
 
 CHUNK = 2**20
 RAW = "raw"
@@ -32,7 +33,7 @@ def fetch_file(repository: Repository, folder: Path) -> PulledRows:
         raise ConfigError(
             f'model.toml: [ingest] source = "file" cannot read the HTTP address {address!r}.', 'Set `source = "http"`.'
         )
-    source = f"the file {address}"
+    source = f"the file {show_addresses(address)}"
     file_format = formats.detect_format(repository, PurePosixPath(address).name)
     formats.save_chunks(_read(repository, address), folder / RAW, repository, source)
     return formats.convert(folder / RAW, file_format, repository, source)

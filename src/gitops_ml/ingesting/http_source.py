@@ -15,6 +15,7 @@ from gitops_ml.errors import ConfigError, DataUnreadable
 from gitops_ml.ingesting import formats
 from gitops_ml.ingesting.file_source import RAW
 from gitops_ml.ingesting.pulled_rows import PulledRows
+from gitops_ml.printable import show_addresses
 
 TIMEOUT = (10, 60)
 CHUNK = 2**20
@@ -50,7 +51,7 @@ def fetch_url(repository: Repository, folder: Path) -> PulledRows:
             f"model.toml: [ingest] path is {address!r}.",
             'source = "http" needs an address such as https://example.com/rows.csv.',
         )
-    source = _without_secrets(address)
+    source = show_addresses(address)
     file_format = formats.detect_format(repository, PurePosixPath(parts.path).name)
     retrying = Retrying(
         retry=retry_if_exception_type(Interrupted), stop=stop_after_attempt(ATTEMPTS),
@@ -89,11 +90,11 @@ def _get(address: str, token: str | None) -> Iterator[requests.Response]:
             url = urljoin(url, response.headers["location"])
         if urlsplit(url).scheme != first.scheme:
             raise DataUnreadable(
-                f"{_without_secrets(address)} redirects to {_without_secrets(url)}, which is another scheme.",
+                f"{show_addresses(address)} redirects to {show_addresses(url)}, which is another scheme.",
                 "Set `path` under [ingest] to the last address, if it is the right one.",
             )
     raise DataUnreadable(
-        f"{_without_secrets(address)} redirects more than {REDIRECTS} times.",
+        f"{show_addresses(address)} redirects more than {REDIRECTS} times.",
         "Set `path` under [ingest] to the last address.",
     )
 
@@ -108,11 +109,4 @@ def _raise_for_status(response: requests.Response, address: str) -> None:
         return
     error = Interrupted if response.status_code in RETRY_STATUSES else DataUnreadable
     hint = "Check the token." if response.status_code in {401, 403} else "Check `path` under [ingest]."
-    raise error(f"{_without_secrets(address)} answers {response.status_code} {response.reason}.", hint)
-
-
-def _without_secrets(address: str) -> str:
-    """Return an address without user, password and query, which may be secret."""
-    parts = urlsplit(address)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-    return f"{parts.scheme}://{host}{parts.path}"
+    raise error(f"{show_addresses(address)} answers {response.status_code} {response.reason}.", hint)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 # With a type of these modules, a model file could call any function by its name.
 UNSAFE_MODULES = frozenset({"builtins", "functools", "importlib", "nt", "operator", "os", "posix", "subprocess", "sys"})
 SHOWN = 5
+MAX_REASON = 300
+WRITE_AGAIN = (
+    "Train again. If an installed scikit-learn or skops is not the one of requirements/train.txt, run `make setup`."
+)
 
 
 def save_model(model: "Pipeline", file: Path, trusted: Iterable[str]) -> None:
@@ -83,9 +87,11 @@ def load_model(file: Path, trusted: Iterable[str]) -> "Pipeline":
         The fitted pipeline.
 
     Raises:
-        IntegrityError: The file contains a type that is not trusted, or unpacks to much more than its size.
+        IntegrityError: The file contains a type that is not trusted, unpacks to much more than its size, or is no model
+            file.
     """
     import skops.io
+    from sklearn.pipeline import Pipeline
 
     trusted = tuple(trusted)
     if problem := find_bomb(file):
@@ -93,14 +99,31 @@ def load_model(file: Path, trusted: Iterable[str]) -> "Pipeline":
             f"{file.name} {problem}. It was not loaded.",
             "No estimator writes such a file. Find out where it is from, and train again to replace it.",
         )
-    untrusted = _untrusted_types(trusted, file=file)
+    try:
+        untrusted = _untrusted_types(trusted, file=file)
+    except Exception as error:  # skops expects the files that it writes; others end in any exception
+        raise _unreadable(file, error) from error
     if untrusted:
         raise IntegrityError(
             f"{file.name} contains types that are not allowed: {', '.join(untrusted)}. It was not loaded.",
             "If they are safe, add them to `trusted_types` under [serving] in model.toml.",
         )
-    model: Pipeline = skops.io.load(file, trusted=[*SKLEARN_TYPES, *trusted])
+    try:
+        model = skops.io.load(file, trusted=[*SKLEARN_TYPES, *trusted])
+    except Exception as error:  # as above, and code of the user's types
+        raise _unreadable(file, error) from error
+    if not isinstance(model, Pipeline) or not getattr(model, "steps", None):
+        raise IntegrityError(
+            f"{file.name} holds an object of the type {type(model).__name__}, not a scikit-learn Pipeline with steps.",
+            WRITE_AGAIN,
+        )
     return model
+
+
+def _unreadable(file: Path, error: Exception) -> IntegrityError:
+    """Return the error for a file that skops cannot read; only the first line of its message is short."""
+    reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return IntegrityError(f"{file.name} is not a model file that skops can read ({reason[:MAX_REASON]}).", WRITE_AGAIN)
 
 
 def _dump(model: "Pipeline") -> bytes:

@@ -26,10 +26,11 @@ about deployments. Do not edit it by hand. To read it, run `gitops ui` and `gito
 """
 # Settings that decide how a remote is reached. The clone for a transaction needs those of the user's clone.
 CONNECTION_SETTINGS = r"^((http|https|credential|url|ssh|protocol)\.|core\.sshcommand$)"
-# Git must not convert files, sign these commits or run the user's hooks; and a clone that lives for seconds needs
-# neither compression nor garbage collection.
+# Git must not convert files, create links that are on the branch, sign these commits or run the user's hooks; and a
+# clone that lives for seconds needs neither compression nor garbage collection.
 CLONE_SETTINGS = (
     "core.autocrlf=false",
+    "core.symlinks=false",
     f"core.hooksPath={os.devnull}",
     "commit.gpgsign=false",
     "core.looseCompression=0",

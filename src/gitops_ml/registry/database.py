@@ -8,6 +8,11 @@ from gitops_ml.errors import StoreError
 
 # Seconds to wait for a lock of another process, as MLflow does.
 BUSY_TIMEOUT = 20.0
+DELETED = (
+    "The branch was deleted, renamed or not pushed. A clone that fetched it can restore it: `git push origin "
+    "origin/mlflow:refs/heads/mlflow`, with the names of `branch` and `remote` under [store] in model.toml. The page "
+    "Activity of the repository on GitHub shows its last commit."
+)
 RESTORE = "Restore an earlier commit of that branch: `git log origin/mlflow` lists them."
 
 

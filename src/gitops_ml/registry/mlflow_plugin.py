@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from gitops_ml import git
+from gitops_ml.registry.artifact_addresses import require_address
 from gitops_ml.registry.store import ARTIFACTS, DATABASE, ROOT, SCHEME
 
 if TYPE_CHECKING:
@@ -37,13 +38,12 @@ class StoreArtifacts(LocalArtifactRepository):
         """Folder of the artefacts; if the clone does not have them yet, they are fetched now.
 
         Raises:
-            ValueError: The URI leads out of the store.
+            IntegrityError: The URI leads out of the store.
         """
+        require_address(self.artifact_uri, "a file")
         root = Path(os.environ[ROOT]).resolve()
         path = self.artifact_uri.removeprefix("store:").lstrip("/")
         folder = (root / ARTIFACTS / path).resolve()
-        if not folder.is_relative_to(root / ARTIFACTS):
-            raise ValueError(f"{self.artifact_uri!r} leads out of the store.")
         relative = folder.relative_to(root).as_posix()
         if not folder.exists() and git.resolve(root, "HEAD") and git.run(root, "ls-tree", "HEAD", "--", relative):
             git.run(root, "checkout", "--quiet", "--ignore-skip-worktree-bits", "HEAD", "--", relative)

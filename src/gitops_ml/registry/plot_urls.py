@@ -2,9 +2,9 @@
 
 import os
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from gitops_ml import run
+from gitops_ml.printable import show_addresses
 from gitops_ml.registry.store import ARTIFACTS, SERVER, BranchStore, Store
 
 
@@ -17,9 +17,9 @@ def plot_urls(store: Store, run_id: str, page: str) -> dict[str, str]:
         page: URL of the repository's page on GitHub.
     """
     if not isinstance(store, BranchStore):
-        server = urlsplit(os.environ[SERVER])
-        address = f"{server.scheme}://{server.hostname}" + (f":{server.port}" if server.port else "")
-        return {"on MLflow's page of the run": f"{address}/#/runs/{run_id}"} if server.hostname else {}
+        address = show_addresses(os.environ[SERVER]).rstrip("/")
+        is_page = address.startswith(("http://", "https://"))
+        return {"on MLflow's page of the run": f"{address}/#/runs/{run_id}"} if is_page else {}
     tip = store.branch.refresh()
     listed = store.branch.git("ls-tree", "-r", "--name-only", tip, "--", f"{ARTIFACTS}/").splitlines() if tip else []
     paths = [PurePosixPath(path) for path in listed]

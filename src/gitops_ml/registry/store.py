@@ -2,17 +2,18 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from gitops_ml.config import Repository
 from gitops_ml.errors import StoreError
 from gitops_ml.registry.branch import Branch
 from gitops_ml.registry.clone_folder import CloneRemoved
-from gitops_ml.registry.database import check_schema, database_error, find_database_error, schema_revision
+from gitops_ml.registry.database import RESTORE, check_schema, database_error, find_database_error, schema_revision
+from gitops_ml.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +23,6 @@ SERVER = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 SCHEME = "gitstore"
-PASSWORD = re.compile(r"://[^/\s]+@")
 # Environment variable with the folder of the open store; mlflow_plugin reads it.
 ROOT = "GITOPS_STORE_ROOT"
 
@@ -71,8 +71,15 @@ def connect(repository: Repository) -> Store:
 
     Args:
         repository: The clone.
+
+    Raises:
+        StoreError: The value of MLFLOW_TRACKING_URI is no address.
     """
     uri = os.environ.get(SERVER)
+    try:
+        urlsplit(uri or "")
+    except ValueError as error:
+        raise StoreError(f"The value of {SERVER} is no address: {error}.", f"Fix {SERVER}, or remove it.") from error
     return ServerStore(uri) if uri else BranchStore(repository)
 
 
@@ -178,6 +185,7 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
     import mlflow
     import requests
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -191,13 +199,25 @@ def _mlflow(uri: str) -> "Iterator[MlflowClient]":
         os.environ[SERVER] = configured
     try:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except (MlflowException, requests.RequestException) as error:
-        # MLflow quotes its URI, which may contain a password.
-        message = PASSWORD.sub("://", str(error).splitlines()[0])
+    except ImportError as error:
+        if uri.startswith(f"{SCHEME}:"):
+            raise
         raise StoreError(
-            f"MLflow at {uri.split('@')[-1]} answered: {message}",
-            f"Check that it can be reached and allows this ({SERVER}).",
+            f"MLflow needs a package for {uri} that is not installed: {redact(str(error))}.",
+            f"Add it to requirements/train.in and run `make lock`, or fix {SERVER}.",
         ) from error
+    except (MlflowException, requests.RequestException, SQLAlchemyError) as error:
+        raise _mlflow_error(uri, error) from error
+
+
+def _mlflow_error(uri: str, error: Exception) -> StoreError:
+    """Return the error to raise for an error of MLflow, which quotes its URI, whole and in parts."""
+    message = redact((str(error).splitlines() or [type(error).__name__])[0])
+    if uri.startswith(f"{SCHEME}:"):
+        return StoreError(f"MLflow cannot do this in the store's database: {message}", f"Run it again. {RESTORE}")
+    return StoreError(
+        f"MLflow at {uri} answered: {message}", f"Check that it can be reached and allows this ({SERVER})."
+    )
 
 
 def upgrade_schema(repository: Repository) -> tuple[str | None, str | None]:

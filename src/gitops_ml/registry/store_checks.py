@@ -4,12 +4,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitops_ml import git
 from gitops_ml.config import Repository
 from gitops_ml.doctor_checks import CheckResult, check, not_applicable, ok, problem, warning
 from gitops_ml.errors import StoreError
 from gitops_ml.registry import versions
 from gitops_ml.registry.branch import FILE_LIMIT, Branch
-from gitops_ml.registry.database import check_schema
+from gitops_ml.registry.database import DELETED, check_schema
+from gitops_ml.registry.record import record_path
 from gitops_ml.registry.store import DATABASE, SERVER, BranchStore, ServerStore, connect
 
 WARNING_RATIO = 0.8
@@ -60,6 +62,16 @@ def open_store_context(repository: Repository) -> StoreContext:
     return StoreContext(repository, store)
 
 
+def was_deleted(repository: Repository) -> bool:
+    """Return whether a store whose branch does not exist must have existed: main has the record of a version.
+
+    Args:
+        repository: The clone.
+    """
+    root, main = repository.root, git.main_ref(repository.root)
+    return any(git.read_file(root, main, record_path(name)) for name in repository.config.deploy.environments)
+
+
 @check("STORE")
 def store_reachable(context: StoreContext) -> CheckResult:
     """The store can be reached."""
@@ -73,6 +85,8 @@ def store_reachable(context: StoreContext) -> CheckResult:
     store = context.repository.config.store
     is_local = context.branch.url == str(context.repository.root)
     name = f"{store.branch} of {'this clone' if is_local else f'the remote {store.remote}'}"
+    if tip is None and was_deleted(context.repository):
+        return problem(f"The branch {name} does not exist, but main has the record of a version. {DELETED}")
     return ok(f"It is the branch {name}." if tip else f"The first `gitops register` creates its branch {name}.")
 
 

@@ -12,6 +12,8 @@ from gitops_ml import run
 from gitops_ml.errors import StoreError
 from gitops_ml.manifest import FILE as MANIFEST
 from gitops_ml.manifest import verify
+from gitops_ml.registry.artifact_addresses import check_address, find_files
+from gitops_ml.registry.database import DELETED, RESTORE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,12 +75,20 @@ def search_versions(client: "MlflowClient", model: str) -> list[ModelVersion]:
     Args:
         client: Client of the store.
         model: Name of the registered model.
+
+    Raises:
+        StoreError: A version has tags in another form.
     """
     found = client.search_model_versions(f"name = '{model}'", max_results=10_000)
     if not found:
         return []
     aliases = client.get_registered_model(model).aliases
-    versions = [_version(entry, aliases) for entry in found if DIGEST in entry.tags]
+    try:
+        versions = [_version(entry, aliases) for entry in found if DIGEST in entry.tags]
+    except (KeyError, ValueError) as error:
+        raise StoreError(
+            f"A version of {model} in the store has tags that gitops did not write ({error}).", RESTORE
+        ) from error
     return sorted(versions, key=lambda version: int(version.number))
 
 
@@ -163,6 +173,8 @@ def _log_run(client: "MlflowClient", folder: Path, document: run.Run, tags: dict
     lineage = document.lineage
     name = f"{document.model} {lineage.training[7:15]}"
     experiment = client.get_experiment_by_name(document.model)
+    if experiment:
+        check_address(client, experiment.artifact_location, f"the experiment {document.model}")
     experiment_id = experiment.experiment_id if experiment else client.create_experiment(document.model)
     for unfinished in client.search_runs([experiment_id], f"tags.`{DIGEST}` = '{tags[DIGEST]}'"):
         client.delete_run(unfinished.info.run_id)  # of an earlier attempt that was interrupted
@@ -239,19 +251,26 @@ def download_version(store: "Store", model: str, number: str, digest: str, out: 
 
     Raises:
         IntegrityError: The files are not those that the digest names.
-        StoreError: The store cannot be read, or the version is not a run of gitops.
+        StoreError: The store cannot be read or does not have the version, or the version is not a run of gitops.
     """
-    if not (out / MANIFEST).exists():
-        store.read(lambda client: _download(model, number, digest, out), out)
+    missing = not (out / MANIFEST).exists()
+    if missing and store.read(lambda client: _download(client, model, number, digest, out), None) is None:
+        raise StoreError(
+            f"Version {number} of {model} cannot be fetched, because there is no store: its branch does not exist.",
+            DELETED,
+        )
     verify(out, digest)
     return out
 
 
-def _download(model: str, number: str, digest: str, out: Path) -> Path:
+def _download(client: "MlflowClient", model: str, number: str, digest: str, out: Path) -> Path:
     import mlflow
 
+    address = find_files(client, model, number)
     with tempfile.TemporaryDirectory() as scratch:
-        download = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{number}", dst_path=scratch)
+        download = mlflow.artifacts.download_artifacts(
+            artifact_uri=address, dst_path=scratch, tracking_uri=client.tracking_uri
+        )
         manifests = list(Path(download).glob(f"data/*/{MANIFEST}"))
         if len(manifests) != 1:
             raise StoreError(

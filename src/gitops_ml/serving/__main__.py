@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gitops_ml.errors import ConfigError, GitopsError
+from gitops_ml.output_text import clean
 from gitops_ml.secrets import SERVER_SECRETS
 
 REQUIRED_VARIABLES = ("GITOPS_RUN", "GITOPS_DIGEST")
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         _serve()
     except GitopsError as error:
-        print(f"{error.title}: {error.problem}\n  {error.next_step}", file=sys.stderr, flush=True)
+        print(clean(f"{error.title}: {error.problem}\n  {error.next_step}"), file=sys.stderr, flush=True)
         return error.exit_code
     return 0
 

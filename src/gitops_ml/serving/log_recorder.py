@@ -3,7 +3,6 @@
 import hashlib
 import os
 import random
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from gitops_ml.serving.log_writer import LogWriter
 from gitops_ml.serving.service import Service
 from gitops_ml.serving.write_progress import WriteProgress
 from gitops_ml.sink import open_sink, require_supported
+from gitops_ml.temporary_folder import shared_temporary_folder
 
 KEY = "GITOPS_LOG_KEY"
 
@@ -162,4 +162,4 @@ def _progress_folders(repository: Repository) -> Iterator[Path]:
     yield repository.scratch / "log" / mark
     # If the root is read-only and the temporary folder belongs to another user, lost rows are not counted.
     with suppress(OSError):
-        yield Path(tempfile.gettempdir(), f"gitops-{os.getuid()}-log-{mark}")
+        yield shared_temporary_folder() / f"gitops-{os.getuid()}-log-{mark}"

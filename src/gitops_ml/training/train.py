@@ -2,7 +2,6 @@
 
 import json
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from gitops_ml.manifest import write_manifest
 from gitops_ml.modelling.model_file import save_model
 from gitops_ml.modelling.trial_fit import check_before_fit
 from gitops_ml.predictions import Predictions, predict, to_frame
+from gitops_ml.temporary_folder import working_folder
 from gitops_ml.training.features import select_features
 from gitops_ml.training.key_sample import sample_keys
 from gitops_ml.training.lineage import lineage
@@ -164,12 +164,12 @@ def check_output_folder(out: Path) -> None:
 def _replacing(out: Path) -> Iterator[Path]:
     """Yield a new folder that replaces another when it is complete; after a kill, the old folder or none remains."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        new = Path(scratch, "new")
+    with working_folder(out.parent, f".{out.name}.") as scratch:
+        new = scratch / "new"
         new.mkdir()
         yield new
         if out.exists():
-            out.rename(Path(scratch, "old"))
+            out.rename(scratch / "old")
         new.rename(out)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from gitops_ml.errors import BUG_EXIT_CODE, ConfigError, GitopsError
+from gitops_ml.output_text import clean
 
 CONTRACT = 1
 
@@ -47,7 +48,7 @@ def run(
     new = library_files.read_wheel(wheel.read_bytes(), text) if wheel else library_files.read_installed(text)
     result = update(project, new, branch or BRANCH, from_copied)
     if report is None:
-        click.echo(result.text)
+        click.echo(clean(result.text))
     else:
         report.write_text(result.report.to_json() if result.report else "", encoding="utf-8")
 
@@ -57,15 +58,14 @@ def main() -> int:
     try:
         run.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(clean(error.format_message()), err=True)
         return error.exit_code
     except GitopsError as error:
-        click.echo(f"{error.title}: {error.problem}\n  {error.next_step}", err=True)
+        click.echo(clean(f"{error.title}: {error.problem}\n  {error.next_step}"), err=True)
         return error.exit_code
     except Exception:  # a bug of the library
-        click.echo(
-            f"A bug in gitops update; the repository was not changed. Report it:\n{traceback.format_exc()}", err=True
-        )
+        text = f"A bug in gitops update; the repository was not changed. Report it:\n{traceback.format_exc()}"
+        click.echo(clean(text), err=True)
         return BUG_EXIT_CODE
     return 0
 

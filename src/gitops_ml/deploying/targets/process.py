@@ -7,7 +7,6 @@ processes tells which servers are running, so that the answer is right even afte
 
 import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from pathlib import Path
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from gitops_ml import library, prediction_log, secrets, uv
+from gitops_ml import library, prediction_log, secrets, temporary_folder, uv
 from gitops_ml.config import Repository
 from gitops_ml.deploying import misconfiguration, smoke
 from gitops_ml.deploying.build_context import assemble
@@ -181,15 +180,20 @@ class ProcessTarget:
                 [python, option, "-m", f"{library.package_name(release)}.serving"], cwd=release, env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        if callers is None:
+            # If this process is killed, the next run of any command ends the server.
+            temporary_folder.end_with_this_process(process.pid, option)
         self._child = process, file
         return ServerProcess(process.pid, started, callers, rollout.digest, port, self._settings)
 
     def _assemble_release(self, rollout: Rollout) -> Path:
         """Return the folder with the content that an image of the version would have."""
         folder = self._folder / "releases" / rollout.digest.removeprefix("sha256:")[:12]
-        if not folder.exists():
-            partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-            shutil.rmtree(partial, ignore_errors=True)
+        if folder.exists():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder.working_folder(folder.parent, ".partial.") as partial_folder:
+            partial = partial_folder / folder.name
             assemble(self._repository, rollout.commit, rollout.files, rollout.digest, partial)
             # All versions share it, so that the next version's server reports what was lost when this one was killed.
             scratch = self._folder / "scratch"

@@ -12,6 +12,7 @@ from gitops_ml.errors import MonitoringError
 from gitops_ml.monitoring.counts import TOTAL, SampleCollector, subtract_counts, sum_counts
 from gitops_ml.monitoring.snapshot import Snapshot, SnapshotRequest
 from gitops_ml.monitoring.window import WindowCounts
+from gitops_ml.printable import show_addresses
 
 TIMEOUT = (5, 30)
 TOKEN = "GITOPS_TOKEN"  # noqa: S105 (the variable's name)
@@ -40,7 +41,7 @@ def scrape_servers(urls: tuple[str, ...], request: SnapshotRequest, previous: Ma
         try:
             current[url], start = _parse_metrics(_fetch_metrics(url), request)
         except _NotCounted as error:
-            notes.append(f"{url} was not counted: {error}.")
+            notes.append(f"{show_addresses(url)} was not counted: {error}.")
         else:
             started += [start] if start else []
     if not current:
