@@ -11,6 +11,7 @@ from gitops_ml.errors import DataRefused, GitopsError
 
 if TYPE_CHECKING:
     from gitops_ml.config import Repository
+    from gitops_ml.training.row_checker import RowChecker
     from gitops_ml.training.validate import Validation
     from gitops_ml.user_package import UserPackage
 
@@ -43,14 +44,14 @@ def command(project: Path) -> None:
 
 
 def validate_data(
-    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
+    repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
     page: Path | None = None,
 ) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 
     Args:
         repository: Repository of the data.
-        package: User package with the schema.
+        package: User package with the schema, or a checker that has the schema elsewhere.
         keep_rows: True to return the rows too.
         is_partial: True if the rows are only a part of the data.
         label: Name of the rows in messages.

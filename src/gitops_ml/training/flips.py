@@ -183,7 +183,7 @@ def _explain(inputs: ComparisonInput, scored: ScoredVersion, rows: Array) -> lis
         return [None] * len(rows)
     features = inputs.prepared.held_out[list(scored.run.columns)].iloc[rows]
     try:
-        explanations = explain(scored.model, scored.attribution_baseline, features)
+        explanations = scored.model.explain(scored.attribution_baseline, features)
     except NotExplainable:
         return [None] * len(rows)
     return [_explanation_of_row(explanations, row) for row in range(len(rows))]
