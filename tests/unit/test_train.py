@@ -17,7 +17,8 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.modelling.trial_fit import choose_trial_rows
 from gitops_ml.predictions import Predictions, predict
 from gitops_ml.serving.score import open_run, reproduces_predictions
-from gitops_ml.training.train import PreparedData, prepare, select_features, train
+from gitops_ml.training.features import select_features
+from gitops_ml.training.train import PreparedData, prepare, train
 from gitops_ml.training.validate import validate
 from unit.sample import MODEL_TOML, Project, make_rows
 
@@ -73,7 +74,7 @@ def predictions_of(project: Project, folder: Path) -> Predictions:
     repository, _, prepared = prepare_project(project)
     digest = manifest.digest_file(folder / manifest.FILE)
     _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-    return predict(model, select_features(repository, prepared.held_out))
+    return predict(model, select_features(repository.config.data, prepared.held_out))
 
 
 def read_json(file: Path) -> Any:
