@@ -59,7 +59,9 @@ def _folder_of(arguments: dict[str, Any]) -> Any:
 
 
 def _descriptors_of(arguments: dict[str, Any]) -> Any:
-    return os.listdir(f"/proc/{arguments['process']}/fd")
+    """Open what the process has open; the numbers alone may be listed."""
+    folder = f"/proc/{arguments['process']}/fd"
+    return [os.close(os.open(f"{folder}/{number}", os.O_RDONLY)) for number in os.listdir(folder)]
 
 
 def _memory_of(arguments: dict[str, Any]) -> Any:

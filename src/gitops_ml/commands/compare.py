@@ -11,6 +11,7 @@ from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
+    from gitops_ml.commands.confined_code import ConfinedCode
     from gitops_ml.config import Repository
     from gitops_ml.evidence_inputs import EvidenceInputs
     from gitops_ml.registry.lines import Line
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gitops_ml.training.proposed_version import ProposedVersion
     from gitops_ml.training.review import Protection
     from gitops_ml.training.train import PreparedData
-    from gitops_ml.commands.confined_code import ConfinedCode
 
 REPORT = "report.md"
 PAGE = "report.html"

@@ -13,7 +13,7 @@ import numpy as np
 
 from gitops_ml.confinement.barriers import MEANINGS
 from gitops_ml.confinement.channel import ConfinedError, UserCodeError
-from gitops_ml.confinement.judge import Confinement, ConfinedProcess, Surroundings, confine
+from gitops_ml.confinement.judge import ConfinedProcess, Confinement, Surroundings, confine
 from gitops_ml.confinement.rows_in_bytes import predictions_from_bytes, predictions_size, rows_to_bytes
 from gitops_ml.errors import ConfigError, IntegrityError, NotConfined
 from gitops_ml.explanations import AttributionBaseline, Explanations, NotExplainable
@@ -307,7 +307,7 @@ def confined_code(repository: "Repository") -> Iterator[ConfinedCode]:
     except ConfinedError as error:
         raise NotConfined(
             f"A process that runs your code gave no usable answer: {error}.",
-            "Look at what estimator.py, features.py and schema.py do when they are imported, fitted and asked to predict.",
+            "Look at what estimator.py, features.py and schema.py do while they are imported, fitted, and predict.",
         ) from error
 
 
@@ -345,4 +345,3 @@ def _processor_clock(process: int) -> "Any":
         return time.process_time
     clock = (~process << 3) | 2
     return lambda: time.clock_gettime(clock)
-

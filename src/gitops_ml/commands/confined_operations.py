@@ -130,9 +130,8 @@ class _ByteCounter:
 
 
 def _describe_schema(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
-    from gitops_ml.user_package import load_user_package
-
     from gitops_ml.training.row_checker import find_unique_groups
+    from gitops_ml.user_package import load_user_package
 
     schema = load_user_package(workshop.repository).schema
     key = workshop.repository.config.data.key
@@ -266,8 +265,8 @@ def _send_scored(workshop: Workshop, request: JsonObject, data: bytes) -> Answer
 
 OPERATIONS: dict[str, Operation] = {
     "open repository": _open_repository, "load version": _load_version, "fit": _fit, "predict": _predict,
-    "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema, "describe columns": _describe_columns, "check rows": _check_rows,
-    "run behaviour tests": _run_behaviour_tests, "open requests": _open_requests, "request": _request,
-    "find loosened checks": _find_loosened_checks, "score by command": _score_by_command,
-    "scored": _send_scored,
+    "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema,
+    "describe columns": _describe_columns, "check rows": _check_rows, "run behaviour tests": _run_behaviour_tests,
+    "open requests": _open_requests, "request": _request, "find loosened checks": _find_loosened_checks,
+    "score by command": _score_by_command, "scored": _send_scored,
 }  # fmt: skip

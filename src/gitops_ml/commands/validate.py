@@ -44,8 +44,8 @@ def command(project: Path) -> None:
 
 
 def validate_data(
-    repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
-    page: Path | None = None,
+    repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False,
+    label: str = "data", page: Path | None = None,
 ) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 

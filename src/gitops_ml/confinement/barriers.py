@@ -21,8 +21,9 @@ MEANINGS = {
 MAX_FILE_BYTES = 4 * 2**30
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/opt", "/proc", "/sys/devices/system", "/sys/fs/cgroup",
           "/dev/urandom", "/dev/random", "/dev/zero")  # fmt: skip
-# Shared memory holds the semaphores of multiprocessing.
-WRITABLE = ("/dev/null", "/dev/shm")  # noqa: S108 (no file of ours is there)
+NULL = Path("/dev/null")
+# It holds the semaphores of multiprocessing.
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only allowed where nothing is to be protected there)
 
 
 def limit_resources() -> None:
@@ -32,18 +33,20 @@ def limit_resources() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 
-def raise_barriers(readable: list[Path], folder: Path) -> None:
+def raise_barriers(readable: list[Path], folder: Path, protected: list[Path]) -> None:
     """Confine this process and all that it starts, as far as the kernel can.
 
     Args:
         readable: Files and folders that it may read, beside those of the system.
         folder: Its own folder, in which it may write.
+        protected: Files and folders that it must not reach; where one is in shared memory, that is not allowed either.
     """
     version = kernel.landlock_version()
     if not version:
         return
     kernel.forbid_privileges()
-    kernel.restrict_files([*map(Path, SYSTEM), *readable], [*map(Path, WRITABLE), folder], version)
+    shared = [] if any(SHARED_MEMORY in path.resolve().parents for path in protected) else [SHARED_MEMORY]
+    kernel.restrict_files([*map(Path, SYSTEM), *readable], [NULL, *shared, folder], version)
     kernel.forbid_calls()
 
 

@@ -81,7 +81,11 @@ class Requests:
         problem = str(getattr(error, "problem", error))[:4000]
         self._send(
             FAILURE,
-            {"kind": type(error).__name__, "problem": problem, "next_step": str(getattr(error, "next_step", ""))[:4000]},
+            {
+                "kind": type(error).__name__,
+                "problem": problem,
+                "next_step": str(getattr(error, "next_step", ""))[:4000],
+            },
         )
 
     def _send(self, kind: bytes, document: JsonObject) -> None:

@@ -49,9 +49,9 @@ class Machine:
     capset: int
 
 
-# socket, ptrace, process_vm_readv and _writev, io_uring_setup, pidfd_getfd, add_key, request_key, keyctl, unshare, setns,
-# mount, umount2, pivot_root, chroot, move_mount, open_tree, fsopen, mount_setattr, bpf, userfaultfd, perf_event_open,
-# clock_settime, settimeofday, adjtimex, clock_adjtime; then prlimit64 and setpriority.
+# socket, ptrace, process_vm_readv and _writev, io_uring_setup, pidfd_getfd, add_key, request_key, keyctl, unshare,
+# setns, mount, umount2, pivot_root, chroot, move_mount, open_tree, fsopen, mount_setattr, bpf, userfaultfd,
+# perf_event_open, clock_settime, settimeofday, adjtimex, clock_adjtime; then prlimit64 and setpriority.
 MACHINES = {
     "x86_64": Machine(
         0xC000003E,

@@ -71,9 +71,7 @@ def predictions_to_bytes(predictions: Predictions, classes: tuple[Any, ...]) -> 
     return b"".join(part.tobytes() for part in parts)
 
 
-def predictions_from_bytes(
-    content: bytes, rows: int, classes: tuple[Any, ...], has_probabilities: bool
-) -> Predictions:
+def predictions_from_bytes(content: bytes, rows: int, classes: tuple[Any, ...], has_probabilities: bool) -> Predictions:
     """Return predictions that a confined process sent.
 
     Args:

@@ -32,17 +32,21 @@ LIBRARIES = (
 
 def main(descriptor: int) -> int:
     """Import the libraries, and fork a process for each request until the judging process ends."""
-    control = socket.socket(fileno=descriptor)
-    with suppress(OSError, AttributeError):  # where there is no such call, orphans are not found
-        kernel.become_subreaper()
-        kernel.hide_memory()
+    prepare()
     with warnings.catch_warnings(action="ignore"):
         for name in LIBRARIES:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # otherwise the first collection in each forked process copies the memory of all imported modules
-    serve(control)
+    serve(socket.socket(fileno=descriptor))
     return 0
+
+
+def prepare() -> None:
+    """Let this process inherit orphans, and hide its memory."""
+    with suppress(OSError, AttributeError):  # where there is no such call, orphans are not found
+        kernel.become_subreaper()
+        kernel.hide_memory()
 
 
 def serve(control: socket.socket) -> None:
@@ -101,7 +105,8 @@ def _enter(request: dict[str, Any], output: int) -> None:
     with suppress(OSError, AttributeError):
         # Files of this process under /proc belong to its user again, which programs that it starts need.
         kernel.show_memory()
-    raise_barriers([Path(path) for path in request["readable"]], folder)
+    protected = [Path(request[name]) for name in ("data", "runner", "outside") if request[name]]
+    raise_barriers([Path(path) for path in request["readable"]], folder, protected)
     sys.path[:0] = request["imports"]
 
 

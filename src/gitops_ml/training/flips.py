@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gitops_ml.explanations import Explanations, NotExplainable, explain
+from gitops_ml.explanations import Explanations, NotExplainable
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
