@@ -28,7 +28,8 @@ def update(call: Call) -> dict[str, Any]:
         if name not in ("delete_branch_on_merge", "allow_auto_merge", "default_branch", "description", "private"):
             raise ApiError(422, f"{name} cannot be changed here")
         setattr(call.hub.settings, name, value)
-    return repository(call)
+    document: dict[str, Any] = repository(call)
+    return document
 
 
 @route("GET", "/user", ANYONE)
