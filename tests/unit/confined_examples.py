@@ -61,7 +61,7 @@ def _folder_of(arguments: dict[str, Any]) -> Any:
 def _descriptors_of(arguments: dict[str, Any]) -> Any:
     """Open what the process has open; the numbers alone may be listed."""
     folder = f"/proc/{arguments['process']}/fd"
-    return [os.close(os.open(f"{folder}/{number}", os.O_RDONLY)) for number in os.listdir(folder)]
+    return [os.open(f"{folder}/{number}", os.O_RDONLY) for number in os.listdir(folder)]
 
 
 def _memory_of(arguments: dict[str, Any]) -> Any:

@@ -24,9 +24,11 @@ REFUSED = ("PermissionError", "OSError")
 
 @pytest.fixture(scope="module")
 def confinement() -> Iterator[Confinement]:
-    """One zygote for all tests, since its imports take seconds."""
-    with confine() as confinement:
-        yield confinement
+    """One zygote for all tests, started as users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "start", judge.start_zygote)
+        with confine() as confinement:
+            yield confinement
 
 
 @pytest.fixture
@@ -35,9 +37,8 @@ def world(tmp_path: Path) -> dict[str, Path]:
     made = {name: tmp_path / name for name in ("evidence", "data", "outputs", "code")}
     for folder in made.values():
         folder.mkdir()
-    for folder, name in (("evidence", "comparison.json"), ("data", "rows.csv"), ("outputs", "set_output_1"),
-                         ("code", "read_me.txt")):  # fmt: skip
-        (made[folder] / name).write_text(SECRET)
+    for name in ("evidence/comparison.json", "data/rows.csv", "outputs/set_output_1", "code/read_me.txt"):
+        (tmp_path / name).write_text(SECRET)
     return made
 
 
@@ -79,8 +80,11 @@ def test_evidence_cannot_be_changed(confined: ConfinedProcess, world: dict[str, 
     assert file.read_text() == SECRET
 
 
-@pytest.mark.parametrize(("attack", "where"), [("read", "data/rows.csv"), ("list", "data"), ("list", "outputs"),
-                                               ("read", "outputs/set_output_1"), ("write", "outputs/set_output_1")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("attack", "where"),
+    [("read", "data/rows.csv"), ("list", "data"), ("list", "outputs"), ("read", "outputs/set_output_1"),
+     ("write", "outputs/set_output_1")],
+)  # fmt: skip
 def test_data_and_outputs_cannot_be_reached(
     confined: ConfinedProcess, world: dict[str, Path], attack: str, where: str
 ) -> None:

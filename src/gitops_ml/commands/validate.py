@@ -1,5 +1,6 @@
 """`gitops validate`"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from gitops_ml.commands import find_repository
 from gitops_ml.errors import DataRefused, GitopsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitops_ml.config import Repository
     from gitops_ml.training.row_checker import RowChecker
     from gitops_ml.training.validate import Validation
@@ -34,7 +37,8 @@ def command(project: Path) -> None:
     package = user_package.load_user_package(repository)
     user_package.check_monitored_columns(repository, package)
     try:
-        validation = validate_data(repository, package, keep_rows=False, page=repository.scratch / PAGE)
+        report = partial(_write_report, repository, package)
+        validation = validate_data(repository, package, keep_rows=False, report=report)
     except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
         console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
@@ -45,7 +49,7 @@ def command(project: Path) -> None:
 
 def validate_data(
     repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False,
-    label: str = "data", page: Path | None = None,
+    label: str = "data", report: "Callable[[Validation], object] | None" = None,
 ) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 
@@ -55,7 +59,7 @@ def validate_data(
         keep_rows: True to return the rows too.
         is_partial: True if the rows are only a part of the data.
         label: Name of the rows in messages.
-        page: File to write the report to, as HTML.
+        report: Function that reports the result, whatever it is.
 
     Returns:
         Number of rows, digest, violations, and the rows if `keep_rows` is set.
@@ -64,8 +68,6 @@ def validate_data(
         DataRefused: The rows violate the schema, or some have no target.
         ConfigError: `positive` of model.toml is no label of the target, or the target has only one label.
     """
-    from gitops_ml import manifest
-    from gitops_ml.forge.validation_page import render_validation_page
     from gitops_ml.training.labels import check_labels
     from gitops_ml.training.validate import validate
 
@@ -78,11 +80,8 @@ def validate_data(
             progress=lambda rows: progress(f"{rows} rows read"),
         )
     schema = f"src/{repository.config.project.package}/schema.py"
-    if page:
-        manifest.write_atomically(
-            page, render_validation_page(validation, package.schema, repository.config.data, schema)
-        )
-        console.echo(f"The report is {console.relative_path(page)}.")
+    if report:
+        report(validation)
     if validation.problems:
         _show(validation, label)
         raise DataRefused(
@@ -93,6 +92,16 @@ def validate_data(
         check_labels(repository.config, validation.labels, validation.unlabeled)
     console.append_summary(f"✅ {validation.rows} rows of {label} match the schema.")
     return validation
+
+
+def _write_report(repository: "Repository", package: "UserPackage", validation: "Validation") -> None:
+    """Write the result as a page."""
+    from gitops_ml import manifest
+    from gitops_ml.forge.validation_page import render_validation_page
+
+    page, schema = repository.scratch / PAGE, f"src/{repository.config.project.package}/schema.py"
+    manifest.write_atomically(page, render_validation_page(validation, package.schema, repository.config.data, schema))
+    console.echo(f"The report is {console.relative_path(page)}.")
 
 
 def _advise(repository: "Repository", validation: "Validation", schema: str) -> str:

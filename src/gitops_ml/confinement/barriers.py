@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def find_open_doors(judge: int, data: Path | None, runner: Path | None, outside:
         runner: Folder with the files by which a job sets its outputs; None outside of GitHub Actions.
         outside: Folder that is not the process's own.
     """
-    doors = {
+    doors: dict[str, Callable[[], object]] = {
         WRITE: lambda: _write(outside), NETWORK: lambda: socket.socket().close(),
         SIGNAL: lambda: os.kill(judge, signal.SIGCONT),  # it changes nothing
     }  # fmt: skip
