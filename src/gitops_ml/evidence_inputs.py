@@ -184,7 +184,7 @@ def _training_tables(config: Config, document: dict[str, Any]) -> dict[str, obje
     tables["task"] = config.project.task
     data = document["data"]
     tables["data"] = {name: data.get(name) for name in ("key", "target", "positive")} | {
-        name: data[name] for name in CELL_KEYS if name in config.data.model_fields_set
+        name: data[name] for name in (*CELL_KEYS, "known_later") if name in config.data.model_fields_set
     }
     tables["metric"] = config.evaluation.metric if config.training.search else None
     return tables

@@ -68,7 +68,7 @@ class MonitoringConfig(Table):
     decay: float = Field(
         0.05,
         ge=0,
-        description="Maximum loss of the metric beyond chance, in its unit; for rmse and mae, a share of its value.",
+        description="Maximum loss of the metric beyond chance; for rmse, mae and log_loss as a share of its value.",
     )
     missing: Fraction = Field(0.05, description="Maximum increase of the share of missing values over training.")
     refused: Fraction = Field(0.05, description="Maximum share of requests that violate the schema.")

@@ -415,9 +415,8 @@ def test_a_refusal_in_the_middle_names_what_was_done_and_what_is_left(checked: C
     """The next run does the remaining steps."""
     checked.hub.faults.add("POST", "/rulesets$", "403-integration", skip=1)
     output = checked.setup(code=8)
-    assert (
-        "Done: Allowed workflows to open pull requests, and only to read otherwise, Created label promotion" in output
-    )
+    assert "Done: Allowed workflows to open pull requests, and only to read otherwise, Allowed GitHub to" in output
+    assert "is merged, Created label promotion" in output
     assert "Created ruleset main. Left: create ruleset store, create environment production." in output
     assert checked.setup().splitlines() == ["Created ruleset store.", "Created environment production."]
     assert {verdict for verdict, _ in checked.doctor().values()} == {"ok"}

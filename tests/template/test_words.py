@@ -43,6 +43,7 @@ COMMANDS = (
     "history",
     "at",
     "reproduce",
+    "errors",
     "score",
     "serve",
     "store",

@@ -40,7 +40,7 @@ class Doors:
         self.schema = pa.DataFrameSchema({"key": pa.Column(str), **columns}, coerce=True, strict=True)
         dtypes = {name: str(column.dtype) for name, column in columns.items()}
         self.dtypes = {name: "str" if "str" in dtype else dtype for name, dtype in dtypes.items()}
-        metadata = SimpleNamespace(columns=self.dtypes, key="key", target="label")
+        metadata = SimpleNamespace(columns=self.dtypes, key="key", target="label", known_later=())
         self.validator = RowValidator(self.schema, cast("Run", metadata), pd.DataFrame(), rules)
 
     def train(self, frame: pd.DataFrame) -> Answer:

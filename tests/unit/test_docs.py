@@ -64,7 +64,7 @@ def test_an_unknown_page_is_a_usage_error_with_the_nearest_name(project: Project
     result = project.gitops("docs", "gate")
     assert result.code == 2
     assert "There is no page 'gate'. Perhaps you meant 'gates'" in result.err
-    assert "There are: cells, commands, configuration, gates," in project.gitops("docs", "zzz").err
+    assert "There are: adopt, cells, commands, configuration," in project.gitops("docs", "zzz").err
 
 
 def test_the_runbook_of_the_repository_is_read(project: Project) -> None:

@@ -311,6 +311,7 @@ class FakeGitHub(GitHub):
 
 
 READY: dict[str, Any] = {
+    "": {"delete_branch_on_merge": True},
     repository_settings.WORKFLOW: repository_settings.PERMISSIONS,
     "/labels": [dict(repository_settings.LABELS[0], id=1, default=False)],
     "/environments": {"environments": [{"name": "production"}]},

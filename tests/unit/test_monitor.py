@@ -239,6 +239,7 @@ def test_roc_auc_is_not_measured_for_three_classes(monitored: Project) -> None:
     assert accuracy.measure(predictions)
     assert not accuracy.is_relative
     assert expected_performance(repository, "mae", ()).is_relative
+    assert expected_performance(repository, "log_loss", ("no", "yes")).is_relative
     numbers = np.arange(100.0)
     measured = expected_performance(repository, "mae", ()).measure(LabeledPredictions(numbers, numbers + 1, numbers))
     assert measured

@@ -310,6 +310,8 @@ OTHER_TRAINING: dict[str, Callable[[Project], object]] = {
     "search": lambda p: p.edit("model.toml", "[evaluation]", SEARCH.format(method="grid")),
     "split": lambda p: p.edit("model.toml", "holdout = 0.4", "holdout = 0.3"),
     "lock": lambda p: p.write("requirements/train.txt", "numpy==2.0.0\n"),
+    "a column that is known later": lambda p: p.edit("model.toml", "[split]", 'known_later = ["x2"]\n\n[split]'),
+    "what is missing": lambda p: p.edit("model.toml", "[split]", 'missing = ["", "NA"]\n\n[split]'),
     "no lock": lambda p: (p.root / "requirements/train.txt").unlink(),
 }
 

@@ -146,12 +146,12 @@ def test_compressed_stream_is_read(caller: Caller) -> None:
 
 
 def test_a_list_of_rows_or_one_row_is_a_body_too(caller: Caller) -> None:
-    """As people send them; a row with an unknown column gets the problems of a row."""
+    """As people send them; a column that every row has is a problem of the request."""
     expected = caller.predict(json.dumps({"rows": [ROW]}).encode(), JSON).json["predictions"]
     for body in ([ROW], ROW):
         assert caller.predict(json.dumps(body).encode(), JSON).json["predictions"] == expected
     refused = caller.predict(json.dumps({**ROW, "colour": 1}).encode(), JSON)
-    assert [problem[:2] for problem in refused.problems] == [(1, "colour")]
+    assert [problem[:2] for problem in refused.problems] == [(None, "colour")]
 
 
 GOOD = {form: encode_body(request_rows(3), form)[0] for form in ("rows", "csv", "parquet", "arrow")}

@@ -20,9 +20,9 @@ def load_expected_performance(repository: "Repository", record: "Record") -> Pro
         repository: The clone.
         record: Record of the version that serves.
     """
-    from gitops_ml.config import LOWER_IS_BETTER
+    from gitops_ml.config import LOWER_IS_BETTER, UNBOUNDED_METRICS
     from gitops_ml.training.intervals import intervals
-    from gitops_ml.training.metrics import IN_TARGET_UNITS, NEEDS_PROBABILITIES, measure
+    from gitops_ml.training.metrics import NEEDS_PROBABILITIES, measure
 
     metric, config = record.figure.metric, repository.config
 
@@ -36,7 +36,7 @@ def load_expected_performance(repository: "Repository", record: "Record") -> Pro
         interval = intervals(text_config, labels, predictions, {metric: value}).get(metric)
         return MeasuredMetric(value, *interval) if interval else None
 
-    more_is_better, is_relative = metric not in LOWER_IS_BETTER, metric in IN_TARGET_UNITS
+    more_is_better, is_relative = metric not in LOWER_IS_BETTER, metric in UNBOUNDED_METRICS
     return PromotedMetric(metric, record.figure.value, more_is_better, measure_rows, is_relative)
 
 

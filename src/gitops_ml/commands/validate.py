@@ -1,6 +1,5 @@
 """`gitops validate`"""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,7 @@ from gitops_ml.commands import find_repository
 from gitops_ml.errors import DataRefused, GitopsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitops_ml.config import Repository
-    from gitops_ml.training.row_checker import RowChecker
     from gitops_ml.training.validate import Validation
     from gitops_ml.user_package import UserPackage
 
@@ -37,29 +33,29 @@ def command(project: Path) -> None:
     package = user_package.load_user_package(repository)
     user_package.check_monitored_columns(repository, package)
     try:
-        report = partial(_write_report, repository, package)
-        validation = validate_data(repository, package, keep_rows=False, report=report)
+        validation = validate_data(repository, package, keep_rows=False, page=repository.scratch / PAGE)
     except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
         console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
         return
     console.echo(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
+    console.echo(_name_report(repository.scratch / PAGE))
     console.set_output("data", validation.digest)
 
 
 def validate_data(
-    repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False,
-    label: str = "data", report: "Callable[[Validation], object] | None" = None,
+    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
+    page: Path | None = None,
 ) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 
     Args:
         repository: Repository of the data.
-        package: User package with the schema, or a checker that has the schema elsewhere.
+        package: User package with the schema.
         keep_rows: True to return the rows too.
         is_partial: True if the rows are only a part of the data.
         label: Name of the rows in messages.
-        report: Function that reports the result, whatever it is.
+        page: File to write the report to, as HTML.
 
     Returns:
         Number of rows, digest, violations, and the rows if `keep_rows` is set.
@@ -80,10 +76,12 @@ def validate_data(
             progress=lambda rows: progress(f"{rows} rows read"),
         )
     schema = f"src/{repository.config.project.package}/schema.py"
-    if report:
-        report(validation)
+    if page:
+        _write_report(page, repository, package, validation)
     if validation.problems:
         _show(validation, label)
+        if page:
+            console.echo(_name_report(page))
         raise DataRefused(
             f"Some of the {validation.rows} rows of {label} violate {len(validation.problems)} rule(s) of {schema}.",
             _advise(repository, validation, schema),
@@ -94,14 +92,39 @@ def validate_data(
     return validation
 
 
-def _write_report(repository: "Repository", package: "UserPackage", validation: "Validation") -> None:
-    """Write the result as a page."""
+def _write_report(page: Path, repository: "Repository", package: "UserPackage", validation: "Validation") -> None:
+    """Write the result and the schema as a page."""
     from gitops_ml import manifest
-    from gitops_ml.forge.validation_page import render_validation_page
+    from gitops_ml.forge.validation_page import ValidationReport, render_validation_page
 
-    page, schema = repository.scratch / PAGE, f"src/{repository.config.project.package}/schema.py"
-    manifest.write_atomically(page, render_validation_page(validation, package.schema, repository.config.data, schema))
-    console.echo(f"The report is {console.relative_path(page)}.")
+    data, columns = repository.config.data, package.schema.columns
+    roles = {data.key: "key", data.target: "target"} | dict.fromkeys(data.known_later, "known later")
+    rules = {name: [str(check.error or check.name) for check in column.checks] + ["unique"] * column.unique
+             for name, column in columns.items()}  # fmt: skip
+    report = ValidationReport(
+        rows=validation.rows,
+        digest=validation.digest,
+        source=data.path,
+        schema=f"src/{repository.config.project.package}/schema.py",
+        violations=_violations(validation),
+        columns=[[name, roles.get(name, "feature"), _name_type(column.dtype), "; ".join(rules[name]),
+                  "yes" if column.nullable else "no"] for name, column in columns.items()],
+        present=dict(validation.present),
+    )  # fmt: skip
+    manifest.write_atomically(page, render_validation_page(report))
+
+
+def _name_type(dtype: object) -> str:
+    """Return the name that people write in schema.py; pandas has longer ones for text."""
+    return "str" if str(dtype).startswith("string") else str(dtype)
+
+
+def _name_report(page: Path) -> str:
+    return f"The report is {console.relative_path(page)}."
+
+
+def _violations(validation: "Validation") -> list[list[object]]:
+    return [[each.column, each.check, each.failing or "", "; ".join(each.examples)] for each in validation.problems]
 
 
 def _advise(repository: "Repository", validation: "Validation", schema: str) -> str:
@@ -137,7 +160,7 @@ def _show(validation: "Validation", label: str) -> None:
     from gitops_ml.forge.markdown import format_table
 
     headers = ["column", "rule", "failing rows", "examples"]
-    rows = [[p.column, p.check, p.failing or "", "; ".join(p.examples)] for p in validation.problems[:MAX_SHOWN]]
+    rows = _violations(validation)[:MAX_SHOWN]
     title = f"{len(validation.problems)} rule(s) violated in {validation.rows} rows"
     title += f"; the first {MAX_SHOWN} are shown" if len(validation.problems) > MAX_SHOWN else ""
     console.table(title, headers, rows)

@@ -1,75 +1,72 @@
 """The HTML report of a validation: the verdict, the violated rules, and every column of the schema."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from gitops_ml.forge.html_page import Markup, render_badge, render_page, render_table
+from gitops_ml.forge.html_page import render_badge, render_page, render_table
 from gitops_ml.forge.markdown import escape_html, format_count, format_percent
 
-if TYPE_CHECKING:
-    import pandera.pandas as pa
-
-    from gitops_ml.config import DataConfig
-    from gitops_ml.training.validate import Validation
-
-VIOLATIONS = ["column", "rule", "failing rows", "examples"]
-COLUMNS = ["column", "role", "type", "rules", "may be missing", "missing"]
+VIOLATIONS = ("column", "rule", "failing rows", "examples")
+COLUMNS = ("column", "role", "type", "rules", "may be missing", "missing")
 
 
-def render_validation_page(
-    validation: "Validation", schema: "pa.DataFrameSchema", data: "DataConfig", schema_file: str
-) -> str:
+@dataclass(frozen=True)
+class ValidationReport:
+    """Content of the report.
+
+    Attributes:
+        rows: Number of rows that were read.
+        digest: Digest of the data.
+        source: Path of the data; None for a query.
+        schema: Path of schema.py, relative to the repository.
+        violations: Violated rules: the cells of VIOLATIONS.
+        columns: Columns of the schema: the cells of COLUMNS but the last.
+        present: Number of rows with a value in each column of the data.
+    """
+
+    rows: int
+    digest: str
+    source: str | None
+    schema: str
+    violations: Sequence[Sequence[object]]
+    columns: Sequence[Sequence[object]]
+    present: dict[str, int]
+
+
+def render_validation_page(report: ValidationReport) -> str:
     """Return the whole HTML page.
 
     Args:
-        validation: Result of the validation.
-        schema: Your schema.
-        data: Table [data] of model.toml.
-        schema_file: Path of schema.py, relative to the repository.
+        report: Content of the report.
     """
-    title = headline(validation)
+    title = headline(report)
+    source = f"<code>{escape_html(report.source)}</code>" if report.source else "the query in <code>model.toml</code>"
+    violations = f"<h3>Violated rules</h3>\n{render_table(VIOLATIONS, report.violations)}" if report.violations else ""
     body = "\n".join([
-        f"<h2>{escape_html(title)} {render_badge('failure' if validation.problems else 'ok')}</h2>",
-        _render_source(validation, data, schema_file), _render_violations(validation),
-        "<h3>Columns</h3>", render_table(COLUMNS, [_row(name, validation, schema, data) for name in schema.columns]),
+        f"<h2>{escape_html(title)} {render_badge('failure' if report.violations else 'ok')}</h2>",
+        f"<p>Rows of {source}, checked against <code>{escape_html(report.schema)}</code>. Digest of the data: "
+        f"<code>{escape_html(report.digest)}</code></p>",
+        violations,
+        "<h3>Columns</h3>",
+        render_table(COLUMNS, [[*cells, _describe_missing(str(cells[0]), report)] for cells in report.columns]),
     ])  # fmt: skip
     return render_page(title, body)
 
 
-def headline(validation: "Validation") -> str:
+def headline(report: ValidationReport) -> str:
     """Return the verdict in one line.
 
     Args:
-        validation: Result of the validation.
+        report: Content of the report.
     """
-    rows = format_count(validation.rows, "row")
-    if validation.problems:
-        return f"{format_count(len(validation.problems), 'rule')} violated in {rows}"
+    rows = format_count(report.rows, "row")
+    if report.violations:
+        return f"{format_count(len(report.violations), 'rule')} violated in {rows}"
     return f"{rows} accepted"
 
 
-def _render_source(validation: "Validation", data: "DataConfig", schema_file: str) -> str:
-    source = f"<code>{escape_html(data.path)}</code>" if data.path else "the query in <code>model.toml</code>"
-    return (
-        f"<p>Rows of {source}, checked against <code>{escape_html(schema_file)}</code>. Digest of the data: "
-        f"<code>{escape_html(validation.digest)}</code></p>"
-    )
-
-
-def _render_violations(validation: "Validation") -> str:
-    rows = [[each.column, each.check, each.failing or "", "; ".join(each.examples)] for each in validation.problems]
-    return f"<h3>Violated rules</h3>\n{render_table(VIOLATIONS, rows)}" if rows else ""
-
-
-def _row(name: str, validation: "Validation", schema: "pa.DataFrameSchema", data: "DataConfig") -> list[object]:
-    column = schema.columns[name]
-    rules = [str(check.error or check.name) for check in column.checks] + ["unique"] * column.unique
-    present = validation.present.get(name)
-    missing: object = Markup("&ndash;")
-    if present is not None and validation.rows:
-        missing = f"{validation.rows - present} ({format_percent(1 - present / validation.rows)})"
-    return [name, _role(name, data), column.dtype, "; ".join(rules), "yes" if column.nullable else "no", missing]
-
-
-def _role(name: str, data: "DataConfig") -> str:
-    roles = {data.key: "key", data.target: "target"} | dict.fromkeys(data.known_later, "known later")
-    return roles.get(name, "feature")
+def _describe_missing(name: str, report: ValidationReport) -> str:
+    if name not in report.present or not report.rows:
+        return ""
+    missing = report.rows - report.present[name]
+    return f"{missing} ({format_percent(missing / report.rows)})"

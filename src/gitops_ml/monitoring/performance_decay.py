@@ -33,7 +33,7 @@ class PromotedMetric:
         greater_is_better: True if a larger value is better.
         measure: Function that measures the metric on labeled predictions; it returns None if the prediction log does
             not hold enough for this metric.
-        is_relative: True if the metric has the unit of the target; the allowed loss is then a share of the value.
+        is_relative: True if the size of the metric depends on the data; the allowed loss is then a share of the value.
     """
 
     metric: str

@@ -12,7 +12,6 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import Predictions
 from gitops_ml.training.labels import toml_label
 
-IN_TARGET_UNITS = frozenset({"rmse", "mae"})
 NEEDS_PROBABILITIES = frozenset({"roc_auc", "average_precision", "log_loss", "brier"})
 CLASSIFICATION = ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier")
 

@@ -49,7 +49,7 @@ def run_behaviour_tests(inputs: ComparisonInput) -> tuple[BehaviourTest, ...] | 
     model = inputs.challenger.model
     if model is None or inputs.code is None:
         return None
-    return inputs.code.run_behaviour_tests(model, inputs.features[list(inputs.challenger.run.columns)])
+    return inputs.code.run_behaviour_tests(model, inputs.prepared.held_out[list(inputs.challenger.run.columns)])
 
 
 def run_tests(root: Path, model: "Pipeline", rows: pd.DataFrame) -> tuple[BehaviourTest, ...]:

@@ -38,7 +38,7 @@ def check_robustness(inputs: ComparisonInput) -> Robustness | None:
     if model is None or inputs.code is None:
         return None
     columns = list(inputs.challenger.run.columns)
-    rows = inputs.features[columns].head(ROWS)
+    rows = inputs.prepared.held_out[columns].head(ROWS)
     expected = inputs.challenger.predictions.take(np.arange(len(rows)))
     reordered = rows[columns[::-1]]
     may_be_missing = inputs.code.find_nullable_columns()
