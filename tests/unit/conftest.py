@@ -18,7 +18,7 @@ STEPS: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_confinement() -> Iterator[None]:
-    """Confined processes are forked from one that has imported the libraries; `slow` tests start a zygote as users do."""
+    """Confined processes are forked from one that has imported the libraries already."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge, "start", start_in_mother)
         yield
