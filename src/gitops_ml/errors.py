@@ -132,7 +132,7 @@ class IntegrityError(GitopsError):
 class NotConfined(GitopsError):
     """Your code could not be confined, or a confined process gave no usable answer; nothing was judged."""
 
-    exit_code = 17
+    exit_code = 18
     title = "Not confined"
 
 

@@ -155,7 +155,8 @@ def _compare(
         evidence = gather(inputs)
         proposed = _evaluate_proposed(code, store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")
-        return compare(inputs, evidence, proposed, evidence_inputs), evidence, collect_plot_data(inputs)
+        comparison = compare(inputs, evidence, proposed, evidence_inputs, code.open_doors)
+        return comparison, evidence, collect_plot_data(inputs)
 
 
 def _find_protection(line: "Line") -> "Protection":

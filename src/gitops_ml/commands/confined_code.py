@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gitops_ml.confinement.barriers import MEANINGS
+from gitops_ml.confinement.barriers import describe_doors
 from gitops_ml.confinement.channel import ConfinedError, UserCodeError
 from gitops_ml.confinement.judge import ConfinedProcess, Confinement, Surroundings, confine
 from gitops_ml.confinement.rows_in_bytes import predictions_from_bytes, predictions_size, rows_to_bytes
@@ -309,15 +309,6 @@ def confined_code(repository: "Repository") -> Iterator[ConfinedCode]:
             f"A process that runs your code gave no usable answer: {error}.",
             "Look at what estimator.py, features.py and schema.py do while they are imported, fitted, and predict.",
         ) from error
-
-
-def describe_doors(doors: Sequence[str]) -> str:
-    """Return what the barriers did not stop, as a clause.
-
-    Args:
-        doors: Names of MEANINGS.
-    """
-    return ", ".join(MEANINGS[name] for name in doors)
 
 
 def _demand_barriers(doors: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +25,15 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/opt", "/proc", "/sys/devic
 NULL = Path("/dev/null")
 # It holds the semaphores of multiprocessing.
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only allowed where nothing is to be protected there)
+
+
+def describe_doors(doors: Iterable[str]) -> str:
+    """Return what the barriers did not stop, as a clause.
+
+    Args:
+        doors: Names of MEANINGS.
+    """
+    return ", ".join(MEANINGS[name] for name in doors if name in MEANINGS)
 
 
 def limit_resources() -> None:
