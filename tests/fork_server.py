@@ -67,9 +67,12 @@ def import_serving() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run a command of `gitops`."""
+    """Run a command of `gitops`; confined processes are forked from this one, which has run none of the user's code."""
+    from forked_zygote import fork_zygote
     from gitops_ml import cli
+    from gitops_ml.confinement import judge
 
+    judge.start = fork_zygote
     return cli.main(arguments)
 
 

@@ -44,6 +44,20 @@ class Checkout:
     tree: Path
     python: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that a command of the commit needs."""
+        return {"PYTHONPATH": str(self.tree / "src")}
+
+    def gitops(self, *arguments: object) -> list[str]:
+        """Return the command line of a command of the library that the commit pins.
+
+        Args:
+            *arguments: Command and options of `gitops`.
+        """
+        command = [self.python, "-m", library.package_name(self.tree), "--project", self.tree, *arguments]
+        return [str(argument) for argument in command]
+
     def run_gitops(self, *arguments: object) -> None:
         """Run a command of the library that the commit pins.
 
@@ -53,8 +67,7 @@ class Checkout:
         Raises:
             CheckoutFailed: The command failed; the message has the last lines of its output.
         """
-        command = [self.python, "-m", library.package_name(self.tree), "--project", self.tree, *arguments]
-        _run([str(argument) for argument in command], {"PYTHONPATH": str(self.tree / "src")})
+        _run(self.gitops(*arguments), self.environment)
 
 
 def check_out(repository: Repository, commit: str) -> Checkout:

@@ -152,6 +152,13 @@ class MachineError(GitopsError):
     title = "Machine"
 
 
+class NotConfined(GitopsError):
+    """Your code could not be confined, or a confined process gave no usable answer; nothing was judged."""
+
+    exit_code = 20
+    title = "Not confined"
+
+
 class ProblemsFound(GitopsError):
     """The doctor found a setting that will fail, or a rule that is not enforced."""
 

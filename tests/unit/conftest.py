@@ -1,17 +1,27 @@
 """Fixtures of the library's tests: a small repository for each test."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from create_once import create_once
+from forked_zygote import start_in_mother
+from gitops_ml.confinement import judge
 from unit.sample import Project, create_project, prepare_environment
 
 STEPS: dict[str, tuple[str, ...]] = {
     "trained": ("train",), "registered": ("register",), "compared": ("compare",), "proposed": ("promote", "--local"),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_confinement() -> Iterator[None]:
+    """Confined processes are forked from one that has imported the libraries already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "start", start_in_mother)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,6 @@ from gitops_ml.training.findings.robustness import check_robustness
 from gitops_ml.training.findings.signature import compare_signatures
 from gitops_ml.training.row_fingerprints import find_row_changes, fingerprint_rows
 from gitops_ml.training.train import PreparedData
-from gitops_ml.user_package import UserPackage
 from unit.comparison_inputs import (
     CLASSIFICATION,
     REGRESSION,
@@ -43,6 +42,7 @@ from unit.comparison_inputs import (
     number_predictions,
     scored_version,
 )
+from unit.local_code import LocalCode, LocalModel
 from unit.sample import MODEL_TOML
 
 
@@ -487,11 +487,12 @@ def loaded_inputs(model: Pipeline, root: Path, pipeline: Any = None) -> Comparis
     columns = ["x", "y"]
     fitted = model.fit(trained[columns], trained["label"])
     (root / "model.skops").write_bytes(b"x" * 2**20)
-    challenger = replace(scored_version("2", predict(fitted, held_out[columns]), held_out), model=fitted, folder=root)
+    scored = scored_version("2", predict(fitted, held_out[columns]), held_out)
+    challenger = replace(scored, model=LocalModel(fitted), folder=root)
     inputs = comparison_input(held_out, challenger, trained=trained)
     prepared = PreparedData(trained, held_out, rows["id"], challenger.run.lineage)
-    user_package = UserPackage(SCHEMA, pipeline or (lambda seed: model))
-    return replace(inputs, prepared=prepared, repository=Repository(root, CLASSIFICATION), user_package=user_package)
+    code = LocalCode(SCHEMA, pipeline or (lambda: model), root)
+    return replace(inputs, prepared=prepared, repository=Repository(root, CLASSIFICATION), code=code)
 
 
 def selecting_pipeline() -> Pipeline:
@@ -517,7 +518,7 @@ def test_a_second_training_is_compared(tmp_path: Path) -> None:
     assert (same.largest, same.unknown) == (0.0, None)
     numbers = iter(range(1, 9))
 
-    def other(seed: int) -> Pipeline:
+    def other() -> Pipeline:
         return selecting_pipeline().set_params(est__C=0.001 * next(numbers))
 
     result = check_determinism(loaded_inputs(selecting_pipeline(), tmp_path, other))
@@ -556,13 +557,14 @@ def test_a_champion_that_the_server_refuses_is_not_compared_with_a_served_challe
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)
     champion = replace(inputs.challenger, digest="sha256:champion")
 
-    def open_server(version: Any, model: Any, rows: pd.DataFrame) -> Any:
-        return None if version is champion else lambda number: model.predict(rows)
+    def served(name: str) -> Any:
+        return None if name == champion.digest else lambda number: sum(range(1000))
 
-    result = measure_cost(replace(inputs, champion=champion, open_server=open_server))
+    code: Any = inputs.code
+    result = measure_cost(replace(inputs, champion=champion, code=replace(code, served=served)))
     assert result is not None
     assert result.champion_ms is None
-    without = measure_cost(replace(inputs, champion=champion, open_server=lambda *_: None))
+    without = measure_cost(replace(inputs, champion=champion, code=replace(code, served=lambda name: None)))
     assert without is not None
     assert without.champion_ms is not None
 
@@ -573,22 +575,20 @@ def test_a_model_that_waits_is_slow_although_it_needs_no_processor(tmp_path: Pat
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)
     calls: list[str] = []
 
-    def open_server(version: Any, model: Any, rows: pd.DataFrame) -> Any:
-        name = "baseline" if "Dummy" in type(model).__name__ else version.number
-
+    def served(name: str) -> Any:
         def answer(number: int) -> None:
             calls.append(name)
-            time.sleep(0.1 if name == "2" else 0)
+            time.sleep(0.1 if name == inputs.challenger.digest else 0)
 
         return answer
 
-    champion = replace(inputs.challenger, number="1", digest="sha256:1")
-    result = measure_cost(replace(inputs, champion=champion, open_server=open_server))
+    champion, code = replace(inputs.challenger, number="1", digest="sha256:1"), inputs.code
+    result = measure_cost(replace(inputs, champion=champion, code=replace(code, served=served)))  # type: ignore[type-var]
     assert result is not None
     assert result.champion_ms is not None
     assert result.request_ms >= 100
     assert result.request_ms > 20 * max(result.champion_ms, result.baseline_ms)
-    assert calls == ["2", "baseline", "1"] * (len(calls) // 3)
+    assert calls == [inputs.challenger.digest, "baseline", "sha256:1"] * (len(calls) // 3)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from gitops_ml import checkout, config, library, run, uv
+from gitops_ml.commands.confined_code import confined_code
 from gitops_ml.manifest import digest_file
 from gitops_ml.predictions import are_close
 from gitops_ml.registry import record
@@ -122,9 +123,8 @@ def test_its_champion_is_scored_by_the_copy_of_its_commit(
     repository, files, digest = champion
     described = run.read_run(files, digest)
     expected = json.loads((files / run.EXPECTED).read_bytes())
-    scored = commit_scoring.score_at_commit(
-        repository, described, files, digest, to_typed_rows(described, expected["rows"])
-    )
+    with confined_code(repository) as code:
+        scored = code.score_at_commit(described, files, digest, to_typed_rows(described, expected["rows"]))
     old_checkout = checkout.check_out(repository, older.trained)
     assert library.is_copied(old_checkout.tree)
     assert old_checkout.python != Path(sys.executable)
@@ -172,7 +172,8 @@ def test_the_current_commands_of_the_contract_return_the_same_predictions(
     current = checkout.check_out(repository, older.git("rev-parse", "main"))
     assert not library.is_copied(current.tree)
     assert library.pinned_version(current.tree) == library.pinned_version(older.root) is not None
-    expected = commit_scoring.score_at_commit(repository, described, files, digest, rows)
+    with confined_code(repository) as code:
+        expected = code.score_at_commit(described, files, digest, rows)
     assert are_close(expected, commit_scoring.score_in_checkout(current, described, files, digest, rows))
     assert isinstance(rows, pd.DataFrame)
 

@@ -1,6 +1,5 @@
 """Requests that the gate LATENCY measures take the path of the server."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ def test_a_request_is_validated_and_predicted(tmp_path: Path, monkeypatch: Any) 
     rows = frame(["yes", "no", "no"], x=[0.5, 1.5, 2.5], y=[1.0, 2.0, 3.0])
     features = rows[["x", "y"]]
     model: Any = DummyClassifier().fit(features, rows["label"])
-    version = replace(scored_version("1", label_predictions(["no"] * 3), rows), model=model, folder=tmp_path)
+    run = scored_version("1", label_predictions(["no"] * 3), rows).run
     repository, package = Repository(tmp_path, CLASSIFICATION), UserPackage(SCHEMA, lambda seed: model)
     validated: list[float] = []
     read_rows = RowValidator.read_rows
@@ -32,20 +31,20 @@ def test_a_request_is_validated_and_predicted(tmp_path: Path, monkeypatch: Any) 
         return result
 
     monkeypatch.setattr(RowValidator, "read_rows", record)
-    answer: Any = open_request_handler(repository, package, version, model, features)
+    answer: Any = open_request_handler(repository, package, run, model, tmp_path, features)
     assert answer is not None
     assert [list(answer(number).predictions.values) for number in range(4)] == [["no"]] * 4
     assert validated[-4:] == [0.5, 1.5, 2.5, 0.5]
     for refused in (features.assign(x="text"), features.assign(x=["0.5", "text", "2.5"])):
-        assert open_request_handler(repository, package, version, model, refused) is None
+        assert open_request_handler(repository, package, run, model, tmp_path, refused) is None
 
 
 def test_cells_are_read_as_model_toml_declares(tmp_path: Path) -> None:
     """An empty text is a value if `missing` does not list it: a row of the data is not refused."""
     rows = frame(["yes", "no"], x=["", "a"])
     model: Any = DummyClassifier().fit(rows[["x"]], rows["label"])
-    version = replace(scored_version("1", label_predictions(["no"] * 2), rows), model=model, folder=tmp_path)
+    run = scored_version("1", label_predictions(["no"] * 2), rows).run
     data = CLASSIFICATION.data.model_copy(update={"missing": ("NA",)})
     repository = Repository(tmp_path, CLASSIFICATION.model_copy(update={"data": data}))
     package = UserPackage(pa.DataFrameSchema({"x": pa.Column(str)}), lambda seed: model)
-    assert open_request_handler(repository, package, version, model, rows[["x"]]) is not None
+    assert open_request_handler(repository, package, run, model, tmp_path, rows[["x"]]) is not None

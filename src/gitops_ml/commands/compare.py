@@ -1,6 +1,5 @@
 """`gitops compare`"""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +7,11 @@ import click
 
 from gitops_ml import console, git
 from gitops_ml.commands import find_champion_and_line, find_repository
-from gitops_ml.commands.request_handler import open_request_handler
 from gitops_ml.commands.score import Progress, score_version
 from gitops_ml.errors import GateRefused, StoreError
 
 if TYPE_CHECKING:
+    from gitops_ml.commands.confined_code import ConfinedCode
     from gitops_ml.config import Repository
     from gitops_ml.evidence_inputs import EvidenceInputs
     from gitops_ml.registry.lines import Line
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from gitops_ml.training.proposed_version import ProposedVersion
     from gitops_ml.training.review import Protection
     from gitops_ml.training.train import PreparedData
-    from gitops_ml.user_package import UserPackage
 
 REPORT = "report.md"
 PAGE = "report.html"
@@ -65,30 +63,41 @@ def command(
 
     Both are scored on the same holdout, and the gates judge the challenger. Every gate must pass.
     """
-    from gitops_ml import user_package
+    from gitops_ml.commands.confined_code import confined_code
+
+    repository = find_repository(project)
+    with confined_code(repository) as code:
+        comparison, evidence, plots = _judge(code, number, digest, environment, before)
+    # Nothing of your code runs any more, and none of it ran in this process.
+    _report(comparison, evidence, plots, out or repository.scratch / "comparison")
+    if exit_code and comparison.verdict == "refuse":
+        raise GateRefused(f"Refused by {', '.join(comparison.refused)}.", "The report explains each of these gates.")
+
+
+def _judge(
+    code: "ConfinedCode", number: str | None, digest: str | None, environment: str | None, before: str | None
+) -> "tuple[Comparison, Evidence, PlotData]":
+    """Validate the data, score the versions, and evaluate the gates."""
     from gitops_ml.commands.validate import validate_data
     from gitops_ml.registry.store import connect
     from gitops_ml.training.train import prepare
 
-    repository = find_repository(project)
+    repository = code.repository
     # A job's checkout holds one commit, and other commits and proposals may have been pushed since.
     git.fetch_branches_if_tracked(repository.root)
-    package = user_package.load_user_package(repository)
     store = connect(repository)
     version = _find_challenger(repository, store, number)
-    validation = validate_data(repository, package, keep_rows=True)
+    validation = validate_data(repository, code.open_checker(), keep_rows=True)
     assert validation.frame is not None  # noqa: S101 (keep_rows=True)
     prepared = prepare(repository, validation.frame, validation.digest)
     environment = environment or repository.config.deploy.environments[0]
     pinned = (version.number, digest or version.digest)
-    comparison, evidence, plots = _compare(repository, package, store, prepared, pinned, environment, before)
+    comparison, evidence, plots = _compare(code, store, prepared, pinned, environment, before)
     if comparison.challenger.training != prepared.lineage.training:
         console.echo_error(
             f"Note: version {version.number} was trained with other data, code or settings than this clone has."
         )
-    _report(comparison, evidence, plots, out or repository.scratch / "comparison")
-    if exit_code and comparison.verdict == "refuse":
-        raise GateRefused(f"Refused by {', '.join(comparison.refused)}.", "The report explains each of these gates.")
+    return comparison, evidence, plots
 
 
 def _find_challenger(repository: "Repository", store: "Store", number: str | None) -> "ModelVersion":
@@ -110,8 +119,8 @@ def _find_challenger(repository: "Repository", store: "Store", number: str | Non
 
 
 def _compare(
-    repository: "Repository", package: "UserPackage", store: "Store", prepared: "PreparedData", pinned: tuple[str, str],
-    environment: str, before: str | None,
+    code: "ConfinedCode", store: "Store", prepared: "PreparedData", pinned: tuple[str, str], environment: str,
+    before: str | None,
 ) -> "tuple[Comparison, Evidence, PlotData]":  # fmt: skip
     """Score all versions on the same holdout, and evaluate the gates."""
     from gitops_ml.training.comparable_rows import keep_comparable_rows
@@ -122,6 +131,7 @@ def _compare(
     from gitops_ml.training.plot_data import collect_plot_data
     from gitops_ml.training.review import review
 
+    repository = code.repository
     served, line = find_champion_and_line(repository, environment, store)
     # The version that serves is not proposed again after its line was ended.
     record = served if served and served.digest == pinned[1] else line.select_champion(served)
@@ -129,23 +139,24 @@ def _compare(
     evidence_inputs = _collect_evidence_inputs(repository, record)
     with console.progress("compare", timed=True) as progress:
         progress(f"score version {pinned[0]}")
-        challenger = score_version(repository, store, *pinned, rows, progress)
+        challenger = score_version(code, store, *pinned, rows, progress)
         champion = challenger if record else None
         if record and record.digest != challenger.digest:
             progress(f"score champion version {record.version}")
-            champion = score_version(repository, store, record.version, record.digest, rows, progress)
+            champion = score_version(code, store, record.version, record.digest, rows, progress)
         progress("measure, and train once more")
-        reviewed = review(repository, before, record.lineage.commit if record else None, _find_protection(line))
-        inputs = keep_comparable_rows(
-            ComparisonInput(
-                reviewed.config, prepared, challenger, champion, repository, package, reviewed.review,
-                open_server=partial(open_request_handler, repository, package),
-            )
+        reviewed = review(
+            repository, before, record.lineage.commit if record else None, _find_protection(line),
+            code.find_loosened_checks,
         )  # fmt: skip
+        inputs = keep_comparable_rows(
+            ComparisonInput(reviewed.config, prepared, challenger, champion, repository, code, reviewed.review)
+        )
         evidence = gather(inputs)
-        proposed = _evaluate_proposed(store, inputs, evidence, environment, line, progress)
+        proposed = _evaluate_proposed(code, store, inputs, evidence, environment, line, progress)
         progress("evaluate the gates")
-        return compare(inputs, evidence, proposed, evidence_inputs), evidence, collect_plot_data(inputs)
+        comparison = compare(inputs, evidence, proposed, evidence_inputs, code.open_doors)
+        return comparison, evidence, collect_plot_data(inputs)
 
 
 def _find_protection(line: "Line") -> "Protection":
@@ -173,7 +184,8 @@ def _collect_evidence_inputs(repository: "Repository", champion: "Record | None"
 
 
 def _evaluate_proposed(
-    store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str, line: "Line", progress: Progress
+    code: "ConfinedCode", store: "Store", inputs: "ComparisonInput", evidence: "Evidence", environment: str,
+    line: "Line", progress: Progress,
 ) -> "ProposedVersion | None":  # fmt: skip
     """Compare the challenger with the version of the open proposal; None if no other version is proposed."""
     from gitops_ml.registry.propose import load_proposed_record
@@ -181,8 +193,7 @@ def _evaluate_proposed(
     from gitops_ml.training.features import drop_key_and_target
     from gitops_ml.training.proposed_version import evaluate_proposed, explain_incomparable, mark_incomparable
 
-    repository, rows = inputs.repository, drop_key_and_target(inputs.config.data, inputs.prepared.held_out)
-    assert repository is not None  # noqa: S101 (always set by the command)
+    repository, rows = code.repository, drop_key_and_target(inputs.config.data, inputs.prepared.held_out)
     record = load_proposed_record(repository.root, environment)
     compared = {each.digest for each in (inputs.challenger, inputs.champion) if each}
     if record is None or record.digest in compared:
@@ -198,7 +209,7 @@ def _evaluate_proposed(
         )  # fmt: skip
         return mark_incomparable(proposed, reason)
     progress(f"score proposed version {record.version}")
-    scored = score_version(repository, store, record.version, record.digest, rows, progress)
+    scored = score_version(code, store, record.version, record.digest, rows, progress)
     return evaluate_proposed(inputs, evidence, scored)
 
 

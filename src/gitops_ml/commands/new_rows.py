@@ -249,6 +249,7 @@ def _measure_champion(
     repository: "Repository", record: "Record", data: "pd.DataFrame", new: "pd.DataFrame"
 ) -> "NewRowPerformance":
     """Measure the champion on the new rows. If it cannot be scored, the result says why; the rows are not refused."""
+    from gitops_ml.commands.confined_code import confined_code
     from gitops_ml.commands.score import score_version
     from gitops_ml.registry.store import connect
     from gitops_ml.training.features import drop_key_and_target
@@ -264,7 +265,8 @@ def _measure_champion(
         with console.progress("ingest") as progress:
             progress(f"score version {record.version}")
             rows, store = drop_key_and_target(repository.config.data, new), connect(repository)
-            scored = score_version(repository, store, record.version, record.digest, rows, progress)
+            with confined_code(repository) as code:
+                scored = score_version(code, store, record.version, record.digest, rows, progress)
         return measure_new_rows(config, scored.predictions, new, standard_deviation, base)
     except ConfigError as error:
         return base.model_copy(update={"unknown": error.problem})

@@ -12,8 +12,8 @@ from gitops_ml.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
+    from gitops_ml.commands.confined_code import ConfinedCode, ConfinedModel
     from gitops_ml.config import Repository
     from gitops_ml.predictions import Predictions
     from gitops_ml.registry.record import Record
@@ -125,15 +125,15 @@ def fetch_version(repository: "Repository", number: str, digest: str) -> Path:
 
 
 def score_version(
-    repository: "Repository", store: "Store", number: str, digest: str, rows: "pd.DataFrame", progress: Progress
+    code: "ConfinedCode", store: "Store", number: str, digest: str, rows: "pd.DataFrame", progress: Progress
 ) -> "ScoredVersion":
-    """Download and verify a version, and predict the rows.
+    """Download and verify a version, and have confined processes predict the rows.
 
     If today's code and libraries do not reproduce the predictions that training recorded, the version is scored with
     the code of its own commit and the packages of its own lock file.
 
     Args:
-        repository: The local clone.
+        code: Your code, in confined processes.
         store: Model store with the version.
         number: Version number in the registry.
         digest: Digest of the version's manifest.
@@ -151,10 +151,10 @@ def score_version(
 
     from gitops_ml import explanations, run
     from gitops_ml.registry.versions import download_version, version_folder
-    from gitops_ml.training import commit_scoring
     from gitops_ml.training.comparison_input import ScoredVersion
     from gitops_ml.training.row_fingerprints import RowFingerprints
 
+    repository = code.repository
     folder = version_folder(repository, number, digest)
     download_version(store, repository.config.project.name, number, digest, folder)
     metadata = run.read_run(folder, digest)
@@ -165,10 +165,10 @@ def score_version(
             "Add the column again. For another table, end the line of versions first: `gitops start-over`.",
         )
     features = rows[list(metadata.columns)]
-    predictions_now, model = _predict_here(repository, metadata, folder, digest, features)
+    predictions_now, model = _predict_here(code, metadata, folder, digest, features)
     if predictions_now is None:
         progress(f"score version {number} with the code and the packages of its own commit")
-    predictions = predictions_now or commit_scoring.score_at_commit(repository, metadata, folder, digest, features)
+    predictions = predictions_now or code.score_at_commit(metadata, folder, digest, features)
     key_sample, reference = (json.loads((folder / name).read_bytes()) for name in (run.KEY_SAMPLE, run.REFERENCE))
     fingerprints = (
         RowFingerprints.model_validate_json((folder / run.ROW_FINGERPRINTS).read_bytes())
@@ -183,14 +183,17 @@ def score_version(
 
 
 def _predict_here(
-    repository: "Repository", metadata: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
-) -> "tuple[Predictions | None, Pipeline | None]":
+    code: "ConfinedCode", metadata: "Run", folder: Path, digest: str, rows: "pd.DataFrame"
+) -> "tuple[Predictions | None, ConfinedModel | None]":
     """Return predictions and model with today's code, or None if the recorded predictions are not reproduced."""
-    from gitops_ml.predictions import predict
-    from gitops_ml.serving.score import open_run, reproduces_predictions
+    from gitops_ml.confinement.channel import UserCodeError
+    from gitops_ml.serving.score import reproduces_predictions
 
+    model = code.load(folder, digest, metadata)
+    if model is None:
+        return None, None
     try:
-        _, model = open_run(folder, digest, repository.config.serving.trusted_types)
-        return (predict(model, rows), model) if reproduces_predictions(metadata, model, folder) else (None, None)
-    except (ImportError, AttributeError, TypeError, ValueError, KeyError):
-        return None, None  # today's code or libraries cannot load or run the model
+        is_same = reproduces_predictions(metadata, model.predict, folder)
+        return (model.predict(rows), model) if is_same else (None, None)
+    except UserCodeError:
+        return None, None  # today's code or libraries cannot run the model

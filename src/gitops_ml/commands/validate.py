@@ -1,5 +1,6 @@
 """`gitops validate`"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,10 @@ from gitops_ml.commands import find_repository
 from gitops_ml.errors import DataRefused, GitopsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitops_ml.config import Repository
+    from gitops_ml.training.row_checker import RowChecker
     from gitops_ml.training.validate import Validation
     from gitops_ml.user_package import UserPackage
 
@@ -33,29 +37,31 @@ def command(project: Path) -> None:
     package = user_package.load_user_package(repository)
     user_package.check_monitored_columns(repository, package)
     try:
-        validation = validate_data(repository, package, keep_rows=False, page=repository.scratch / PAGE)
+        page = repository.scratch / PAGE
+        report = partial(_write_report, page, repository, package)
+        validation = validate_data(repository, package, keep_rows=False, report=report)
     except DatabaseWithheld as error:  # a fork's pull request is not to be red for that
         console.echo(f"The rows are not validated. {error.problem}\n{error.next_step}")
         console.append_summary(f"➖ The rows are not validated. {error.problem} {error.next_step}")
         return
     console.echo(f"Accepted: {validation.rows} rows, {validation.digest[:19]}.")
-    console.echo(_name_report(repository.scratch / PAGE))
+    console.echo(_name_report(page))
     console.set_output("data", validation.digest)
 
 
 def validate_data(
-    repository: "Repository", package: "UserPackage", *, keep_rows: bool, is_partial: bool = False, label: str = "data",
-    page: Path | None = None,
+    repository: "Repository", package: "UserPackage | RowChecker", *, keep_rows: bool, is_partial: bool = False,
+    label: str = "data", report: "Callable[[Validation], Path] | None" = None,
 ) -> "Validation":  # fmt: skip
     """Validate the data, and show the violations of the schema if there are any.
 
     Args:
         repository: Repository of the data.
-        package: User package with the schema.
+        package: User package with the schema, or a checker that has the schema elsewhere.
         keep_rows: True to return the rows too.
         is_partial: True if the rows are only a part of the data.
         label: Name of the rows in messages.
-        page: File to write the report to, as HTML.
+        report: Function that writes a report of the result, whatever it is, and returns its file.
 
     Returns:
         Number of rows, digest, violations, and the rows if `keep_rows` is set.
@@ -76,8 +82,7 @@ def validate_data(
             progress=lambda rows: progress(f"{rows} rows read"),
         )
     schema = f"src/{repository.config.project.package}/schema.py"
-    if page:
-        _write_report(page, repository, package, validation)
+    page = report(validation) if report else None
     if validation.problems:
         _show(validation, label)
         if page:
@@ -92,8 +97,8 @@ def validate_data(
     return validation
 
 
-def _write_report(page: Path, repository: "Repository", package: "UserPackage", validation: "Validation") -> None:
-    """Write the result and the schema as a page."""
+def _write_report(page: Path, repository: "Repository", package: "UserPackage", validation: "Validation") -> Path:
+    """Write the result and the schema as a page, and return its file."""
     from gitops_ml import manifest
     from gitops_ml.forge.validation_page import ValidationReport, render_validation_page
 
@@ -112,6 +117,7 @@ def _write_report(page: Path, repository: "Repository", package: "UserPackage", 
         present=dict(validation.present),
     )  # fmt: skip
     manifest.write_atomically(page, render_validation_page(report))
+    return page
 
 
 def _name_type(dtype: object) -> str:

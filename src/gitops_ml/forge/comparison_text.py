@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitops_ml.config import LOWER_IS_BETTER, REGRESSION_METRICS
+from gitops_ml.confinement.barriers import describe_doors
 from gitops_ml.forge.comparison_details import render_details
 from gitops_ml.forge.markdown import collapse, escape, format_number, format_table, shorten
 
@@ -161,12 +162,28 @@ def _render_notes(comparison: dict[str, Any]) -> str:
     versions = {"challenger": comparison["challenger"], "champion": comparison["champion"]}
     if comparison["rival"]:
         versions["proposed version"] = comparison["rival"]["side"]
-    return "\n".join(
+    own_code = [
         f"The {name} was scored with the code of its own commit and the packages of its own lock file, because "
         "today's code does not reproduce its recorded predictions."
         for name, version in versions.items()
         if version and version["own_code"]
-    )
+    ]
+    return "\n".join([*own_code, *_describe_confinement(comparison)])
+
+
+def _describe_confinement(comparison: dict[str, Any]) -> list[str]:
+    """Return what your code could have done to the verdict, where it was judged."""
+    doors = comparison.get("open_doors")
+    if doors is None:
+        return []
+    if not doors:
+        return [
+            "Your code ran in processes that could reach neither the data nor this verdict (`gitops docs security`)."
+        ]
+    return [
+        f"⚠️ **Your code could have changed this verdict**: where it was judged, a process that runs it could "
+        f"{describe_doors(doors)} (`gitops docs security`)."
+    ]
 
 
 def _format_value(value: float | None) -> str:

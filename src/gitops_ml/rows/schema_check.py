@@ -32,11 +32,13 @@ class RuleViolation:
         column: Name of the column, or pandera's name for a rule about whole rows.
         rule: The rule, as pandera names it; MEANINGS explains some of them.
         values: Value of each row that violates the rule, by the row's index; empty if the rule is about the column.
+        more: Number of further rows that violate it, without their values.
     """
 
     column: str
     rule: str
     values: pd.Series
+    more: int = 0
 
 
 def check_rows(
@@ -68,6 +70,22 @@ def _many_unknown_columns(schema: pa.DataFrameSchema, rows: pd.DataFrame) -> lis
     return [name for name in map(str, rows.columns) if name not in known]
 
 
+def find_wrong_cells(
+    rows: pd.DataFrame, kinds: Mapping[str, ColumnKind], wrong: "Mapping[str, pd.Series[Any]]"
+) -> list[RuleViolation]:
+    """Return the violations of cells that are not certainly a value of their column.
+
+    Args:
+        rows: Rows as they were read, for messages.
+        kinds: Kind of each column.
+        wrong: Masks of wrong cells, as `parse_rows` returns them.
+    """
+    return [
+        RuleViolation(name, kinds[name].rule, rows.loc[bad, name].astype(object).map(_read_number))
+        for name, bad in wrong.items()
+    ]
+
+
 def check_typed_rows(
     schema: pa.DataFrameSchema, key: str, rows: pd.DataFrame, kinds: Mapping[str, ColumnKind], frame: pd.DataFrame,
     wrong: "Mapping[str, pd.Series[Any]]",
@@ -85,10 +103,7 @@ def check_typed_rows(
     Returns:
         As `check_rows`.
     """
-    violations = []
-    for name, bad in wrong.items():
-        values = rows.loc[bad, name].astype(object).map(_read_number)
-        violations.append(RuleViolation(name, kinds[name].rule, values))
+    violations = find_wrong_cells(rows, kinds, wrong)
     for name, missing in rows_without_value(schema, frame, wrong).items():
         column = schema.columns[name]
         rule = f"is missing, and the type {column.dtype} has no missing value: write {NULLABLE[dtype_kind(column)]}"

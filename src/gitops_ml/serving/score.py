@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from gitops_ml import run
 from gitops_ml.errors import DataUnreadable
 from gitops_ml.modelling.model_file import load_model
-from gitops_ml.predictions import PROBABILITY, VALUE, Predictions, are_close, predict
+from gitops_ml.predictions import PROBABILITY, VALUE, Predictions, are_close
 from gitops_ml.rows import csv_table
 from gitops_ml.rows.arrow_table import to_frame
 from gitops_ml.rows.cell_rules import CellRules
@@ -51,16 +52,18 @@ def to_typed_rows(metadata: run.Run, records: list[dict[str, Any]]) -> pd.DataFr
     return pd.DataFrame(records, columns=list(metadata.columns)).astype(metadata.columns)
 
 
-def reproduces_predictions(metadata: run.Run, model: "Pipeline", folder: Path) -> bool:
+def reproduces_predictions(
+    metadata: run.Run, predict_rows: Callable[[pd.DataFrame], Predictions], folder: Path
+) -> bool:
     """Return whether the model predicts the recorded rows as it did in training.
 
     Args:
         metadata: Metadata of the version.
-        model: Fitted pipeline.
+        predict_rows: Function that predicts rows with the version's model.
         folder: Folder of the run, with the recorded rows and predictions.
     """
     recorded = json.loads((folder / run.EXPECTED).read_bytes())
-    predictions = predict(model, to_typed_rows(metadata, recorded["rows"]))
+    predictions = predict_rows(to_typed_rows(metadata, recorded["rows"]))
     expected = pd.DataFrame(recorded["predictions"])
     columns = [f"{PROBABILITY}{label}" for label in metadata.classes]
     probabilities = expected[columns].to_numpy(float) if predictions.probabilities is not None else None

@@ -3,7 +3,7 @@
 import gc
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ class Service:
             True if the service is ready.
         """
         try:
-            self.ready = reproduces_predictions(self.metadata, self.model, self.folder)
+            self.ready = reproduces_predictions(self.metadata, partial(predict, self.model), self.folder)
             self.failure = None if self.ready else (
                 "The smoke test failed: the model's predictions of the recorded rows differ from those in training."
             )  # fmt: skip

@@ -13,29 +13,26 @@ from gitops_ml.predictions import Predictions
 from gitops_ml.run import Run
 
 
-def score_at_commit(repository: Repository, run: Run, folder: Path, digest: str, rows: pd.DataFrame) -> Predictions:
-    """Check out the version's commit with the environment of its lock, and score the rows there.
+def check_out_version(repository: Repository, run: Run) -> Checkout:
+    """Check out the commit of a version, with the environment of its lock.
 
     Args:
         repository: Repository with the commit in its history.
         run: Record of the version's training.
-        folder: Verified folder with the version's files.
-        digest: Digest of the folder's manifest.
-        rows: Features, shape (n, columns).
 
     Returns:
-        The predictions for the rows.
+        The commit's files, and an interpreter with its packages.
 
     Raises:
-        ConfigError: The commit is unknown, was not complete, or cannot score the rows.
+        ConfigError: The commit is unknown, was not complete, or its lock cannot be installed.
     """
     commit = run.lineage.commit
     if commit is None or run.lineage.dirty:
-        raise _not_scorable(run, "it was trained from files that were never committed")
+        raise not_scorable(run, "it was trained from files that were never committed")
     try:
-        return score_in_checkout(check_out(repository, commit), run, folder, digest, rows)
+        return check_out(repository, commit)
     except CheckoutFailed as error:
-        raise _not_scorable(run, error.problem.rstrip(".")) from error
+        raise not_scorable(run, error.problem.rstrip(".")) from error
 
 
 def score_in_checkout(checkout: Checkout, run: Run, folder: Path, digest: str, rows: pd.DataFrame) -> Predictions:
@@ -63,7 +60,13 @@ def score_in_checkout(checkout: Checkout, run: Run, folder: Path, digest: str, r
         return predictions.read_predictions(predictions_file, run.classes)
 
 
-def _not_scorable(run: Run, reason: str) -> ConfigError:
+def not_scorable(run: Run, reason: str) -> ConfigError:
+    """Return the error for a version that cannot be scored.
+
+    Args:
+        run: Record of the version's training.
+        reason: Why, as a clause.
+    """
     return ConfigError(
         f"With the current code, the predictions of the version of {run.model} with training digest "
         f"{run.lineage.training[:19]} differ from its recorded ones, and its own code cannot score it: {reason}.",

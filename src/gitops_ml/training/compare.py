@@ -41,6 +41,8 @@ class Comparison(Document):
         intervals: Bootstrap intervals of the challenger's metrics.
         bound: Digests of the data, code and settings that the evidence depends on: if one changes, the evidence
             expires. None if the evidence depends on files that are not committed.
+        open_doors: What your code could do although it was confined, by the names of MEANINGS in
+            confinement/barriers.py, as a test found before your code ran; None if nothing was tested.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
@@ -58,6 +60,7 @@ class Comparison(Document):
     data: DataChanges | None
     intervals: dict[str, tuple[float, float]] = Field({})
     bound: EvidenceInputs | None = None
+    open_doors: tuple[str, ...] | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -79,6 +82,7 @@ def compare(
     evidence: Evidence,
     proposed: ProposedVersion | None = None,
     bound: EvidenceInputs | None = None,
+    open_doors: tuple[str, ...] | None = None,
 ) -> Comparison:
     """Evaluate every gate and collect the details for reviewers.
 
@@ -87,6 +91,7 @@ def compare(
         evidence: Evidence about these versions.
         proposed: Version that the open promotion pull request proposes, with the result of its evaluation.
         bound: Digests of the data, code and settings that the evidence depends on.
+        open_doors: What your code could do although it was confined.
 
     Returns:
         The comparison with its verdict.
@@ -114,4 +119,5 @@ def compare(
             inputs.config, inputs.labels, inputs.challenger.predictions, evidence.metrics["challenger"]
         ),
         bound=bound,
+        open_doors=open_doors,
     )

@@ -1,28 +1,90 @@
 """The versions that are compared, with everything that was loaded for the comparison."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from gitops_ml.config import Config, Repository
-from gitops_ml.explanations import AttributionBaseline
+from gitops_ml.explanations import AttributionBaseline, Explanations
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Run
 from gitops_ml.training.features import select_features
 from gitops_ml.training.review import Review
 from gitops_ml.training.row_fingerprints import RowFingerprints
 from gitops_ml.training.train import PreparedData
-from gitops_ml.user_package import UserPackage
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from gitops_ml.training.findings.behaviour import BehaviourTest
+    from gitops_ml.training.findings.request_times import TimedRequests
 
-# A function that answers a request of one row; it takes the number of the request, which selects the row.
-RequestHandler = Callable[[int], object]
+
+class Model(Protocol):
+    """A fitted model, wherever its code runs. A method raises what your code raises there."""
+
+    def predict(self, rows: pd.DataFrame) -> Predictions:
+        """Return predictions of rows.
+
+        Args:
+            rows: Features of n rows.
+        """
+
+    def explain(self, baseline: AttributionBaseline, rows: pd.DataFrame) -> Explanations:
+        """Return the contributions of columns to the predictions of rows.
+
+        Args:
+            baseline: Average terms of the version.
+            rows: Features of n rows.
+
+        Raises:
+            NotExplainable: The predictions cannot be explained.
+        """
+
+    def measure_memory(self) -> int:
+        """Return the size in memory, in bytes."""
+
+
+class UserCode(Protocol):
+    """Your package and your tests, wherever they run."""
+
+    def find_nullable_columns(self) -> frozenset[str]:
+        """Return the columns that may have missing values, as schema.py says."""
+
+    def train_again(self, rows: pd.DataFrame, classes: tuple[Any, ...]) -> Model:
+        """Fit your pipeline.
+
+        Args:
+            rows: Training rows with key and target.
+            classes: Classes that the model must have; empty for a regression.
+
+        Raises:
+            ConfigError: The rows cannot be fitted.
+        """
+
+    def run_behaviour_tests(self, model: Any, rows: pd.DataFrame) -> "tuple[BehaviourTest, ...] | None":
+        """Run the tests in tests/behaviour.py; None if there are none.
+
+        Args:
+            model: Model of a version.
+            rows: Held-out rows, without key and target.
+
+        Raises:
+            ConfigError: The file cannot be imported.
+        """
+
+    def open_requests(
+        self, folder: Path, digest: str, rows: pd.DataFrame, *, is_baseline: bool
+    ) -> "tuple[TimedRequests, bool]":
+        """Return requests of one row to a version, and whether a server answers them.
+
+        Args:
+            folder: Verified folder of the version.
+            digest: Digest of its manifest.
+            rows: Rows to send.
+            is_baseline: True for a baseline estimator with the version's columns instead of its model.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,7 +114,7 @@ class ScoredVersion:
     reference: dict[str, Any]
     predictions: Predictions
     own_code: bool
-    model: "Pipeline | None" = None
+    model: Model | None = None
     folder: Path | None = None
     fingerprints: RowFingerprints | None = None
     attribution_baseline: AttributionBaseline | None = None
@@ -68,11 +130,9 @@ class ComparisonInput:
         challenger: Version that is judged.
         champion: Version that the record names, or None.
         repository: Repository of the project; None if only predictions are compared.
-        user_package: Schema and pipeline of the project; None if only predictions are compared.
+        code: Your package and tests; None if only predictions are compared.
         review: Rules that were loosened before this comparison; None if they were not reviewed.
         incomparable: Reason why too few rows are left that neither version was trained on; None if there are enough.
-        open_server: Function that returns the request handler of a server for a version with a model and some rows, or
-            None if a server cannot answer them; None if only the model itself is measured.
     """
 
     config: Config
@@ -80,10 +140,9 @@ class ComparisonInput:
     challenger: ScoredVersion
     champion: ScoredVersion | None
     repository: Repository | None = None
-    user_package: UserPackage | None = None
+    code: UserCode | None = None
     review: Review | None = None
     incomparable: str | None = None
-    open_server: "Callable[[ScoredVersion, Any, pd.DataFrame], RequestHandler | None] | None" = None
 
     @property
     def metric(self) -> str:

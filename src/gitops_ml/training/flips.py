@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gitops_ml.explanations import Explanations, NotExplainable, explain
+from gitops_ml.explanations import Explanations, NotExplainable
 from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion
@@ -183,7 +183,7 @@ def _explain(inputs: ComparisonInput, scored: ScoredVersion, rows: Array) -> lis
         return [None] * len(rows)
     features = inputs.prepared.held_out[list(scored.run.columns)].iloc[rows]
     try:
-        explanations = explain(scored.model, scored.attribution_baseline, features)
+        explanations = scored.model.explain(scored.attribution_baseline, features)
     except NotExplainable:
         return [None] * len(rows)
     return [_explanation_of_row(explanations, row) for row in range(len(rows))]

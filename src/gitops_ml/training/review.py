@@ -7,6 +7,7 @@ and reviewers see it.
 Rules are protected from the first promotion on. Before it, a challenger is judged by the rules of its own commit.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from gitops_ml.config import FILE, Config, Repository, parse_config
 from gitops_ml.errors import ConfigError
 from gitops_ml.evidence_inputs import LOCK, training_tables
 from gitops_ml.run import Document
-from gitops_ml.training import gate_strictness, schema_strictness
+from gitops_ml.training import gate_strictness
+from gitops_ml.training.schema_strictness import compare_texts
 
 NO_COMMIT = "0" * 40
 SCHEMA = "schema.py"
+SchemaComparison = Callable[[str, str], dict[str, str] | None]
 
 
 class Review(Document):
@@ -70,8 +73,9 @@ class ReviewedRules:
 
 
 def review(
-    repository: Repository, before: str | None, champion: str | None, protection: Protection = Protection()
-) -> ReviewedRules:
+    repository: Repository, before: str | None, champion: str | None, protection: Protection = Protection(),
+    compare_schemas: SchemaComparison = compare_texts,
+) -> ReviewedRules:  # fmt: skip
     """Return the rules that apply to the commit that is checked out.
 
     Args:
@@ -79,12 +83,13 @@ def review(
         before: Commit of main before the push, as GitHub reports it; None without a push.
         champion: Commit that the champion was trained from; None without a champion.
         protection: Since when the rules of main are protected.
+        compare_schemas: Function that compares two texts of schema.py; by default it executes them in this process.
     """
     root, config = repository.root, repository.config
     pushed = git.resolve(root, before) if before and before != NO_COMMIT else None
     if protection.unprotected and _is_ended_before(root, protection, pushed):
         return ReviewedRules(config, Review(before=None, first=_describe_own_rules(root, config, protection)))
-    since_champion = _loosened_since(root, champion, config, config.project.package)
+    since_champion = _loosened_since(root, champion, config, compare_schemas)
     changed = pushed is not None and _inputs(root, pushed, config) != _inputs(root, "HEAD", config)
     pushed = _not_before(root, pushed, protection.since)
     start = pushed if changed else _not_before(root, _before_inputs(repository), protection.since) or pushed
@@ -94,7 +99,7 @@ def review(
     if earlier is None:
         unread = f"model.toml at {start[:12]} cannot be read by this version of gitops"
         return ReviewedRules(config, Review(before=start, since_champion=since_champion, unread=unread))
-    together, alone = _split_by_commit(repository, start)
+    together, alone = _split_by_commit(repository, start, compare_schemas)
     if changed and _inputs(root, start, config) != _inputs(root, "HEAD", config):
         together, alone = {**together, **alone}, {}
     applicable = [_config(root, pushed)] if pushed else []
@@ -134,7 +139,9 @@ def _describe_own_rules(root: Path, config: Config, protection: Protection) -> s
     )
 
 
-def find_loosened(root: Path, before: str, after: str, package: str) -> dict[str, str]:
+def find_loosened(
+    root: Path, before: str, after: str, package: str, compare_schemas: SchemaComparison = compare_texts
+) -> dict[str, str]:
     """Return the settings and schema checks that are looser at a later commit, by name, as text.
 
     Args:
@@ -142,6 +149,7 @@ def find_loosened(root: Path, before: str, after: str, package: str) -> dict[str
         before: Earlier revision.
         after: Later revision.
         package: Name of the user's package.
+        compare_schemas: Function that compares two texts of schema.py; by default it executes them in this process.
     """
     earlier, later = _config(root, before), _config(root, after)
     loosened = gate_strictness.find_loosened_settings(earlier, later) if earlier and later else {}
@@ -149,34 +157,35 @@ def find_loosened(root: Path, before: str, after: str, package: str) -> dict[str
     texts = [git.read_file(root, revision, path) for revision in (before, after)]
     if texts[0] is None or texts[1] is None or texts[0] == texts[1]:
         return loosened
-    schemas = [schema_strictness.load_schema(text) for text in texts if text is not None]
-    if schemas[0] is None or schemas[1] is None:
+    checks = compare_schemas(texts[0], texts[1])
+    if checks is None:
         return {**loosened, SCHEMA: "it changed, and the two versions cannot be compared"}
-    return {**loosened, **{f"{SCHEMA}: {name}": change for name, change in
-                        schema_strictness.find_loosened_checks(schemas[0], schemas[1]).items()}}  # fmt: skip
+    return {**loosened, **{f"{SCHEMA}: {name}": change for name, change in checks.items()}}
 
 
-def _split_by_commit(repository: Repository, start: str) -> tuple[dict[str, str], dict[str, str]]:
+def _split_by_commit(
+    repository: Repository, start: str, compare_schemas: SchemaComparison
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the rules that are looser now than at the start, split by the commit that loosened them.
 
     Returns:
         The rules of commits that also changed what is trained, and the other rules.
     """
     root, package = repository.root, repository.config.project.package
-    loosened = find_loosened(root, start, "HEAD", package)
+    loosened = find_loosened(root, start, "HEAD", package, compare_schemas)
     together: dict[str, str] = {}
     for key, change in loosened.items():
-        commit = _loosened_by(root, start, key, package)
+        commit = _loosened_by(root, start, key, package, compare_schemas)
         if commit and _inputs(root, f"{commit}^", repository.config) != _inputs(root, commit, repository.config):
             together[key] = change
     return together, {key: change for key, change in loosened.items() if key not in together}
 
 
-def _loosened_by(root: Path, start: str, key: str, package: str) -> str | None:
+def _loosened_by(root: Path, start: str, key: str, package: str, compare_schemas: SchemaComparison) -> str | None:
     """Return the last commit of main that loosened a rule."""
     log = git.run(root, "rev-list", "--first-parent", f"{start}..HEAD", "--", FILE, f"src/{package}/{SCHEMA}")
     for commit in log.split():
-        if key in find_loosened(root, f"{commit}^", commit, package):
+        if key in find_loosened(root, f"{commit}^", commit, package, compare_schemas):
             return commit
     return None
 
@@ -229,10 +238,12 @@ def _config(root: Path, revision: str) -> Config | None:
         return None
 
 
-def _loosened_since(root: Path, champion: str | None, config: Config, package: str) -> tuple[str, ...]:
+def _loosened_since(
+    root: Path, champion: str | None, config: Config, compare_schemas: SchemaComparison
+) -> tuple[str, ...]:
     if champion is None or git.resolve(root, champion) is None:
         return ()
-    return _as_sentences(find_loosened(root, champion, "HEAD", package))
+    return _as_sentences(find_loosened(root, champion, "HEAD", config.project.package, compare_schemas))
 
 
 def _as_sentences(loosened: dict[str, str]) -> tuple[str, ...]:

@@ -47,6 +47,19 @@ def load_schema(text: str) -> "pa.DataFrameSchema | None":
             del sys.modules["schema_before"]
 
 
+def compare_texts(before: str, after: str) -> dict[str, str] | None:
+    """Return the rules that a later text of schema.py loosens; None if the texts cannot be compared.
+
+    Both texts are executed in this process.
+
+    Args:
+        before: Earlier text.
+        after: Later text.
+    """
+    schemas = [load_schema(text) for text in (before, after)]
+    return None if schemas[0] is None or schemas[1] is None else find_loosened_checks(schemas[0], schemas[1])
+
+
 def find_loosened_checks(before: "pa.DataFrameSchema", after: "pa.DataFrameSchema") -> dict[str, str]:
     """Return the rules that may accept more rows than before, as text by column.
 

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from gitops_ml.config import Repository
 from gitops_ml.manifest import digest_bytes
-from gitops_ml.rows.cell_rules import CellRules, cell_rules
-from gitops_ml.rows.coerce import restore_types
-from gitops_ml.rows.schema_check import MEANINGS, check_rows
+from gitops_ml.rows.cell_rules import cell_rules
+from gitops_ml.rows.schema_check import MEANINGS
 from gitops_ml.training.data import Chunk, digest_files, read_chunks, row_hashes
 from gitops_ml.training.labels import count_labels
+from gitops_ml.training.row_checker import RowChecker, SchemaChecker
 from gitops_ml.user_package import UserPackage
 
 EXAMPLES = 3
@@ -68,8 +67,6 @@ class _Progress:
     The size is independent of the number of rows, except for sixteen bytes for each row and unique rule.
     """
 
-    key: str
-    rules: CellRules
     groups: tuple[tuple[str, ...], ...] = ()
     rows: int = 0
     failing: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -95,14 +92,14 @@ class _Progress:
 
 
 def validate(
-    repository: Repository, user_package: UserPackage, *, keep_rows: bool = False, is_partial: bool = False,
+    repository: Repository, code: UserPackage | RowChecker, *, keep_rows: bool = False, is_partial: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Validation:  # fmt: skip
     """Read and check all rows.
 
     Args:
         repository: Repository with the source of the data in model.toml.
-        user_package: User's package with the schema.
+        code: User's package with the schema, or a checker that has the schema elsewhere.
         keep_rows: Return the rows too; otherwise the memory use is independent of the number of rows.
         is_partial: The rows are a part of the data, so a column that may have missing values may miss all of them.
         progress: Function that is called with the number of rows read so far.
@@ -113,22 +110,22 @@ def validate(
     Raises:
         DataUnreadable: A file or the database cannot be read.
     """
-    schema, key = user_package.schema, repository.config.data.key
-    groups = _unique_groups(schema, key)
-    state, kept = _Progress(key, cell_rules(repository.config.data), groups), list[pd.DataFrame]()
+    key, rules = repository.config.data.key, cell_rules(repository.config.data)
+    checker = SchemaChecker(code.schema, key, rules) if isinstance(code, UserPackage) else code
+    state, kept = _Progress(checker.unique), list[pd.DataFrame]()
     for chunk in read_chunks(repository):
-        checked = _check(schema, chunk, state)
+        checked = _check(checker, chunk, state)
         _count(chunk, checked, state, content=repository.config.data.query is not None)
         if repository.config.project.task == "classification" and not state.failing:
-            state.labels.update(count_labels(restore_types(schema, checked)[repository.config.data.target]))
+            state.labels.update(count_labels(checker.restore(checked)[repository.config.data.target]))
         if keep_rows and not state.failing:
-            kept.append(restore_types(schema, checked))
+            kept.append(checker.restore(checked))
         if progress:
             progress(state.rows)
     if state.rows == 0:
         state.add("", "there is a header but no rows", 0, [])
     else:
-        _check_unique(read_chunks(repository), schema, state)
+        _check_unique(read_chunks(repository), checker, state)
         if not is_partial:
             _check_present(state)
     problems = state.problems()
@@ -152,19 +149,12 @@ def _digest(repository: Repository, state: _Progress) -> str:
     return digest_bytes(np.sort(np.concatenate([np.empty(0, np.uint64), *state.content])).tobytes())
 
 
-def _unique_groups(schema: pa.DataFrameSchema, key: str) -> tuple[tuple[str, ...], ...]:
-    """Return the columns, and groups of columns, whose values must be unique: the key, and those of the schema."""
-    single = {(name,) for name, column in schema.columns.items() if column.unique}
-    together = {tuple(schema.unique)} if schema.unique else set()
-    return tuple(sorted({(key,), *single, *together}))
-
-
-def _check(schema: pa.DataFrameSchema, chunk: Chunk, state: _Progress) -> pd.DataFrame:
+def _check(checker: RowChecker, chunk: Chunk, state: _Progress) -> pd.DataFrame:
     """Return the chunk with the schema's types, where its values allow it."""
-    checked, broken = check_rows(schema, state.key, chunk.frame, state.rules)
+    checked, broken = checker.check(chunk.frame)
     for rule in broken:
         examples = [_example(chunk, value, row) for row, value in rule.values.head(EXAMPLES).items()]
-        state.add(rule.column, rule.rule, len(rule.values), examples or [chunk.source])
+        state.add(rule.column, rule.rule, len(rule.values) + rule.more, examples or [chunk.source])
     return checked
 
 
@@ -193,7 +183,7 @@ def _check_present(state: _Progress) -> None:
             state.add(name, "present", state.rows, [])
 
 
-def _check_unique(chunks: Iterable[Chunk], schema: pa.DataFrameSchema, state: _Progress) -> None:
+def _check_unique(chunks: Iterable[Chunk], checker: RowChecker, state: _Progress) -> None:
     """Find values that repeat within or across chunks; the rows are read again only if some do.
 
     Missing values do not count as repeated.
@@ -202,7 +192,7 @@ def _check_unique(chunks: Iterable[Chunk], schema: pa.DataFrameSchema, state: _P
     if not any(len(hashes) for hashes in repeated.values()):
         return
     for chunk in chunks:
-        checked = _check(schema, chunk, _Progress(state.key, state.rules))
+        checked = _check(checker, chunk, _Progress())
         for group, hashes in repeated.items():
             present_rows = checked[list(group)].dropna() if set(group) <= set(checked.columns) else checked.head(0)
             repeated_rows = present_rows[np.isin(row_hashes(present_rows), hashes)]

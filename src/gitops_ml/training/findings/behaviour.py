@@ -4,7 +4,7 @@ import importlib.util
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from gitops_ml.errors import ConfigError
 from gitops_ml.predictions import predict, to_frame
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 FILE = "tests/behaviour.py"
 LONGEST = 400
@@ -43,15 +46,28 @@ def run_behaviour_tests(inputs: ComparisonInput) -> tuple[BehaviourTest, ...] | 
     Raises:
         ConfigError: The file cannot be imported.
     """
-    model, repository = inputs.challenger.model, inputs.repository
-    if model is None or repository is None or not (repository.root / FILE).is_file():
+    model = inputs.challenger.model
+    if model is None or inputs.code is None:
         return None
+    return inputs.code.run_behaviour_tests(model, inputs.prepared.held_out[list(inputs.challenger.run.columns)])
+
+
+def run_tests(root: Path, model: "Pipeline", rows: pd.DataFrame) -> tuple[BehaviourTest, ...]:
+    """Run every behaviour test on a model, in this process.
+
+    Args:
+        root: Root of the repository.
+        model: Fitted pipeline.
+        rows: Held-out rows, without key and target.
+
+    Raises:
+        ConfigError: The file cannot be imported.
+    """
 
     def predict_rows(rows: pd.DataFrame) -> pd.DataFrame:
         return to_frame(predict(model, rows)).set_axis(rows.index)
 
-    rows = inputs.prepared.held_out[list(inputs.challenger.run.columns)]
-    return tuple(_run_test(name, test, rows.copy(), predict_rows) for name, test in _load_tests(repository.root / FILE))
+    return tuple(_run_test(name, test, rows.copy(), predict_rows) for name, test in _load_tests(root / FILE))
 
 
 def _load_tests(file: Path) -> list[tuple[str, Callable[..., object]]]:

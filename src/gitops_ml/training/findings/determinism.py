@@ -3,11 +3,9 @@
 import numpy as np
 
 from gitops_ml.errors import ConfigError
-from gitops_ml.predictions import Predictions, predict
+from gitops_ml.predictions import Predictions
 from gitops_ml.run import Document
 from gitops_ml.training.comparison_input import ComparisonInput
-from gitops_ml.training.search import fit
-from gitops_ml.training.train import build_pipeline
 
 
 class Determinism(Document):
@@ -31,7 +29,7 @@ def check_determinism(inputs: ComparisonInput) -> Determinism | None:
     Returns:
         The largest difference; None if only predictions are compared.
     """
-    if inputs.repository is None or inputs.user_package is None:
+    if inputs.code is None:
         return None
     if inputs.challenger.run.lineage.training != inputs.prepared.lineage.training:
         return Determinism(
@@ -41,12 +39,10 @@ def check_determinism(inputs: ComparisonInput) -> Determinism | None:
         return Determinism(largest=0.0, unknown="the current code cannot run it")
     rows = inputs.prepared.rows
     try:
-        model, _ = fit(
-            inputs.repository, build_pipeline(inputs.repository, inputs.user_package), inputs.features_of(rows), rows
-        )
+        model = inputs.code.train_again(rows, inputs.challenger.predictions.classes)
     except ConfigError as error:
         return Determinism(largest=1.0, unknown=f"the second training failed: {error.problem}")
-    return Determinism(largest=_largest_difference(inputs.challenger.predictions, predict(model, inputs.features)))
+    return Determinism(largest=_largest_difference(inputs.challenger.predictions, model.predict(inputs.features)))
 
 
 def _largest_difference(first: Predictions, second: Predictions) -> float:

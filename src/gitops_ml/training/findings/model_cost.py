@@ -1,17 +1,9 @@
 """Cost of a model: its file size, its memory, and the time of a request, measured in turns with reference models."""
 
-import pickle
-from typing import TYPE_CHECKING, Any
-
-from sklearn.dummy import DummyClassifier, DummyRegressor
-
 from gitops_ml import run
 from gitops_ml.run import Document
-from gitops_ml.training.comparison_input import ComparisonInput, RequestHandler, ScoredVersion
-from gitops_ml.training.findings.request_times import measure_request_times
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+from gitops_ml.training.comparison_input import ComparisonInput, ScoredVersion, UserCode
+from gitops_ml.training.findings.request_times import TimedRequests, measure_request_times
 
 MIB = 2**20
 # Different rows that are sent in turn.
@@ -56,15 +48,15 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
         The measurements; None if the present code and libraries cannot load the challenger.
     """
     challenger, champion = inputs.challenger, inputs.champion
-    if challenger.model is None or challenger.folder is None:
+    if challenger.model is None or challenger.folder is None or inputs.code is None:
         return None
-    handler, is_served = _open(inputs, challenger, challenger.model)
-    handlers = {"challenger": handler, "baseline": _open(inputs, challenger, _fit_baseline(inputs, challenger))[0]}
+    requests, is_served = _open(inputs, inputs.code, challenger)
+    requests_by_name = {"challenger": requests, "baseline": _open(inputs, inputs.code, challenger, is_baseline=True)[0]}
     if champion is not None and champion.model is not None and champion.digest != challenger.digest:
-        handler, champion_is_served = _open(inputs, champion, champion.model)
+        requests, champion_is_served = _open(inputs, inputs.code, champion)
         if champion_is_served == is_served:
-            handlers["champion"] = handler
-    times = measure_request_times(handlers)
+            requests_by_name["champion"] = requests
+    times = measure_request_times(requests_by_name)
     as_champion = champion is not None and champion.digest == challenger.digest
     champion_time = times["challenger"] if as_champion else times.get("champion")
     return ModelCost(
@@ -73,43 +65,14 @@ def measure_cost(inputs: ComparisonInput) -> ModelCost | None:
         champion_ms=champion_time.median_ms if champion_time else None,
         baseline_ms=times["baseline"].median_ms,
         file_mib=(challenger.folder / run.MODEL).stat().st_size / MIB,
-        memory_mib=_memory_bytes(challenger.model) / MIB,
+        memory_mib=challenger.model.measure_memory() / MIB,
     )
 
 
-def _open(inputs: ComparisonInput, version: ScoredVersion, model: Any) -> tuple[RequestHandler, bool]:
-    """Return a function that answers a request of one row, and whether it does so as a server, with validation."""
+def _open(
+    inputs: ComparisonInput, code: UserCode, version: ScoredVersion, *, is_baseline: bool = False
+) -> tuple[TimedRequests, bool]:
+    """Return requests of one row to a version, and whether they are answered as by a server, with validation."""
     rows = inputs.prepared.held_out[list(version.run.columns)].head(BODIES)
-    if inputs.open_server is not None:
-        answer = inputs.open_server(version, model, rows)
-        if answer is not None:
-            return answer, True
-    return lambda number: model.predict(rows.iloc[[number % len(rows)]]), False
-
-
-def _fit_baseline(inputs: ComparisonInput, version: ScoredVersion) -> Any:
-    """Return a baseline estimator that always predicts the same."""
-    is_number = inputs.config.project.task == "regression"
-    rows = inputs.prepared.rows
-    estimator: Any = DummyRegressor() if is_number else DummyClassifier(strategy="prior")
-    return estimator.fit(rows[list(version.run.columns)], rows[inputs.config.data.target].to_numpy())
-
-
-class _ByteCounter:
-    """A writable file object that counts the bytes written to it and stores none."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
-    def write(self, data: Any) -> int:
-        """Count the bytes, and return their number."""
-        size = memoryview(data).nbytes
-        self.bytes += size
-        return size
-
-
-def _memory_bytes(model: "Pipeline") -> int:
-    """Return the size of the model's uncompressed pickle in bytes; they are counted, not kept."""
-    counter = _ByteCounter()
-    pickle.dump(model, counter, protocol=5)
-    return counter.bytes
+    assert version.folder is not None  # noqa: S101 (its model was loaded from there)
+    return code.open_requests(version.folder, version.digest, rows, is_baseline=is_baseline)

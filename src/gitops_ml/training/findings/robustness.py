@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from gitops_ml.predictions import Predictions, are_close, predict
+from gitops_ml.confinement.channel import UserCodeError
+from gitops_ml.predictions import Predictions, are_close
 from gitops_ml.run import Document
-from gitops_ml.training.comparison_input import ComparisonInput
+from gitops_ml.training.comparison_input import ComparisonInput, Model
 
 ROWS = 200
 
@@ -33,37 +34,36 @@ def check_robustness(inputs: ComparisonInput) -> Robustness | None:
     Returns:
         The problems; None if the model is not loaded.
     """
-    model, user_package = inputs.challenger.model, inputs.user_package
-    if model is None or user_package is None:
+    model = inputs.challenger.model
+    if model is None or inputs.code is None:
         return None
     columns = list(inputs.challenger.run.columns)
     rows = inputs.prepared.held_out[columns].head(ROWS)
     expected = inputs.challenger.predictions.take(np.arange(len(rows)))
     reordered = rows[columns[::-1]]
-    nullable = [
-        name for name in columns if name in user_package.schema.columns and user_package.schema.columns[name].nullable
-    ]
-    problems = {name: _test_missing(inputs, _blank_column(rows, name)) for name in nullable}
+    may_be_missing = inputs.code.find_nullable_columns()
+    nullable = [name for name in columns if name in may_be_missing]
+    problems = {name: _test_missing(model, _blank_column(rows, name)) for name in nullable}
     return Robustness(
-        order=_test_order(inputs, reordered, expected),
+        order=_test_order(model, reordered, expected),
         missing={name: problem for name, problem in problems.items() if problem},
         tried=len(nullable),
     )
 
 
-def _test_order(inputs: ComparisonInput, rows: pd.DataFrame, expected: Predictions) -> str | None:
+def _test_order(model: Model, rows: pd.DataFrame, expected: Predictions) -> str | None:
     try:
-        predictions = predict(inputs.challenger.model, rows)
-    except Exception as error:  # user code can raise any exception
-        return f"{type(error).__name__}: {error}"[:300]
+        predictions = model.predict(rows)
+    except UserCodeError as error:
+        return str(error)[:300]
     return None if expected.not_finite_count or are_close(expected, predictions) else "the predictions differ"
 
 
-def _test_missing(inputs: ComparisonInput, rows: pd.DataFrame) -> str | None:
+def _test_missing(model: Model, rows: pd.DataFrame) -> str | None:
     try:
-        predictions = predict(inputs.challenger.model, rows)
-    except Exception as error:  # user code can raise any exception
-        return f"{type(error).__name__}: {error}"[:300]
+        predictions = model.predict(rows)
+    except UserCodeError as error:
+        return str(error)[:300]
     return f"{predictions.not_finite_count} predictions are NaN or infinite" if predictions.not_finite_count else None
 
 

@@ -1,0 +1,1 @@
+"""Confined processes, in which the user's code runs while a version is judged."""
