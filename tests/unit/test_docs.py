@@ -21,7 +21,7 @@ from unit.sample import DATA, ROOT, TEMPLATE, Project
 
 PAGES = (
     "adopt", "cells", "commands", "configuration", "gates", "how-a-model-ships", "model-toml", "monitoring", "own-data",
-    "runbook", "store", "targets", "update",
+    "runbook", "security", "store", "targets", "update",
 )  # fmt: skip
 CHECKS = (
     "MODEL",
