@@ -219,3 +219,12 @@ class PreparedHub(Person):
     def clear_requests(self) -> None:
         """Clear the request log."""
         self.hub.requests.clear()
+
+
+def assert_green(ended: Mapping[str, Run], *workflows: str) -> None:
+    """Assert that these workflows ran and succeeded; else show the end of each job's log."""
+    for workflow in workflows:
+        found = ended[workflow]
+        logs = "\n".join(f"{job.id}: {job.conclusion}\n{job.log[-3000:]}" for job in found.jobs.values())
+        logs += (found.folder / "log.txt").read_text()[-3000:]
+        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from container_engine import free_port
 from fast_setup import skip_setup_and_checks
 from github.contributor import Contributor, start_github
 from github.model import Run
+from hub_fixture import assert_green
 from repositories import bake, replace_in_file, run
 
 DATA, MODEL = "data/breast_cancer.csv", "tumour-screening"
@@ -68,17 +69,6 @@ def ask(server: str, path: str, **parameters: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
-    """The folder in which Deploy keeps its state; servers that it left running are ended."""
-    folder = tmp_path / "state"
-    yield folder
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"gitops={folder}/".encode() in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), signal.SIGTERM)
-
-
-@pytest.fixture
 def clone(fast_machine: dict[str, str], tmp_path: Path) -> Path:
     """A generated repository whose data is a query; its jobs link packages that are installed already.
 
@@ -103,12 +93,9 @@ def clone(fast_machine: dict[str, str], tmp_path: Path) -> Path:
 
 def green(ended: dict[str, Run], *workflows: str) -> None:
     """Assert that these workflows ran and succeeded, and that no log has the password of the database."""
-    for workflow in workflows:
-        found = ended[workflow]
-        logs = "\n".join(f"{job.id}: {job.conclusion}\n{job.log[-3000:]}" for job in found.jobs.values())
-        logs += (found.folder / "log.txt").read_text()[-3000:]
-        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"
-        assert not any(PASSWORD in job.log + job.summary for job in found.jobs.values())
+    assert_green(ended, *workflows)
+    jobs = [job for workflow in workflows for job in ended[workflow].jobs.values()]
+    assert not any(PASSWORD in job.log + job.summary for job in jobs)
 
 
 def test_the_loop_runs_on_choices_alone(clone: Path, fast_machine: dict[str, str], tmp_path: Path, state: Path) -> None:

@@ -1,22 +1,16 @@
 """A table of one's own, by the recipe of `gitops docs own-data`: from the repository to its first deployment."""
 
 import csv
-import os
 import random
 import re
-import signal
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import pytest
 import requests
 
 from container_engine import free_port
 from fast_setup import skip_setup_and_checks
 from github.contributor import start_github
-from github.model import Run
-from hub_fixture import BRANCH
+from hub_fixture import BRANCH, assert_green
 from repositories import bake, replace_in_file, run
 
 ROWS = 600
@@ -107,25 +101,6 @@ def follow_recipe(clone: Path) -> None:
     (clone / PACKAGE / "features.py").write_text(FEATURES)
 
 
-def green(ended: dict[str, Run], *workflows: str) -> None:
-    """Assert that these workflows ran and succeeded."""
-    for workflow in workflows:
-        found = ended[workflow]
-        logs = "\n".join(job.log[-3000:] for job in found.jobs.values() if job.conclusion == "failure")
-        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
-    """The folder in which Deploy keeps its state; the server that it started is ended."""
-    folder = tmp_path / "state"
-    yield folder
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"gitops={folder}/".encode() in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), signal.SIGTERM)
-
-
 def test_a_table_of_ones_own_is_promoted_and_deployed(
     fast_machine: dict[str, str], tmp_path: Path, state: Path
 ) -> None:
@@ -139,14 +114,14 @@ def test_a_table_of_ones_own_is_promoted_and_deployed(
     run(clone, "git", "commit", "--quiet", "--message", "Our own data")
     with start_github(tmp_path, clone, env=fast_machine | {"GITOPS_STATE": str(state)}) as github:
         github.push("Our own data")
-        green(github.wait_for_runs(), "ci.yml", "train.yml")
+        assert_green(github.wait_for_runs(), "ci.yml", "train.yml")
         proposed = github.record(BRANCH)
         assert proposed["figure"]["value"] > 0.7
         assert "Signed up" in proposed["columns"]
         assert "No version was ever promoted" in github.pull["body"]
         github.merge(github.pull["number"])
         ended = github.wait_for_runs()
-        green(ended, "deploy.yml")
+        assert_green(ended, "deploy.yml")
         url = re.search(
             r"(http://127\.0\.0\.1:\d+) serves it", "".join(job.log for job in ended["deploy.yml"].jobs.values())
         )

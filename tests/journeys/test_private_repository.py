@@ -12,7 +12,7 @@ import requests
 from fast_setup import CHECKS_OF_STYLE, link_installed_packages
 from github.contributor import Contributor, start_github
 from github.model import Run
-from hub_fixture import BETTER, BRANCH, WORSE
+from hub_fixture import BETTER, BRANCH, WORSE, assert_green
 from ingest_jobs import make_rows, serve_file
 from repositories import bake, run
 
@@ -37,14 +37,6 @@ def github(fast_machine: dict[str, str], tmp_path: Path) -> Iterator[Contributor
         yield made
         assert made.hub.violations == []
     subprocess.run(["pkill", "--full", f"gitops=.*[|]{port}[|]"], check=False)
-
-
-def green(ended: dict[str, Run], *workflows: str) -> None:
-    """Assert that these workflows ran and succeeded."""
-    for workflow in workflows:
-        found = ended[workflow]
-        logs = "\n".join(job.log[-3000:] for job in found.jobs.values() if job.conclusion == "failure")
-        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"
 
 
 def conclusions(found: Run) -> dict[str, str | None]:
@@ -84,7 +76,7 @@ def _the_better_of_two_pushes_is_proposed(github: Contributor) -> None:
     github.choose_columns(WORSE)
     github.push("The worse one")
     github.runner.resume()
-    green(github.wait_for_runs(), "ci.yml", "train.yml")
+    assert_green(github.wait_for_runs(), "ci.yml", "train.yml")
     (pull,) = github.pulls
     assert "version 1" in pull["title"] or "version 2" in pull["title"]
     proposed = github.record(BRANCH)
@@ -112,7 +104,7 @@ def _a_merge_starts_a_server(github: Contributor) -> None:
     """Deploy starts a process on the machine of the runner."""
     github.merge(github.pull["number"])
     ended = github.wait_for_runs()
-    green(ended, "train.yml", "deploy.yml")
+    assert_green(ended, "train.yml", "deploy.yml")
     (deployed,) = (job for name, job in ended["deploy.yml"].jobs.items() if name.startswith("deploy"))
     url = re.search(r"http://127\.0\.0\.1:\d+ serves it", deployed.log)
     assert url
@@ -124,7 +116,7 @@ def _new_rows_are_offered_once(github: Contributor, word: str) -> None:
     """Ingest's three jobs open a pull request with the rows, and do nothing the second time."""
     github.request("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
     ended = github.wait_for_runs()
-    green(ended, "ingest.yml", "ci.yml")
+    assert_green(ended, "ingest.yml", "ci.yml")
     assert conclusions(ended["ingest.yml"]) == dict.fromkeys(["pull", "check", "offer"], "success")
     assert all(word not in job.log for job in ended["ingest.yml"].jobs.values())
     pull = github.pull
@@ -143,7 +135,7 @@ def _their_merge_starts_a_training(github: Contributor) -> None:
     """Afterwards, the same rows are not new."""
     github.merge(github.pull["number"])
     ended = github.wait_for_runs()
-    green(ended, "ci.yml", "train.yml")
+    assert_green(ended, "ci.yml", "train.yml")
     assert "Version 3" in ended["train.yml"].jobs["compare"].summary
     github.request("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
     ended = github.wait_for_runs()

@@ -23,6 +23,7 @@ from container_engine import free_port
 from fast_setup import skip_setup_and_checks
 from github.contributor import Contributor, start_github
 from github.model import Run
+from hub_fixture import assert_green
 from prometheus import (
     Inbox,
     alertmanager,
@@ -106,7 +107,7 @@ class MonitoredRepository:
         """Dispatch Monitor, and wait until all workflows have ended."""
         self.github.request("POST", "/actions/workflows/monitor.yml/dispatches", ref="main", inputs={"now": "true"})
         ended = self.github.wait_for_runs()
-        _green(ended, "monitor.yml")
+        assert_green(ended, "monitor.yml")
         return ended["monitor.yml"]
 
     @property
@@ -166,21 +167,13 @@ def _choose(toml: Path, port: int, log: Path) -> None:
     toml.write_text(head + table + tail.replace('source = "none"', 'source = "outcomes"', 1))
 
 
-def _green(ended: dict[str, Run], *workflows: str) -> None:
-    """Assert that these workflows ran and succeeded."""
-    for workflow in workflows:
-        found = ended[workflow]
-        logs = "\n".join(f"{job.id}: {job.conclusion}\n{job.log[-3000:]}" for job in found.jobs.values())
-        assert found.conclusion == "success", f"{workflow}: {found.conclusion}\n{logs}"
-
-
 def test_the_loop_closes(monitored: MonitoredRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From a first champion, through drift of a column, to the next champion, which was trained on it."""
     github = monitored.github
     github.push("Hello")
-    _green(github.wait_for_runs(), "ci.yml", "train.yml")
+    assert_green(github.wait_for_runs(), "ci.yml", "train.yml")
     github.merge(github.pull["number"])
-    _green(github.wait_for_runs(), "deploy.yml")
+    assert_green(github.wait_for_runs(), "deploy.yml")
     rows = monitored.sample()
 
     quiet = _as_in_training(monitored, rows, tmp_path)
@@ -263,12 +256,12 @@ def _labeled_rows_come_as_one_pull_request(monitored: MonitoredRepository, rows:
     monitored.tell(request, [row[TARGET] for row in sent])
     wait_until(lambda: list(monitored.log.glob("outcomes/*/*.parquet")), "the outcomes in the log")
     monitored.github.request("POST", "/actions/workflows/ingest.yml/dispatches", ref="main")
-    _green(monitored.github.wait_for_runs(), "ingest.yml")
+    assert_green(monitored.github.wait_for_runs(), "ingest.yml")
     pull = monitored.github.pull
     assert re.match(rf"Add {ROWS} rows to {DATA}", pull["title"])
     monitored.github.hub.settings.disabled = {"train.yml"}
     monitored.github.merge(pull["number"])
-    _green(monitored.github.wait_for_runs(), "ci.yml")
+    assert_green(monitored.github.wait_for_runs(), "ci.yml")
     monitored.github.hub.settings.disabled = set()
     assert _titles(monitored) == []
 
@@ -288,7 +281,7 @@ def _one_training_is_started(monitored: MonitoredRepository, rows: Rows) -> None
 def _the_new_version_ends_the_alarm(monitored: MonitoredRepository, rows: Rows) -> None:
     """Its merge deploys it; it was trained on such rows, and the issue closes."""
     monitored.github.merge(monitored.github.pull["number"])
-    _green(monitored.github.wait_for_runs(), "deploy.yml")
+    assert_green(monitored.github.wait_for_runs(), "deploy.yml")
     assert requests.get(f"{monitored.url}/metadata", timeout=30).json()["version"] == "2"
     monitored.window(rows, 300)
     (issue,) = monitored.issues
