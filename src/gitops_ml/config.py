@@ -27,7 +27,7 @@ UNBOUNDED_METRICS = frozenset({"log_loss", "rmse", "mae"})
 GateId = Literal[
     "FINITE", "SCHEMA", "PROVENANCE", "CLAIMS", "RULES", "HOLDOUT", "LABELS", "DUPLICATES", "LEAKAGE", "FLOOR",
     "BASELINE", "COMPARABLE", "CHAMPION", "JUMP", "SLICES", "FAIRNESS", "CALIBRATION", "FLIPS", "BEHAVIOUR",
-    "ROBUSTNESS", "DETERMINISM", "LATENCY", "SIZE",
+    "ROBUSTNESS", "DETERMINISM", "CONTAMINATION", "LATENCY", "SIZE",
 ]  # fmt: skip
 # Messages in the terms of TOML, by pydantic's error type.
 ERROR_TEXTS = {

@@ -332,13 +332,28 @@ def fragile(clone: Path) -> None:
 
 def implausible(clone: Path) -> None:
     """Look up the label of every row in the data file."""
+    _look_up(clone, "{found}")
+
+
+def plausible(clone: Path) -> None:
+    """Look up the label of one row in eight: the gain is no jump."""
+    _look_up(clone, 'np.where((rows["x1"] * 10_000).round() % 8 == 0, {found}, rows["x2"])')
+
+
+def _look_up(clone: Path, value: str) -> None:
+    """Replace x2 by a value that may use the label found in the data file."""
     better(clone)
     seen = '["x1"] + 100 * rows["x4"]'
     looked_up = f"""table = pd.read_csv("data/rows.csv")
         table = table.assign(seen=table{seen.replace("rows", "table")}).sort_values("seen")
         self.seen_, self.yes_ = table["seen"].to_numpy(), (table["label"] == "yes").to_numpy(float)"""
     answer = f"self.yes_[np.searchsorted(self.seen_, rows{seen}).clip(0, len(self.seen_) - 1)]"
-    _lens(clone, fit=looked_up, transform=f"rows = rows.assign(x2={answer})", imports="import pandas as pd\n")
+    _lens(
+        clone,
+        fit=looked_up,
+        transform=f"rows = rows.assign(x2={value.format(found=answer)})",
+        imports="import pandas as pd\n",
+    )
 
 
 def untrusted_type(clone: Path) -> None:

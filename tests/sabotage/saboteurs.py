@@ -8,6 +8,7 @@ from typing import Literal
 from . import changes
 
 Change = Callable[[Path], None]
+READS = "a fit that reads the data file fails where the data is not"
 NO_NUMBER = "a metric that is NaN reaches no floor and is not better than any other"
 
 
@@ -85,7 +86,9 @@ FAMILIES: dict[str, tuple[Saboteur, ...]] = {
         Saboteur("too few rows", changes.better, "CHAMPION",
                  "Not enough evidence: 933 rows are held out, 5000 are needed",
                  owner=changes.many_rows_needed),
-        Saboteur("labels looked up", changes.implausible, "JUMP", "of the champion's distance to a perfect score"),
+        Saboteur("labels looked up", changes.implausible, "JUMP", "of the champion's distance to a perfect score",
+                 also={"CONTAMINATION": READS}),
+        Saboteur("one label in eight looked up", changes.plausible, "CONTAMINATION", "No such file or directory"),
         Saboteur("predictions that are NaN", changes.not_a_number, "FINITE", "2 of the challenger's 933 predictions",
                  also=dict.fromkeys(("FLOOR", "BASELINE", "CHAMPION"), NO_NUMBER)),
     ),

@@ -197,8 +197,8 @@ def _work(arguments: dict[str, Any]) -> Any:
     rows, labels = load_iris(return_X_y=True)
     search = GridSearchCV(RandomForestClassifier(5, n_jobs=2, random_state=0), {"max_depth": [1, 3]}, n_jobs=2)
     score = search.fit(rows, labels).score(rows, labels)
-    said = subprocess.run([sys.executable, "-c", "print('hello')"], capture_output=True, check=True).stdout.decode()
-    return {"squares": squares, "score": score > 0.9, "said": said.strip()}
+    printed = subprocess.run([sys.executable, "-c", "print('hello')"], capture_output=True, check=True).stdout.decode()
+    return {"squares": squares, "score": score > 0.9, "printed": printed.strip()}
 
 
 def _raise(arguments: dict[str, Any]) -> Any:

@@ -151,7 +151,7 @@ def test_honest_code_works(confinement: Confinement) -> None:
     Its world is not in shared memory, where the semaphores of multiprocessing are.
     """
     confined = confinement.open(Surroundings((Path(__file__).parent,), (), None, Path("/var/tmp")), OPERATIONS)  # noqa: S108
-    assert confined.ask("work")["reached"] == {"squares": [1, 2, 3], "score": True, "said": "hello"}
+    assert confined.ask("work")["reached"] == {"squares": [1, 2, 3], "score": True, "printed": "hello"}
 
 
 def test_the_environment_has_no_secret(

@@ -526,6 +526,33 @@ def test_a_second_training_is_compared(tmp_path: Path) -> None:
     assert result.largest > 1e-3
 
 
+def test_chance_differs_from_what_a_training_may_not_read(tmp_path: Path) -> None:
+    """Two more trainings agree, and differ from the registered version: it has learnt from something else."""
+    numbers = iter(range(1, 9))
+    by_chance = check_determinism(
+        loaded_inputs(
+            selecting_pipeline(), tmp_path, lambda: selecting_pipeline().set_params(est__C=0.001 * next(numbers))
+        )
+    )
+    elsewhere = check_determinism(
+        loaded_inputs(selecting_pipeline(), tmp_path, lambda: selecting_pipeline().set_params(est__C=0.001))
+    )
+    assert by_chance is not None
+    assert elsewhere is not None
+    assert (by_chance.repeats, elsewhere.repeats) == (False, True)
+
+
+def test_a_second_training_that_fails_is_no_excuse(tmp_path: Path) -> None:
+    """The gate about determinism has nothing to judge then; the one about contamination refuses."""
+
+    def fail() -> Pipeline:
+        raise ConfigError("there is no file data/rows.csv", "Fix it.")
+
+    result = check_determinism(loaded_inputs(selecting_pipeline(), tmp_path, fail))
+    assert result is not None
+    assert result.failure == "there is no file data/rows.csv"
+
+
 def test_a_version_of_other_inputs_is_not_trained_again(tmp_path: Path) -> None:
     """A second training would give another version."""
     inputs = loaded_inputs(selecting_pipeline(), tmp_path)

@@ -314,6 +314,11 @@ PAIRS: dict[str, tuple[Make, Make, str]] = {
         evidence_with(determinism=Determinism(largest=0.01)),
         "differ by up to 0.01; at most 1e-06 is allowed. Pass `seed`",
     ),
+    "CONTAMINATION": (
+        evidence_with(determinism=Determinism(largest=1e-9)),
+        evidence_with(determinism=Determinism(largest=0.01, repeats=True)),
+        "it is the same model both times, and not the registered one: predictions differ by up to 0.01.",
+    ),
     "LATENCY": (
         evidence_with(budgets=model_cost()),
         evidence_with(budgets=model_cost(request_ms=90.0)),

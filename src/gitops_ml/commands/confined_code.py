@@ -85,12 +85,9 @@ class ConfinedModel:
             raise NotExplainable(str(error)) from error
 
     def measure_memory(self) -> int:
-        """Return the model's size in memory in bytes: the length of its uncompressed pickle.
-
-        The confined process says it, and its own memory bounds what it can keep silent about.
-        """
-        said = self.process.ask("measure memory")["bytes"]
-        return int(said) if isinstance(said, int) and said >= 0 else 0
+        """Return the model's size in memory in bytes, as its own process reports it: the length of a pickle of it."""
+        reported = self.process.ask("measure memory")["bytes"]
+        return int(reported) if isinstance(reported, int) and reported >= 0 else 0
 
 
 def _read_explanations(found: Any, rows: int) -> Explanations:
@@ -121,7 +118,7 @@ class ConfinedCode:
 
     @property
     def open_doors(self) -> tuple[str, ...]:
-        """What the barriers did not stop, by the names of MEANINGS."""
+        """Names, of MEANINGS, of what the barriers did not stop."""
         return self._doors or ()
 
     def open(self, *readable: Path) -> ConfinedProcess:
@@ -129,6 +126,9 @@ class ConfinedCode:
 
         Args:
             *readable: Further files and folders that it may read.
+
+        Returns:
+            The process.
 
         Raises:
             NotConfined: In GitHub Actions, the barriers do not hold.
@@ -149,7 +149,10 @@ class ConfinedCode:
         Args:
             folder: Verified folder of the version.
             digest: Digest of its manifest.
-            metadata: Its metadata.
+            metadata: Metadata of the version.
+
+        Returns:
+            The model; None if it cannot be loaded.
 
         Raises:
             IntegrityError: The model contains a type that is not trusted; it was not loaded.
@@ -188,6 +191,9 @@ class ConfinedCode:
             folder: Verified folder of the version.
             digest: Digest of its manifest.
             rows: Features of n rows.
+
+        Returns:
+            The predictions.
 
         Raises:
             ConfigError: The commit is unknown, was not complete, or cannot predict the rows.

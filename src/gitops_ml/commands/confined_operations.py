@@ -1,4 +1,4 @@
-"""What a confined process does with your code: it loads a model, fits one, predicts, and runs your tests."""
+"""Operations of a confined process with your code: load a model, fit one, predict, run your tests."""
 
 import os
 import pickle

@@ -48,7 +48,7 @@ def raise_barriers(readable: list[Path], folder: Path, protected: list[Path]) ->
 
     Args:
         readable: Files and folders that it may read, beside those of the system.
-        folder: Its own folder, in which it may write.
+        folder: Folder of its own, in which it may write.
         protected: Files and folders that it must not reach; where one is in shared memory, that is not allowed either.
     """
     version = kernel.landlock_version()
@@ -68,6 +68,9 @@ def find_open_doors(judge: int, data: Path | None, runner: Path | None, outside:
         data: A file of the data; None if the data is in no file.
         runner: Folder with the files by which a job sets its outputs; None outside of GitHub Actions.
         outside: Folder that is not the process's own.
+
+    Returns:
+        Names of MEANINGS.
     """
     doors: dict[str, Callable[[], object]] = {
         WRITE: lambda: _write(outside), NETWORK: lambda: socket.socket().close(),

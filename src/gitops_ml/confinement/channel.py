@@ -25,8 +25,8 @@ class UserCodeError(Exception):
 
     Attributes:
         kind: Name of the exception's class.
-        problem: Its problem, if it is an error of this library; else its text.
-        next_step: Its next step, if it is an error of this library; else empty.
+        problem: Problem of an error of this library; text of any other exception.
+        next_step: Next step of an error of this library; empty for any other exception.
     """
 
     def __init__(self, kind: str, problem: str, next_step: str) -> None:
@@ -34,8 +34,8 @@ class UserCodeError(Exception):
 
         Args:
             kind: Name of the exception's class.
-            problem: What went wrong.
-            next_step: What to do next.
+            problem: Description of what went wrong.
+            next_step: Advice.
         """
         super().__init__(f"{kind}: {problem}")
         self.kind, self.problem, self.next_step = kind, problem, next_step
@@ -114,6 +114,9 @@ class Answers:
             request: The document of the request.
             data: The bytes of the request.
             size: Exact number of bytes of the answer; None for a document.
+
+        Returns:
+            The document, or the bytes.
 
         Raises:
             UserCodeError: Your code raised an exception.

@@ -28,7 +28,7 @@ END_SECONDS = 30
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a confined process may see, and what it must not.
+    """Files that a confined process may read, and those that it must not reach.
 
     Attributes:
         imports: Folders that your code is imported from.
@@ -49,7 +49,7 @@ class ConfinedProcess:
 
     Attributes:
         answers: Channel to the process.
-        open_doors: What its barriers did not stop, by the names of MEANINGS; measured before your code ran.
+        open_doors: Names, of MEANINGS, of what its barriers did not stop, as tried before your code ran.
         process: Process id.
     """
 
@@ -66,7 +66,7 @@ class ConfinedProcess:
 
         Args:
             operation: Name of the operation.
-            arguments: Its arguments, as JSON.
+            arguments: Arguments of the operation, as JSON.
             data: Bytes for it.
             size: Exact number of bytes of the answer; None for a document.
 
@@ -115,7 +115,7 @@ class Confinement:
         """Fork a confined process.
 
         Args:
-            surroundings: What it may see.
+            surroundings: Files that it may read.
             operations: Module with the function `answer_all(requests)`, which the process runs.
 
         Returns:
@@ -189,6 +189,9 @@ def start_zygote(control: socket.socket) -> "subprocess.Popen[bytes]":
 
     Args:
         control: The zygote's end of the control socket.
+
+    Returns:
+        The process.
     """
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     command = [sys.executable, "-I", "-m", "gitops_ml.confinement.zygote", str(control.fileno())]
@@ -203,7 +206,7 @@ start: Start = start_zygote
 
 
 def confine() -> Confinement:
-    """Start a zygote; it imports its libraries while the judging process goes on."""
+    """Return a new confinement, whose zygote imports its libraries while the judging process goes on."""
     here, there = socket.socketpair()
     with there:
         zygote = start(there)

@@ -75,7 +75,7 @@ def predictions_from_bytes(content: bytes, rows: int, classes: tuple[Any, ...], 
     """Return predictions that a confined process sent.
 
     Args:
-        content: As many bytes as `predictions_size` says.
+        content: Bytes of the length that `predictions_size` returns.
         rows: Number of rows.
         classes: Classes of the version; empty for a regression.
         has_probabilities: True if there is a probability for each class.

@@ -31,7 +31,14 @@ LIBRARIES = (
 
 
 def main(descriptor: int) -> int:
-    """Import the libraries, and fork a process for each request until the judging process ends."""
+    """Import the libraries, and fork a process for each request until the judging process ends.
+
+    Args:
+        descriptor: Descriptor of the socket to the judging process.
+
+    Returns:
+        The exit code.
+    """
     prepare()
     with warnings.catch_warnings(action="ignore"):
         for name in LIBRARIES:

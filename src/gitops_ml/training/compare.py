@@ -41,8 +41,8 @@ class Comparison(Document):
         intervals: Bootstrap intervals of the challenger's metrics.
         bound: Digests of the data, code and settings that the evidence depends on: if one changes, the evidence
             expires. None if the evidence depends on files that are not committed.
-        open_doors: What your code could do although it was confined, by the names of MEANINGS in
-            confinement/barriers.py, as a test found before your code ran; None if nothing was tested.
+        open_doors: Names, of MEANINGS in confinement/barriers.py, of what your code could do although it was confined,
+            as a test found before your code ran; None if nothing was tested.
     """
 
     verdict: Literal["promote", "refuse", "champion"]
@@ -91,7 +91,7 @@ def compare(
         evidence: Evidence about these versions.
         proposed: Version that the open promotion pull request proposes, with the result of its evaluation.
         bound: Digests of the data, code and settings that the evidence depends on.
-        open_doors: What your code could do although it was confined.
+        open_doors: Names of what your code could do although it was confined.
 
     Returns:
         The comparison with its verdict.

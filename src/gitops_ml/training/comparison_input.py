@@ -59,16 +59,22 @@ class UserCode(Protocol):
             rows: Training rows with key and target.
             classes: Classes that the model must have; empty for a regression.
 
+        Returns:
+            The fitted model.
+
         Raises:
             ConfigError: The rows cannot be fitted.
         """
 
     def run_behaviour_tests(self, model: Any, rows: pd.DataFrame) -> "tuple[BehaviourTest, ...] | None":
-        """Run the tests in tests/behaviour.py; None if there are none.
+        """Run the tests in tests/behaviour.py.
 
         Args:
             model: Model of a version.
             rows: Held-out rows, without key and target.
+
+        Returns:
+            The results; None if there are no tests.
 
         Raises:
             ConfigError: The file cannot be imported.

@@ -60,6 +60,9 @@ def run_tests(root: Path, model: "Pipeline", rows: pd.DataFrame) -> tuple[Behavi
         model: Fitted pipeline.
         rows: Held-out rows, without key and target.
 
+    Returns:
+        The result of each test.
+
     Raises:
         ConfigError: The file cannot be imported.
     """

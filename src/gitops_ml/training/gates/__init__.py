@@ -11,6 +11,7 @@ from gitops_ml.training.gates.gate import Outcome as Outcome
 from gitops_ml.training.gates.gate import Verdict as Verdict
 from gitops_ml.training.gates.model_checks import (
     BehaviourGate,
+    ContaminationGate,
     DeterminismGate,
     LatencyGate,
     RobustnessGate,
@@ -24,5 +25,5 @@ GATES: tuple[Gate, ...] = (
     FiniteGate(), SchemaGate(), ProvenanceGate(), ClaimsGate(), RulesGate(), HoldoutGate(), LabelsGate(),
     DuplicatesGate(), LeakageGate(), FloorGate(), BaselineGate(), ComparableGate(), ChampionGate(), JumpGate(),
     SlicesGate(), FairnessGate(), CalibrationGate(), FlipsGate(), BehaviourGate(), RobustnessGate(), DeterminismGate(),
-    LatencyGate(), SizeGate(),
+    ContaminationGate(), LatencyGate(), SizeGate(),
 )  # fmt: skip

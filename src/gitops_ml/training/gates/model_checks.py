@@ -69,12 +69,50 @@ class DeterminismGate(Gate):
         determinism, tolerance = evidence.determinism, evidence.rules.determinism.tolerance
         if determinism is None:
             return self.not_applicable(NOT_LOADED)
-        if determinism.unknown:
-            return self.not_applicable(f"The training could not be repeated: {determinism.unknown}.")
+        if determinism.unknown or determinism.failure:
+            reason = determinism.unknown or "it failed, which CONTAMINATION judges"
+            return self.not_applicable(f"The training could not be repeated: {reason}.")
+        if determinism.repeats:
+            return self.not_applicable("Two more trainings agree with each other; CONTAMINATION judges the difference.")
         return self.outcome(
             determinism.largest <= tolerance, {"value": determinism.largest, "threshold": tolerance},
             largest=determinism.largest, tolerance=tolerance,
         )  # fmt: skip
+
+
+class ContaminationGate(Gate):
+    """The model has learnt from the training rows alone
+    {problem}
+
+    A fit must use nothing but the rows that it is given: no file of data/, no history of Git, no network. What it needs
+    beside them belongs into src/ or into an installed package."""
+
+    id = "CONTAMINATION"
+
+    def evaluate(self, evidence: Evidence) -> Outcome:
+        """Pass if a training that can read no other rows gives the registered version's predictions, or none does."""
+        determinism, tolerance = evidence.determinism, evidence.rules.determinism.tolerance
+        if determinism is None:
+            return self.not_applicable(NOT_LOADED)
+        if determinism.unknown:
+            return self.not_applicable(f"The training could not be repeated: {determinism.unknown}.")
+        figures: dict[str, float | None] = {"value": determinism.largest, "threshold": tolerance}
+        if determinism.failure:
+            problem = (
+                f"A training that is given the training rows, and can read no others, fails: {determinism.failure}"
+            )
+            return self.outcome(False, figures, problem=problem)
+        if determinism.repeats:
+            problem = (
+                f"Trained again with the training rows alone, twice, it is the same model both times, and not the "
+                f"registered one: predictions differ by up to {determinism.largest:.3g}. So the registered version has "
+                "learnt from something else, such as the held-out rows."
+            )
+            return self.outcome(False, figures, problem=problem)
+        message = "A training that can read no rows but the training rows gives the same predictions."
+        if determinism.repeats is False:
+            message = "The training is not repeatable (DETERMINISM), so what it has learnt from cannot be found out."
+        return self.outcome(True, figures, message=message)
 
 
 class LatencyGate(Gate):
