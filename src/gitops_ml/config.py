@@ -182,6 +182,9 @@ class TrainingConfig(Table):
     """Settings of the fit."""
 
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all random numbers.")
+    folds: int = Field(
+        3, ge=2, description="Number of folds of the cross-validation on the training rows that measures a training."
+    )
     parameters: dict[str, Any] = Field({}, description="Parameters for the pipeline's set_params.")
     search: SearchConfig | None = Field(None, description="Search over hyperparameters; none if left out.")
 

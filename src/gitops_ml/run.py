@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -80,7 +80,8 @@ class Run(Document):
         columns: Columns of a request, with pandas' names of their types.
         classes: Labels in the order of the probabilities; empty for regression.
         parameters: Parameters of the estimator.
-        metrics: Metrics on the holdout.
+        metrics: Metrics, measured as `measured_by` says.
+        measured_by: "cross-validation" on the training rows; "holdout" in runs of older versions of the library.
         lineage: Lineage of the run.
     """
 
@@ -95,6 +96,7 @@ class Run(Document):
     classes: tuple[str | int | bool, ...]
     parameters: dict[str, str]
     metrics: dict[str, float]
+    measured_by: Literal["holdout", "cross-validation"] = "holdout"
     lineage: Lineage
 
 

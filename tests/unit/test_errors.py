@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gitops_ml.config import find_repository
-from gitops_ml.predictions import Predictions
+from gitops_ml.predictions import Predictions, predict
 from gitops_ml.training.cross_validation import cross_validate
 from gitops_ml.training.split import holdout_mask
 from unit.sample import Project, make_rows
@@ -87,9 +87,13 @@ def test_a_class_that_a_fold_does_not_have_has_no_probability_there(project: Pro
 
     rows = make_rows(60).assign(label=["rare", *["no", "yes"] * 29, "no"])
     project.edit("src/sample/schema.py", 'isin=["yes", "no"]', 'isin=["yes", "no", "rare"]')
-    validated = cross_validate(
-        find_repository(project.root), lambda: Pipeline([("estimator", DummyClassifier())]), rows, 3, lambda text: None
-    )
+
+    def predict_fold(fitted: pd.DataFrame, held: pd.DataFrame) -> Predictions:
+        model = Pipeline([("estimator", DummyClassifier())]).fit(fitted[["x1"]], fitted["label"])
+        return predict(model, held[["x1"]])
+
+    repository = find_repository(project.root)
+    validated = cross_validate(repository, predict_fold, rows, 3, lambda text: None)
     predictions: Predictions = validated.predictions
     assert predictions.classes == ("no", "rare", "yes")
     assert predictions.probabilities is not None

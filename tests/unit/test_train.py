@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from gitops_ml import config, manifest, run, user_package
+from gitops_ml.commands.confined_code import confined_code
 from gitops_ml.errors import ConfigError
 from gitops_ml.modelling.trial_fit import choose_trial_rows
 from gitops_ml.predictions import Predictions, predict
@@ -64,8 +65,9 @@ def prepare_project(project: Project) -> tuple[config.Repository, user_package.U
 def train_run(project: Project, name: str = "run", progress: Callable[[str], object] = str) -> tuple[Path, run.Run]:
     """A trained folder, and the record of its training."""
     out = project.root / ".gitops" / name
-    repository, package, prepared = prepare_project(project)
-    digest = train(repository, package, prepared, out, forced=False, progress=progress)
+    repository, _, prepared = prepare_project(project)
+    with confined_code(repository) as code:
+        digest = train(repository, code, prepared, out, forced=False, progress=progress)
     return out, run.read_run(out, digest)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gitops_ml.confinement.barriers import describe_doors
+from gitops_ml.confinement.barriers import MAX_FILE_BYTES, describe_doors
 from gitops_ml.confinement.channel import ConfinedError, UserCodeError
+from gitops_ml.confinement.files import take_file
 from gitops_ml.confinement.judge import ConfinedProcess, Confinement, Surroundings, confine
 from gitops_ml.confinement.rows_in_bytes import predictions_from_bytes, predictions_size, rows_to_bytes
 from gitops_ml.errors import ConfigError, IntegrityError, NotConfined
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from gitops_ml.run import Run
     from gitops_ml.training.findings.behaviour import BehaviourTest
     from gitops_ml.training.findings.request_times import TimedRequests
+    from gitops_ml.training.train import TrainedModel
 
 OPERATIONS = "gitops_ml.commands.confined_operations"
 ROWS, PREDICTIONS = "rows.parquet", "predictions.parquet"
+MODEL, BASELINE = "model.skops", "attribution_baseline.json"
 BEHAVIOUR = "tests/behaviour.py"
 MAX_TESTS = 1000
 
@@ -173,15 +176,74 @@ class ConfinedCode:
             rows: Training rows with key and target.
             classes: Classes that the model must have; empty for a regression.
 
+        Returns:
+            The fitted model.
+
         Raises:
             ConfigError: Your code raised an exception.
         """
         process = self.open()
-        try:
-            answer = process.ask("fit", {"classes": list(classes)}, rows_to_bytes(rows))
-        except UserCodeError as error:
-            raise ConfigError(error.problem, error.next_step or "Fix features.py or estimator.py.") from error
+        answer = _fit(process, {"classes": list(classes)}, rows)
         return ConfinedModel(process, classes, answer.get("probabilities") is True)
+
+    def fit(self, rows: "pd.DataFrame") -> "TrainedModel":
+        """Fit your pipeline on the training rows, after a check that a model file can hold it.
+
+        Args:
+            rows: Training rows with key and target.
+
+        Returns:
+            The fitted model, whose files `save` returns.
+
+        Raises:
+            ConfigError: Your code raised an exception, or a model file cannot hold the pipeline.
+        """
+        from gitops_ml.training.train import TrainedModel
+
+        process = self.open()
+        answer = _fit(process, {"classes": None, "check": True}, rows)
+        classes = _read_classes(answer["classes"], self.repository.config.project.task)
+        parameters = {str(name)[:200]: str(value)[:500] for name, value in answer["parameters"].items()}
+        model = ConfinedModel(process, classes, answer.get("probabilities") is True)
+        return TrainedModel(model, classes, parameters, dict(answer["chosen"]))
+
+    def fit_fold(self, rows: "pd.DataFrame", trained: "TrainedModel") -> ConfinedModel:
+        """Fit your pipeline on a part of the training rows, with the parameters that a search has chosen.
+
+        Args:
+            rows: Training rows of a fold, with key and target.
+            trained: Model of all training rows.
+
+        Returns:
+            The fitted model.
+
+        Raises:
+            ConfigError: Your code raised an exception.
+        """
+        process = self.open()
+        answer = _fit(process, {"classes": list(trained.classes), "chosen": trained.chosen}, rows)
+        return ConfinedModel(process, trained.classes, answer.get("probabilities") is True)
+
+    def save(self, trained: "TrainedModel") -> tuple[bytes, bytes]:
+        """Return the content of the model file, and the averages that explanations need; all processes have ended then.
+
+        Args:
+            trained: Model of all training rows.
+
+        Returns:
+            The model file, and a JSON document.
+
+        Raises:
+            ConfigError: A model file cannot hold the model.
+        """
+        process = trained.model.process
+        try:
+            process.ask("save", {"model": MODEL, "baseline": BASELINE})
+        except UserCodeError as error:
+            raise ConfigError(error.problem, error.next_step or "Fix estimator.py or features.py.") from error
+        self._confinement.end_all()
+        model, baseline = (take_file(process.folder / name, MAX_FILE_BYTES) for name in (MODEL, BASELINE))
+        return model, baseline
 
     def score_at_commit(self, metadata: "Run", folder: Path, digest: str, rows: "pd.DataFrame") -> "Predictions":
         """Predict rows with the code and the packages of the version's own commit.
@@ -310,6 +372,10 @@ def confined_code(repository: "Repository") -> Iterator[ConfinedCode]:
     try:
         with confine() as confinement:
             yield ConfinedCode(repository, confinement)
+    except UserCodeError as error:
+        raise ConfigError(
+            f"Your code raised {error.kind}: {error.problem}", error.next_step or "Fix features.py or estimator.py."
+        ) from error
     except ConfinedError as error:
         raise NotConfined(
             f"A process that runs your code gave no usable answer: {error}.",
@@ -324,6 +390,21 @@ def _demand_barriers(doors: Sequence[str]) -> None:
             f"On this runner, a process that runs your code could {describe_doors(doors)}; so nothing is judged.",
             "Use a runner with Linux 5.13 or newer and Landlock, such as GitHub's.",
         )
+
+
+def _fit(process: ConfinedProcess, request: dict[str, Any], rows: "pd.DataFrame") -> Any:
+    try:
+        return process.ask("fit", request, rows_to_bytes(rows))
+    except UserCodeError as error:
+        raise ConfigError(error.problem, error.next_step or "Fix features.py or estimator.py.") from error
+
+
+def _read_classes(found: Any, task: str) -> tuple[Any, ...]:
+    """Return the classes of a model: labels that JSON has, each once; none for a regression."""
+    is_plain = isinstance(found, list) and all(isinstance(each, str | int | bool) for each in found)
+    if not is_plain or len(set(map(repr, found))) != len(found) or bool(found) != (task == "classification"):
+        raise ConfinedError("its model has no usable classes")
+    return tuple(found)
 
 
 def _data_file(repository: "Repository") -> Path | None:

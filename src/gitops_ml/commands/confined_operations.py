@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gitops_ml.confinement.channel import JsonObject, Requests
 from gitops_ml.confinement.rows_in_bytes import predictions_to_bytes, rows_from_bytes
 
@@ -28,6 +30,7 @@ class Workshop:
         classes: Classes that the judging process expects.
         request: Function that answers a request with a number, as a server of the version.
         scored: Predictions of another commit's library.
+        rows: Features that the model was fitted on.
     """
 
     def __init__(self) -> None:
@@ -39,6 +42,7 @@ class Workshop:
         self.classes: tuple[Any, ...] = ()
         self.request: Callable[[int], object] | None = None
         self.scored: Any = None
+        self.rows: Any = None
 
 
 def answer_all(requests: Requests) -> None:
@@ -79,18 +83,38 @@ def _load_version(workshop: Workshop, request: JsonObject, data: bytes) -> Answe
 
 
 def _fit(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
-    """Fit the pipeline of your package on training rows."""
+    """Fit the pipeline of your package on training rows; `check` first shows whether a model file can hold it."""
+    from gitops_ml.modelling.trial_fit import check_before_fit
     from gitops_ml.training.features import select_features
     from gitops_ml.training.search import fit
     from gitops_ml.training.train import build_pipeline
     from gitops_ml.user_package import load_user_package
 
     rows, repository = rows_from_bytes(data), workshop.repository
-    package = load_user_package(repository)
-    features = select_features(repository.config.data, rows)
-    workshop.model, _ = fit(repository, build_pipeline(repository, package), features, rows)
-    workshop.classes = tuple(request["classes"])
-    return {"probabilities": bool(workshop.classes) and hasattr(workshop.model, "predict_proba")}
+    package, config = load_user_package(repository), repository.config
+    features = select_features(config.data, rows)
+    if request.get("check"):
+        labels, trusted = rows[config.data.target].to_numpy(), config.serving.trusted_types
+        check_before_fit(partial(build_pipeline, repository, package), features, labels, trusted)
+    found = fit(repository, build_pipeline(repository, package), features, rows, request.get("chosen"))
+    workshop.model, workshop.rows = found.model, features
+    classes = tuple(np.asarray(getattr(found.model, "classes_", ())).tolist())
+    workshop.classes = classes if request["classes"] is None else tuple(request["classes"])
+    has_probabilities = bool(classes) and hasattr(found.model, "predict_proba")
+    return {"probabilities": has_probabilities, "classes": list(classes), "parameters": found.parameters,
+            "chosen": found.chosen}  # fmt: skip
+
+
+def _save(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
+    """Leave the model file, and the averages that explanations need, in the folder of this process."""
+    from gitops_ml.explanations import compute_attribution_baseline
+    from gitops_ml.modelling.model_file import save_model
+
+    config = workshop.repository.config
+    save_model(workshop.model, Path(request["model"]), config.serving.trusted_types)
+    baseline = compute_attribution_baseline(workshop.model, workshop.rows, config.data.target)
+    Path(request["baseline"]).write_text(baseline.model_dump_json(), encoding="utf-8")
+    return {}
 
 
 def _predict(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
@@ -264,7 +288,7 @@ def _send_scored(workshop: Workshop, request: JsonObject, data: bytes) -> Answer
 
 
 OPERATIONS: dict[str, Operation] = {
-    "open repository": _open_repository, "load version": _load_version, "fit": _fit, "predict": _predict,
+    "open repository": _open_repository, "load version": _load_version, "fit": _fit, "save": _save, "predict": _predict,
     "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema,
     "describe columns": _describe_columns, "check rows": _check_rows, "run behaviour tests": _run_behaviour_tests,
     "open requests": _open_requests, "request": _request, "find loosened checks": _find_loosened_checks,

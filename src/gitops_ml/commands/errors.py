@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gitops_ml.config import Repository
+    from gitops_ml.predictions import Predictions
     from gitops_ml.training.train import PreparedData
     from gitops_ml.user_package import UserPackage
 
@@ -69,18 +70,19 @@ def _measure(
 
     data = repository.config.data
 
+    def predict_fold(fitted: "pd.DataFrame", held: "pd.DataFrame") -> "Predictions":
+        pipeline = build_pipeline(repository, package)
+        model = fit(repository, pipeline, select_features(data, fitted), fitted).model
+        return predict(model, select_features(data, held))
+
     with console.progress("errors", timed=True) as progress:
         if folds:
-            validated = cross_validate(
-                repository, lambda: build_pipeline(repository, package), prepared.rows, folds, progress
-            )
+            validated = cross_validate(repository, predict_fold, prepared.rows, folds, progress)
             rows, predictions = validated.rows, validated.predictions
         else:
             progress("fit")
-            features = select_features(data, prepared.rows)
-            model, _ = fit(repository, build_pipeline(repository, package), features, prepared.rows)
             rows = prepared.held_out
-            predictions = predict(model, select_features(data, rows))
+            predictions = predict_fold(prepared.rows, rows)
     # Fixed names, because a column of the data may be called "prediction" itself.
     errors = to_frame(predictions)
     errors.insert(0, "key", rows[data.key].to_numpy())

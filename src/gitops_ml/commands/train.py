@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def command(project: Path, out: Path | None, force: bool) -> None:
     """Train the model and write its files to a run folder.
 
-    The folder also has the metrics. The command prints a digest of its files. If a version with the same data, code,
+    It is measured by cross-validation on the training rows: only `gitops compare` predicts the held-out rows. The folder also has the metrics. The command prints a digest of its files. If a version with the same data, code,
     training settings of model.toml and lock file exists, it is downloaded instead of training again.
     """
-    from gitops_ml import user_package
+    from gitops_ml.commands.confined_code import confined_code
     from gitops_ml.commands.validate import validate_data
     from gitops_ml.training.labels import check_sides
     from gitops_ml.training.train import check_output_folder, prepare, train
@@ -33,19 +33,19 @@ def command(project: Path, out: Path | None, force: bool) -> None:
     repository = find_repository(project)
     out = out or repository.scratch / "run"
     check_output_folder(out)
-    package = user_package.load_user_package(repository)
-    validation = validate_data(repository, package, keep_rows=True)
-    assert validation.frame is not None  # noqa: S101 (keep_rows=True)
-    prepared = prepare(repository, validation.frame, validation.digest)
-    target = repository.config.data.target
-    for sentence in check_sides(repository.config, prepared.rows[target], prepared.held_out[target]):
-        console.echo(sentence)
-        console.append_summary(f"⚠️ {sentence}")
-    digest = None if force else _download_existing(repository, prepared.lineage, out)
-    if digest is None:
-        with console.progress("train", timed=True) as progress:
-            digest = train(repository, package, prepared, out, forced=force, progress=progress)
-        _show_metrics(out, digest)
+    with confined_code(repository) as code:
+        validation = validate_data(repository, code.open_checker(), keep_rows=True)
+        assert validation.frame is not None  # noqa: S101 (keep_rows=True)
+        prepared = prepare(repository, validation.frame, validation.digest)
+        target = repository.config.data.target
+        for sentence in check_sides(repository.config, prepared.rows[target], prepared.held_out[target]):
+            console.echo(sentence)
+            console.append_summary(f"⚠️ {sentence}")
+        digest = None if force else _download_existing(repository, prepared.lineage, out)
+        if digest is None:
+            with console.progress("train", timed=True) as progress:
+                digest = train(repository, code, prepared, out, forced=force, progress=progress)
+            _show_metrics(out, digest)
     console.set_output("digest", digest)
     console.set_output("training", prepared.lineage.training)
 
@@ -74,12 +74,12 @@ def _download_existing(repository: "Repository", lineage: "Lineage", out: Path) 
 
 
 def _show_metrics(out: Path, digest: str) -> None:
-    """Print the metrics on the holdout, the numbers of rows and the digest, and add the metrics to the step summary."""
+    """Print the cross-validated metrics, the numbers of rows and the digest, and add the metrics to the step summary."""
     from gitops_ml import run
     from gitops_ml.forge.markdown import format_number, format_table
 
     described = run.read_run(out, digest)
-    headers = ["metric", "value on the holdout"]
+    headers = ["metric", "cross-validated value"]
     rows = [[name, format_number(value)] for name, value in described.metrics.items()]
     console.table("Metrics of the trained model", headers, rows)
     lineage = described.lineage

@@ -51,11 +51,13 @@ class ConfinedProcess:
         answers: Channel to the process.
         open_doors: Names, of MEANINGS, of what its barriers did not stop, as tried before your code ran.
         process: Process id.
+        folder: Folder of its own, in which it may leave files.
     """
 
     answers: Answers
     open_doors: tuple[str, ...]
     process: int
+    folder: Path
     _connection: socket.socket
     _output: "_Output"
     _watch: int | None
@@ -143,13 +145,13 @@ class Confinement:
         os.close(writing)
         process = int(self._answer()["process"])
         watch = _watch(process)
-        opened = ConfinedProcess(Answers(here, watch), (), process, here, _Output(reading), watch)
+        opened = ConfinedProcess(Answers(here, watch), (), process, own, here, _Output(reading), watch)
         self._opened.append(opened)
         opened.open_doors = tuple(name for name in opened.ask("start")["open"] if name in MEANINGS)
         return opened
 
-    def close(self) -> None:
-        """End all processes, and remove their folders.
+    def end_all(self) -> None:
+        """End all processes that were forked, and all that they have started; their folders stay.
 
         Raises:
             ConfinedError: A process is left.
@@ -157,19 +159,23 @@ class Confinement:
         for each in self._opened:
             each.close()
         self._opened.clear()
+        self._control.sendall(json.dumps({"do": "end all"}).encode())
+        if not self._answer()["ended"]:
+            raise ConfinedError("a process that your code started could not be ended")
+
+    def close(self) -> None:
+        """End all processes, and remove their folders.
+
+        Raises:
+            ConfinedError: A process is left.
+        """
         try:
-            ended = self._end_all()
+            self.end_all()
         finally:
             self._control.close()
             if self._zygote is not None:
                 self._zygote.wait(END_SECONDS)
             shutil.rmtree(self.folder, ignore_errors=True)
-        if not ended:
-            raise ConfinedError("a process that your code started could not be ended")
-
-    def _end_all(self) -> bool:
-        self._control.sendall(json.dumps({"do": "end all"}).encode())
-        return bool(self._answer()["ended"])
 
     def _answer(self) -> Any:
         content = b""

@@ -52,12 +52,12 @@ def predictions_to_bytes(predictions: Predictions, classes: tuple[Any, ...]) -> 
 
     Args:
         predictions: Predictions of n rows.
-        classes: Classes that the judging process expects.
+        classes: Classes that the judging process expects; the probability of one that the model does not have is 0.
 
     Raises:
         ValueError: The model has other classes, or predicts a label that is none of them.
     """
-    if tuple(predictions.classes) != tuple(classes):
+    if not set(predictions.classes) <= set(classes):
         raise ValueError(f"the model has the classes {list(predictions.classes)}, and not {list(classes)}")
     values = predictions.values
     if classes:
@@ -67,7 +67,9 @@ def predictions_to_bytes(predictions: Predictions, classes: tuple[Any, ...]) -> 
         values = codes
     parts = [np.asarray(values, NUMBER)]
     if predictions.probabilities is not None:
-        parts.append(np.ascontiguousarray(predictions.probabilities, NUMBER))
+        probabilities = np.zeros((len(values), len(classes)), NUMBER)
+        probabilities[:, [classes.index(label) for label in predictions.classes]] = predictions.probabilities
+        parts.append(probabilities)
     return b"".join(part.tobytes() for part in parts)
 
 

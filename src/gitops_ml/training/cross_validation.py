@@ -3,22 +3,19 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError
-from gitops_ml.predictions import Predictions, predict
-from gitops_ml.training.features import select_features
-from gitops_ml.training.search import fit, make_folds
+from gitops_ml.predictions import Predictions
+from gitops_ml.training.search import make_folds
 from gitops_ml.training.split import row_times
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
 Array = np.ndarray[Any, Any]
+PredictFold = Callable[[pd.DataFrame, pd.DataFrame], Predictions]
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    repository: Repository, build: Callable[[], "Pipeline"], rows: pd.DataFrame, folds: int,
+    repository: Repository, predict_fold: PredictFold, rows: pd.DataFrame, folds: int,
     progress: Callable[[str], object],
 ) -> CrossValidation:  # fmt: skip
     """Predict training rows by models that were not fitted on them.
@@ -46,7 +43,7 @@ def cross_validate(
 
     Args:
         repository: Repository with model.toml.
-        build: Function that returns the unfitted pipeline.
+        predict_fold: Function that fits a model on the first rows and predicts the second ones.
         rows: Training rows with key and target; shape (n, columns).
         folds: Number of folds.
         progress: Function that is called with the name of each step.
@@ -60,10 +57,7 @@ def cross_validate(
     parts: list[tuple[Array, Predictions]] = []
     for number, (train, test) in enumerate(_split(repository, rows, folds), 1):
         progress(f"cross-validation, fold {number} of {folds}")
-        fitted, held = rows.iloc[train], rows.iloc[test]
-        data = repository.config.data
-        model, _ = fit(repository, build(), select_features(data, fitted), fitted)
-        parts.append((test, predict(model, select_features(data, held))))
+        parts.append((test, predict_fold(rows.iloc[train], rows.iloc[test])))
     indices = np.concatenate([test for test, _ in parts])
     numbers = np.concatenate([np.full(len(test), number) for number, (test, _) in enumerate(parts, 1)])
     order = np.argsort(indices, kind="stable")

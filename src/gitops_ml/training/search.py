@@ -1,5 +1,7 @@
 """Fitting of a pipeline, with scikit-learn's hyperparameter search if model.toml configures one."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +26,25 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A fitted pipeline.
+
+    Attributes:
+        model: The pipeline.
+        parameters: Parameters of its last step, as text.
+        chosen: Parameters that the search has chosen; empty without a search.
+    """
+
+    model: "Pipeline"
+    parameters: dict[str, str]
+    chosen: dict[str, Any]
+
+
 def fit(
-    repository: Repository, pipeline: "Pipeline", features: pd.DataFrame, rows: pd.DataFrame
-) -> tuple["Pipeline", dict[str, str]]:
+    repository: Repository, pipeline: "Pipeline", features: pd.DataFrame, rows: pd.DataFrame,
+    chosen: Mapping[str, Any] | None = None,
+) -> Fit:  # fmt: skip
     """Fit a pipeline on the training rows.
 
     Args:
@@ -34,9 +52,10 @@ def fit(
         pipeline: Unfitted pipeline.
         features: Features, shape (n, columns).
         rows: The same rows with key and target.
+        chosen: Parameters that an earlier search has chosen; None to search if model.toml configures it.
 
     Returns:
-        The fitted pipeline and the parameters of its last step, as text.
+        The fitted pipeline.
 
     Raises:
         ConfigError: scikit-learn refuses the rows or a parameter.
@@ -47,17 +66,20 @@ def fit(
         order = np.argsort(row_times(config, rows).to_numpy(), kind="stable")
     features, labels = features.iloc[order], rows[config.data.target].to_numpy()[order]
     try:
-        if config.training.search is None:
-            model = pipeline.fit(features, labels)
+        best: dict[str, Any] = dict(chosen or {})
+        if chosen is not None or config.training.search is None:
+            model = pipeline.set_params(**best).fit(features, labels)
         else:
             groups = rows[config.split.column].to_numpy()[order] if config.split.method == "group" else None
             search = _search(repository, config.training.search, pipeline)
-            model = search.fit(features, labels, groups=groups).best_estimator_
+            search.fit(features, labels, groups=groups)
+            model, best = search.best_estimator_, dict(search.best_params_)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"The pipeline cannot be fitted: {error}", "Fix features.py, estimator.py, or [training] in model.toml."
         ) from error
-    return model, {name: str(value)[:500] for name, value in model.steps[-1][1].get_params(deep=False).items()}
+    parameters = model.steps[-1][1].get_params(deep=False)
+    return Fit(model, {name: str(value)[:500] for name, value in parameters.items()}, best)
 
 
 def _search(repository: Repository, search: SearchConfig, pipeline: "Pipeline") -> GridSearchCV | RandomizedSearchCV:

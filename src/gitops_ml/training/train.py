@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,20 +15,18 @@ import pandas as pd
 from gitops_ml import run
 from gitops_ml.config import Repository
 from gitops_ml.errors import ConfigError
-from gitops_ml.explanations import compute_attribution_baseline
+from gitops_ml.explanations import AttributionBaseline
 from gitops_ml.manifest import FILE as MANIFEST
 from gitops_ml.manifest import write_manifest
-from gitops_ml.modelling.model_file import save_model
-from gitops_ml.modelling.trial_fit import check_before_fit
-from gitops_ml.predictions import Predictions, predict, to_frame
+from gitops_ml.predictions import Predictions, to_frame
 from gitops_ml.temporary_folder import working_folder
+from gitops_ml.training.cross_validation import CrossValidation, cross_validate
 from gitops_ml.training.features import select_features
 from gitops_ml.training.key_sample import sample_keys
 from gitops_ml.training.lineage import lineage
 from gitops_ml.training.metrics import measure_all
 from gitops_ml.training.reference import reference
 from gitops_ml.training.row_fingerprints import fingerprint_rows
-from gitops_ml.training.search import fit
 from gitops_ml.training.split import holdout_mask
 from gitops_ml.user_package import UserPackage
 
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 EXPECTED_ROWS = 20
+# Training rows among which the recorded rows are chosen.
+SAMPLED_ROWS = 10_000
 Progress = Callable[[str], object]
 
 
@@ -83,20 +83,74 @@ def prepare(repository: Repository, frame: pd.DataFrame, digest: str) -> Prepare
     )
 
 
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that was fitted on all training rows.
+
+    Attributes:
+        model: The model, wherever its code runs.
+        classes: Labels in the order of the probabilities; empty for a regression.
+        parameters: Parameters of its last step, as text.
+        chosen: Parameters that a search has chosen; empty without a search.
+    """
+
+    model: Any
+    classes: tuple[Any, ...]
+    parameters: dict[str, str]
+    chosen: dict[str, Any]
+
+
+class TrainingCode(Protocol):
+    """Your pipeline, wherever it is fitted."""
+
+    def fit(self, rows: pd.DataFrame) -> TrainedModel:
+        """Fit the pipeline on the training rows.
+
+        Args:
+            rows: Training rows with key and target.
+
+        Returns:
+            The model.
+
+        Raises:
+            ConfigError: The pipeline refuses a parameter or the rows, or a model file cannot hold it.
+        """
+
+    def fit_fold(self, rows: pd.DataFrame, trained: TrainedModel) -> Any:
+        """Fit the pipeline on a part of the training rows.
+
+        Args:
+            rows: Training rows of a fold, with key and target.
+            trained: Model of all training rows.
+
+        Returns:
+            The model, which has the method `predict`.
+
+        Raises:
+            ConfigError: The pipeline refuses the rows.
+        """
+
+    def save(self, trained: TrainedModel) -> tuple[bytes, bytes]:
+        """Return the content of the model file, and the averages that explanations need, as JSON.
+
+        Args:
+            trained: Model of all training rows, which is not asked again.
+
+        Raises:
+            ConfigError: A model file cannot hold the model.
+        """
+
+
 def train(
-    repository: Repository,
-    user_package: UserPackage,
-    prepared: PreparedData,
-    out: Path,
-    *,
-    forced: bool,
-    progress: Progress,
+    repository: Repository, code: TrainingCode, prepared: PreparedData, out: Path, *, forced: bool, progress: Progress
 ) -> str:
-    """Fit a pipeline, measure it and write one run.
+    """Fit a pipeline, measure it by cross-validation on the training rows, and write one run.
+
+    The held-out rows are not predicted: only a comparison may do that.
 
     Args:
         repository: Repository of the project.
-        user_package: User's package with the pipeline.
+        code: Your pipeline.
         prepared: Split rows and lineage.
         out: Folder to write; an earlier run is replaced when the new one is complete.
         forced: True if the run was forced, which the run records.
@@ -108,41 +162,47 @@ def train(
     Raises:
         ConfigError: The pipeline refuses a parameter or the rows, or has types that a model file may not contain.
     """
-    config, target = repository.config, repository.config.data.target
+    config = repository.config
+    data, positive = config.data, config.data.positive
     check_output_folder(out)
-    features = select_features(repository.config.data, prepared.rows)
-    check_before_fit(
-        lambda: build_pipeline(repository, user_package),
-        features,
-        prepared.rows[target].to_numpy(),
-        config.serving.trusted_types,
-    )
     progress("fit")
-    model, parameters = fit(repository, build_pipeline(repository, user_package), features, prepared.rows)
-    progress("measure on the holdout")
-    rows, labels = select_features(repository.config.data, prepared.held_out), prepared.held_out[target].to_numpy()
-    predictions = predict(model, rows)
+    trained = code.fit(prepared.rows)
+    features, folds = select_features(data, prepared.rows), list[tuple[Any, pd.DataFrame]]()
+
+    def predict_fold(fitted: pd.DataFrame, held: pd.DataFrame) -> Predictions:
+        folds.append((code.fit_fold(fitted, trained), held))
+        predictions: Predictions = folds[-1][0].predict(select_features(data, held))
+        return predictions
+
+    validated = cross_validate(repository, predict_fold, prepared.rows, config.training.folds, progress)
+    sample = features.head(SAMPLED_ROWS)
     with _replacing(out.resolve()) as partial:
-        progress("save the model")
-        save_model(model, partial / run.MODEL, config.serving.trusted_types)
-        _write(partial / run.EXPECTED, _expected(rows, predictions, config.data.positive))
-        _write(partial / run.EXAMPLE, _records(rows.head(3)))
-        _write(partial / run.REFERENCE, _reference(repository, prepared, predictions))
-        _write(partial / run.KEY_SAMPLE, sample_keys(prepared.keys))
-        _write(
-            partial / run.ROW_FINGERPRINTS,
-            fingerprint_rows(prepared.rows, prepared.held_out, config.data.key, target).model_dump(),
-        )
-        _write(
-            partial / run.ATTRIBUTION_BASELINE,
-            compute_attribution_baseline(model, features, target).model_dump(mode="json"),
-        )
         progress("draw the charts")
-        _draw(repository, model, rows, labels, predictions, partial / run.PLOTS)
-        description = _describe(repository, prepared, predictions, parameters, forced)
+        _draw(repository, validated, *folds[-1], partial / run.PLOTS)
+        _write(partial / run.EXPECTED, _expected(sample, trained.model.predict(sample), positive))
+        progress("save the model")
+        model, averages = code.save(trained)
+        (partial / run.MODEL).write_bytes(model)
+        baseline = _read_averages(averages)
+        _write(partial / run.ATTRIBUTION_BASELINE, baseline.model_dump(mode="json"))
+        _write(partial / run.EXAMPLE, _records(features.head(3)))
+        # On rows that it was fitted on, a model is more confident than on others.
+        histograms = reference(features, prepared.rows[data.target], validated.predictions, positive)
+        _write(partial / run.REFERENCE, histograms)
+        _write(partial / run.KEY_SAMPLE, sample_keys(prepared.keys))
+        fingerprints = fingerprint_rows(prepared.rows, prepared.held_out, data.key, data.target)
+        _write(partial / run.ROW_FINGERPRINTS, fingerprints.model_dump())
+        description = _describe(repository, prepared, validated, trained, forced)
         # Unsorted: the order of the columns is the order in which the model takes them.
         _write(partial / run.FILE, description.model_dump(mode="json"), sort=False)
         return write_manifest(partial)
+
+
+def _read_averages(content: bytes) -> AttributionBaseline:
+    try:
+        return AttributionBaseline.model_validate_json(content)
+    except ValueError:
+        return AttributionBaseline(unavailable="the averages that explanations need could not be read")
 
 
 def check_output_folder(out: Path) -> None:
@@ -234,29 +294,23 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-def _reference(repository: Repository, prepared: PreparedData, predictions: Predictions) -> dict[str, Any]:
-    config = repository.config
-    rows, target = select_features(repository.config.data, prepared.rows), prepared.rows[config.data.target]
-    # On its training rows a model is more confident than it will be on any other rows, so held-out rows are used.
-    return reference(rows, target, predictions, config.data.positive)
-
-
-def _draw(
-    repository: Repository, model: "Pipeline", rows: pd.DataFrame, labels: Any, predictions: Predictions, folder: Path
-) -> None:
+def _draw(repository: Repository, validated: CrossValidation, model: Any, held: pd.DataFrame, folder: Path) -> None:
+    """Draw the errors of all folds, and the importance of columns for the last one."""
     from gitops_ml.training.plots import draw_plots
 
     config = repository.config
+    target = config.data.target
     draw_plots(
-        folder, model, rows, labels, predictions, config.evaluation.metric, config.data.positive, config.training.seed
-    )
+        folder, validated.rows[target].to_numpy(), validated.predictions, model, select_features(config.data, held),
+        held[target].to_numpy(), config.evaluation.metric, config.data.positive, config.training.seed,
+    )  # fmt: skip
 
 
 def _describe(
-    repository: Repository, prepared: PreparedData, predictions: Predictions, parameters: dict[str, str], forced: bool
+    repository: Repository, prepared: PreparedData, validated: CrossValidation, trained: TrainedModel, forced: bool
 ) -> run.Run:
     config = repository.config
-    labels = prepared.held_out[config.data.target].to_numpy()
+    labels = validated.rows[config.data.target].to_numpy()
     features = select_features(config.data, prepared.rows)
     return run.Run(
         model=config.project.name,
@@ -267,9 +321,10 @@ def _describe(
         target=config.data.target,
         known_later=config.data.known_later,
         columns={str(name): str(kind) for name, kind in features.dtypes.items()},
-        classes=predictions.classes,
-        parameters=parameters,
-        metrics=measure_all(labels, predictions, config.data.positive),
+        classes=trained.classes,
+        parameters=trained.parameters,
+        metrics=measure_all(labels, validated.predictions, config.data.positive),
+        measured_by="cross-validation",
         lineage=prepared.lineage,
     )
 

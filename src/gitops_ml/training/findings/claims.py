@@ -34,7 +34,7 @@ def check_claims(inputs: ComparisonInput, measured: dict[str, float]) -> tuple[C
         The metrics that differ; None if training held out other rows.
     """
     run = inputs.challenger.run
-    if run.lineage.holdout != inputs.prepared.lineage.holdout:
+    if run.measured_by != "holdout" or run.lineage.holdout != inputs.prepared.lineage.holdout:
         return None
     return tuple(
         Claim(metric=name, claimed=claimed, measured=measured.get(name, math.nan))
