@@ -183,11 +183,23 @@ class ConfinedCode:
             ConfigError: Your code raised an exception.
         """
         process = self.open()
-        answer = _fit(process, {"classes": list(classes)}, rows)
+        answer = _ask_about_rows(process, "fit", {"classes": list(classes)}, rows)
         return ConfinedModel(process, classes, answer.get("probabilities") is True)
 
+    def check(self, rows: "pd.DataFrame") -> None:
+        """Check that a model file can hold your pipeline, before it is fitted on all rows.
+
+        Args:
+            rows: Training rows with key and target.
+
+        Raises:
+            ConfigError: The pipeline contains a type that is not trusted, or that cannot be written or loaded.
+        """
+        with self._asking() as process:
+            _ask_about_rows(process, "check", {}, rows)
+
     def fit(self, rows: "pd.DataFrame") -> "TrainedModel":
-        """Fit your pipeline on the training rows, after a check that a model file can hold it.
+        """Fit your pipeline on the training rows.
 
         Args:
             rows: Training rows with key and target.
@@ -196,12 +208,12 @@ class ConfinedCode:
             The fitted model, whose files `save` returns.
 
         Raises:
-            ConfigError: Your code raised an exception, or a model file cannot hold the pipeline.
+            ConfigError: Your code raised an exception.
         """
         from gitops_ml.training.train import TrainedModel
 
         process = self.open()
-        answer = _fit(process, {"classes": None, "check": True}, rows)
+        answer = _ask_about_rows(process, "fit", {"classes": None}, rows)
         classes = _read_classes(answer["classes"], self.repository.config.project.task)
         parameters = {str(name)[:200]: str(value)[:500] for name, value in answer["parameters"].items()}
         model = ConfinedModel(process, classes, answer.get("probabilities") is True)
@@ -221,7 +233,7 @@ class ConfinedCode:
             ConfigError: Your code raised an exception.
         """
         process = self.open()
-        answer = _fit(process, {"classes": list(trained.classes), "chosen": trained.chosen}, rows)
+        answer = _ask_about_rows(process, "fit", {"classes": list(trained.classes), "chosen": trained.chosen}, rows)
         return ConfinedModel(process, trained.classes, answer.get("probabilities") is True)
 
     def save(self, trained: "TrainedModel") -> tuple[bytes, bytes]:
@@ -392,9 +404,9 @@ def _demand_barriers(doors: Sequence[str]) -> None:
         )
 
 
-def _fit(process: ConfinedProcess, request: dict[str, Any], rows: "pd.DataFrame") -> Any:
+def _ask_about_rows(process: ConfinedProcess, operation: str, request: dict[str, Any], rows: "pd.DataFrame") -> Any:
     try:
-        return process.ask("fit", request, rows_to_bytes(rows))
+        return process.ask(operation, request, rows_to_bytes(rows))
     except UserCodeError as error:
         raise ConfigError(error.problem, error.next_step or "Fix features.py or estimator.py.") from error
 

@@ -82,20 +82,30 @@ def _load_version(workshop: Workshop, request: JsonObject, data: bytes) -> Answe
     return {"probabilities": bool(workshop.classes) and hasattr(workshop.model, "predict_proba")}
 
 
-def _fit(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
-    """Fit the pipeline of your package on training rows; `check` first shows whether a model file can hold it."""
+def _check(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
+    """Check that a model file can hold the pipeline of your package, by a fit on a few rows."""
     from gitops_ml.modelling.trial_fit import check_before_fit
+    from gitops_ml.training.features import select_features
+    from gitops_ml.training.train import build_pipeline
+    from gitops_ml.user_package import load_user_package
+
+    rows, repository = rows_from_bytes(data), workshop.repository
+    package, config = load_user_package(repository), repository.config
+    features, labels = select_features(config.data, rows), rows[config.data.target].to_numpy()
+    check_before_fit(partial(build_pipeline, repository, package), features, labels, config.serving.trusted_types)
+    return {}
+
+
+def _fit(workshop: Workshop, request: JsonObject, data: bytes) -> Answer:
+    """Fit the pipeline of your package on training rows."""
     from gitops_ml.training.features import select_features
     from gitops_ml.training.search import fit
     from gitops_ml.training.train import build_pipeline
     from gitops_ml.user_package import load_user_package
 
     rows, repository = rows_from_bytes(data), workshop.repository
-    package, config = load_user_package(repository), repository.config
-    features = select_features(config.data, rows)
-    if request.get("check"):
-        labels, trusted = rows[config.data.target].to_numpy(), config.serving.trusted_types
-        check_before_fit(partial(build_pipeline, repository, package), features, labels, trusted)
+    package = load_user_package(repository)
+    features = select_features(repository.config.data, rows)
     found = fit(repository, build_pipeline(repository, package), features, rows, request.get("chosen"))
     workshop.model, workshop.rows = found.model, features
     classes = tuple(np.asarray(getattr(found.model, "classes_", ())).tolist())
@@ -288,7 +298,7 @@ def _send_scored(workshop: Workshop, request: JsonObject, data: bytes) -> Answer
 
 
 OPERATIONS: dict[str, Operation] = {
-    "open repository": _open_repository, "load version": _load_version, "fit": _fit, "save": _save, "predict": _predict,
+    "open repository": _open_repository, "load version": _load_version, "check": _check, "fit": _fit, "save": _save, "predict": _predict,
     "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema,
     "describe columns": _describe_columns, "check rows": _check_rows, "run behaviour tests": _run_behaviour_tests,
     "open requests": _open_requests, "request": _request, "find loosened checks": _find_loosened_checks,

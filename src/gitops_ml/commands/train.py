@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def command(project: Path, out: Path | None, force: bool) -> None:
     """Train the model and write its files to a run folder.
 
-    It is measured by cross-validation on the training rows: only `gitops compare` predicts the held-out rows. The folder also has the metrics. The command prints a digest of its files. If a version with the same data, code,
-    training settings of model.toml and lock file exists, it is downloaded instead of training again.
+    It is measured by cross-validation on the training rows: only `gitops compare` predicts the held-out rows. The
+    command prints the metrics and a digest of the folder's files. If a version with the same data, code, training
+    settings of model.toml and lock file exists, it is downloaded instead of training again.
     """
     from gitops_ml.commands.confined_code import confined_code
     from gitops_ml.commands.validate import validate_data
@@ -74,7 +75,7 @@ def _download_existing(repository: "Repository", lineage: "Lineage", out: Path) 
 
 
 def _show_metrics(out: Path, digest: str) -> None:
-    """Print the cross-validated metrics, the numbers of rows and the digest, and add the metrics to the step summary."""
+    """Print the cross-validated metrics, the numbers of rows and the digest; the step summary has the metrics too."""
     from gitops_ml import run
     from gitops_ml.forge.markdown import format_number, format_table
 

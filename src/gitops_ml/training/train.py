@@ -103,6 +103,16 @@ class TrainedModel:
 class TrainingCode(Protocol):
     """Your pipeline, wherever it is fitted."""
 
+    def check(self, rows: pd.DataFrame) -> None:
+        """Check that a model file can hold the pipeline, before it is fitted on all rows.
+
+        Args:
+            rows: Training rows with key and target.
+
+        Raises:
+            ConfigError: The pipeline contains a type that is not trusted, or that cannot be written or loaded.
+        """
+
     def fit(self, rows: pd.DataFrame) -> TrainedModel:
         """Fit the pipeline on the training rows.
 
@@ -113,7 +123,7 @@ class TrainingCode(Protocol):
             The model.
 
         Raises:
-            ConfigError: The pipeline refuses a parameter or the rows, or a model file cannot hold it.
+            ConfigError: The pipeline refuses a parameter or the rows.
         """
 
     def fit_fold(self, rows: pd.DataFrame, trained: TrainedModel) -> Any:
@@ -165,6 +175,7 @@ def train(
     config = repository.config
     data, positive = config.data, config.data.positive
     check_output_folder(out)
+    code.check(prepared.rows)
     progress("fit")
     trained = code.fit(prepared.rows)
     features, folds = select_features(data, prepared.rows), list[tuple[Any, pd.DataFrame]]()
