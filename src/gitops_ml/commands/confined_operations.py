@@ -298,8 +298,8 @@ def _send_scored(workshop: Workshop, request: JsonObject, data: bytes) -> Answer
 
 
 OPERATIONS: dict[str, Operation] = {
-    "open repository": _open_repository, "load version": _load_version, "check": _check, "fit": _fit, "save": _save, "predict": _predict,
-    "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema,
+    "open repository": _open_repository, "load version": _load_version, "check": _check, "fit": _fit, "save": _save,
+    "predict": _predict, "explain": _explain, "measure memory": _measure_memory, "describe schema": _describe_schema,
     "describe columns": _describe_columns, "check rows": _check_rows, "run behaviour tests": _run_behaviour_tests,
     "open requests": _open_requests, "request": _request, "find loosened checks": _find_loosened_checks,
     "score by command": _score_by_command, "scored": _send_scored,
